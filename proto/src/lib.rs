@@ -1,0 +1,24 @@
+//! What every other crate of the project agrees on: names, rights, messages, codes and bounds.
+//!
+//! Nothing here does anything. Types are parsed once at the edge and trusted afterwards; the definitions under
+//! `proto/idl/` are the single source of every interface (stubs in `iface`) and of every record that leaves a
+//! process (`wire`). `cargo xtask gen` writes both and a test holds them fresh.
+
+pub mod code;
+#[rustfmt::skip]
+#[allow(missing_docs)]
+pub mod iface;
+pub mod limits;
+pub mod msg;
+pub mod name;
+pub mod payload;
+pub mod vm;
+#[rustfmt::skip]
+#[allow(missing_docs, clippy::all)]
+pub mod wire;
+
+pub use code::{KernReturn, MigError, MsgReturn};
+pub use msg::{BadBody, Disposition, Item, Message, NamedRight, RightType, Routine, SimpleRoutine, TraceId};
+pub use name::{Incarnation, NodeName, PortName, PortUid};
+pub use payload::Payload;
+pub use vm::{Inherit, PAGE_SIZE, Prot};

@@ -1,0 +1,62 @@
+//! Every bound of the system, once. Each queue, table and message has one here and a defined answer when it is reached.
+
+use crate::PAGE_SIZE;
+
+/// Messages that a port's queue holds before senders block (`MACH_PORT_QLIMIT_DEFAULT`).
+pub const QLIMIT_DEFAULT: u32 = 5;
+/// The largest queue limit that a holder of the receive right may set; above it `InvalidValue`.
+pub const QLIMIT_MAX: u32 = 1024;
+/// User references of one name; the 65,536th is refused or pegged (mach-api §1.1).
+pub const UREFS_MAX: u32 = 65_534;
+/// Names in one space; `NoSpace` above.
+pub const SPACE_NAMES_MAX: usize = 1 << 20;
+/// Items in the body of one message; `SendInvalidType` above.
+pub const MSG_ITEMS_MAX: usize = 512;
+/// Rights in one message; `SendInvalidRight` above.
+pub const MSG_RIGHTS_MAX: usize = 4096;
+/// Inline bytes in one message; `SendNoBuffer` above.
+pub const MSG_INLINE_BYTES_MAX: usize = 64 << 10;
+/// Out-of-line bytes in one message; `SendNoBuffer` above.
+pub const MSG_OOL_BYTES_MAX: usize = 64 << 20;
+/// Characters of a network name (mach-api §5.2); `InvalidArgument` above.
+pub const NETNAME_MAX: usize = 80;
+
+/// Tasks of one node; `ResourceShortage` above.
+pub const TASKS_MAX: usize = 4096;
+/// Threads (channels) of one task; the connection is refused above.
+pub const TASK_CHANNELS_MAX: usize = 256;
+/// Entries of one address map; `NoSpace` above.
+pub const MAP_ENTRIES_MAX: usize = 16_384;
+/// Pages with an outstanding request per object; a further fault waits for one of them (mach-api §3.5 rule 13).
+pub const OBJECT_REQUESTS_MAX: usize = 256;
+/// The largest read-ahead in one request.
+pub const READ_AHEAD_BYTES_MAX: u64 = 1 << 20;
+/// Present pages mapped around a fault in one go.
+pub const FAULT_AROUND_BYTES: u64 = 64 << 10;
+/// Bytes that one userfaultfd or memfd call handles, so that a killed task is reaped promptly (uffd-rules 9).
+pub const MEMORY_CALL_BYTES_MAX: u64 = 2 << 20;
+
+/// One record on a task's channel; a larger one closes the channel.
+pub const TRAP_RECORD_BYTES_MAX: usize = 160 << 10;
+/// Out-of-line bytes above this travel in a memfd beside the record.
+pub const TRAP_INLINE_OOL_BYTES_MAX: usize = 64 << 10;
+/// Descriptors beside one record.
+pub const TRAP_FDS_MAX: usize = 16;
+
+/// The head of one frame between nodes; a larger one is a protocol error and closes the link.
+pub const FRAME_HEAD_BYTES_MAX: usize = 256 << 10;
+/// From this payload on a message takes a stream of its own.
+pub const BULK_BYTES_MIN: usize = 64 << 10;
+/// Messages under way to one remote port and not yet taken into its queue; senders block above.
+pub const REMOTE_WINDOW: u64 = 64;
+/// Rights that one peer may hold in this node; further ones arrive dead.
+pub const LINK_RIGHTS_MAX: usize = 1 << 16;
+/// Messages that came ahead of their turn on one link; above it the peer misbehaves.
+pub const LINK_REORDER_MAX: usize = 4096;
+/// Nodes of one cluster.
+pub const NODES_MAX: usize = 256;
+
+const _: () = assert!(READ_AHEAD_BYTES_MAX.is_multiple_of(PAGE_SIZE));
+const _: () = assert!(FAULT_AROUND_BYTES.is_multiple_of(PAGE_SIZE));
+const _: () = assert!(READ_AHEAD_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
+const _: () = assert!(TRAP_INLINE_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX < TRAP_RECORD_BYTES_MAX);
