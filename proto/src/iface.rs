@@ -1,1 +1,3159 @@
-//! (generated)
+// Written by `cargo xtask gen` from proto/idl; do not edit.
+//! The kernel interfaces of `proto/idl/mach`: one module each, one struct to a request and one to a reply.
+
+/// Mach's name of the routine with this request id, whatever its interface; for people and logs.
+pub fn name_of(id: i32) -> Option<&'static str> {
+    let find = |table: &[(i32, &'static str)]| table.iter().find(|(i, _)| *i == id).map(|(_, name)| *name);
+    None
+        .or_else(|| find(mach_port::ROUTINES))
+        .or_else(|| find(memory_object::ROUTINES))
+        .or_else(|| find(memory_object_control::ROUTINES))
+        .or_else(|| find(netname::ROUTINES))
+        .or_else(|| find(node::ROUTINES))
+        .or_else(|| find(notify::ROUTINES))
+        .or_else(|| find(task::ROUTINES))
+}
+
+/// Operations on a task's own port name space; sent to the task port.
+pub mod mach_port {
+    use crate::{args, msg};
+    /// All names and the types of their rights.
+    ///
+    /// `mach_port_names`, id 3200.
+    #[doc(alias = "mach_port_names")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Names;
+    impl<R> msg::SimpleRoutine<R> for Names {
+        const ID: i32 = 3200;
+        const NAME: &'static str = "mach_port_names";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Names)
+        }
+    }
+    impl<R> msg::Routine<R> for Names {
+        type Reply = NamesReply;
+    }
+    /// The results of [`Names`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct NamesReply {
+        pub names: crate::Payload,
+        pub types: crate::Payload,
+    }
+    impl<R> msg::Reply<R> for NamesReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let NamesReply { names, types } = self;
+            vec![msg::Item::OutOfLine(names), msg::Item::OutOfLine(types)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::OutOfLine(names), msg::Item::OutOfLine(types)] => {
+                    Ok(NamesReply { names, types })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// The type bits of one name.
+    ///
+    /// `mach_port_type`, id 3201.
+    #[doc(alias = "mach_port_type")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Type {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Type {
+        const ID: i32 = 3201;
+        const NAME: &'static str = "mach_port_type";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Type { name } = self;
+            vec![msg::Item::U32(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name)] => Ok(Type { name }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for Type {
+        type Reply = TypeReply;
+    }
+    /// The results of [`Type`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TypeReply {
+        pub ptype: u32,
+    }
+    impl<R> msg::Reply<R> for TypeReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let TypeReply { ptype } = self;
+            vec![msg::Item::U32(ptype)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(ptype)] => Ok(TypeReply { ptype }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// A new receive right, port set or dead name, with a name of the node's choice.
+    ///
+    /// `mach_port_allocate`, id 3204.
+    #[doc(alias = "mach_port_allocate")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Allocate {
+        pub right: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Allocate {
+        const ID: i32 = 3204;
+        const NAME: &'static str = "mach_port_allocate";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Allocate { right } = self;
+            vec![msg::Item::U32(right)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(right)] => Ok(Allocate { right }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for Allocate {
+        type Reply = AllocateReply;
+    }
+    /// The results of [`Allocate`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct AllocateReply {
+        pub name: u32,
+    }
+    impl<R> msg::Reply<R> for AllocateReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let AllocateReply { name } = self;
+            vec![msg::Item::U32(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name)] => Ok(AllocateReply { name }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Gives up everything the name denotes.
+    ///
+    /// `mach_port_destroy`, id 3205.
+    #[doc(alias = "mach_port_destroy")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Destroy {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Destroy {
+        const ID: i32 = 3205;
+        const NAME: &'static str = "mach_port_destroy";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Destroy { name } = self;
+            vec![msg::Item::U32(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name)] => Ok(Destroy { name }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for Destroy {
+        type Reply = ();
+    }
+    /// Gives up one user reference of a send, send-once or dead name.
+    ///
+    /// `mach_port_deallocate`, id 3206.
+    #[doc(alias = "mach_port_deallocate")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Deallocate {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Deallocate {
+        const ID: i32 = 3206;
+        const NAME: &'static str = "mach_port_deallocate";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Deallocate { name } = self;
+            vec![msg::Item::U32(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name)] => Ok(Deallocate { name }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for Deallocate {
+        type Reply = ();
+    }
+    /// User references of one right under a name; 0 when the name has no such right.
+    ///
+    /// `mach_port_get_refs`, id 3207.
+    #[doc(alias = "mach_port_get_refs")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetRefs {
+        pub name: u32,
+        pub right: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for GetRefs {
+        const ID: i32 = 3207;
+        const NAME: &'static str = "mach_port_get_refs";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let GetRefs { name, right } = self;
+            vec![msg::Item::U32(name), msg::Item::U32(right)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name), msg::Item::U32(right)] => Ok(GetRefs { name, right }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for GetRefs {
+        type Reply = GetRefsReply;
+    }
+    /// The results of [`GetRefs`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetRefsReply {
+        pub refs: u32,
+    }
+    impl<R> msg::Reply<R> for GetRefsReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let GetRefsReply { refs } = self;
+            vec![msg::Item::U32(refs)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(refs)] => Ok(GetRefsReply { refs }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Adds to or takes from the user references.
+    ///
+    /// `mach_port_mod_refs`, id 3208.
+    #[doc(alias = "mach_port_mod_refs")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct ModRefs {
+        pub name: u32,
+        pub right: u32,
+        pub delta: i32,
+    }
+    impl<R> msg::SimpleRoutine<R> for ModRefs {
+        const ID: i32 = 3208;
+        const NAME: &'static str = "mach_port_mod_refs";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let ModRefs { name, right, delta } = self;
+            vec![msg::Item::U32(name), msg::Item::U32(right), msg::Item::U32(delta as u32)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name), msg::Item::U32(right), msg::Item::U32(delta)] => {
+                    Ok(ModRefs {
+                        name,
+                        right,
+                        delta: delta as i32,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for ModRefs {
+        type Reply = ();
+    }
+    /// Sets the queue limit of a port whose receive right is held.
+    ///
+    /// `mach_port_set_qlimit`, id 3210.
+    #[doc(alias = "mach_port_set_qlimit")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct SetQlimit {
+        pub name: u32,
+        pub qlimit: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for SetQlimit {
+        const ID: i32 = 3210;
+        const NAME: &'static str = "mach_port_set_qlimit";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let SetQlimit { name, qlimit } = self;
+            vec![msg::Item::U32(name), msg::Item::U32(qlimit)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name), msg::Item::U32(qlimit)] => {
+                    Ok(SetQlimit { name, qlimit })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for SetQlimit {
+        type Reply = ();
+    }
+    /// Puts a receive right into a set, or takes it out with the null set.
+    ///
+    /// `mach_port_move_member`, id 3213.
+    #[doc(alias = "mach_port_move_member")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct MoveMember {
+        pub member: u32,
+        pub after: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for MoveMember {
+        const ID: i32 = 3213;
+        const NAME: &'static str = "mach_port_move_member";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let MoveMember { member, after } = self;
+            vec![msg::Item::U32(member), msg::Item::U32(after)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(member), msg::Item::U32(after)] => {
+                    Ok(MoveMember { member, after })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for MoveMember {
+        type Reply = ();
+    }
+    /// Asks for a notification; answers the request that stood there before.
+    ///
+    /// `mach_port_request_notification`, id 3214.
+    #[doc(alias = "mach_port_request_notification")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct RequestNotification<R> {
+        pub name: u32,
+        pub msgid: i32,
+        pub sync: u32,
+        /// Goes in as `MAKE_SEND_ONCE` unless the sender says otherwise.
+        pub notify: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for RequestNotification<R> {
+        const ID: i32 = 3214;
+        const NAME: &'static str = "mach_port_request_notification";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let RequestNotification { name, msgid, sync, notify } = self;
+            vec![
+                msg::Item::U32(name), msg::Item::U32(msgid as u32), msg::Item::U32(sync),
+                msg::Item::Port(notify)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 4] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name), msg::Item::U32(msgid), msg::Item::U32(sync),
+                msg::Item::Port(notify)] => {
+                    Ok(RequestNotification {
+                        name,
+                        msgid: msgid as i32,
+                        sync,
+                        notify,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for RequestNotification<R> {
+        type Reply = RequestNotificationReply<R>;
+    }
+    /// The results of [`RequestNotification`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct RequestNotificationReply<R> {
+        /// Goes in as `MOVE_SEND_ONCE` unless the sender says otherwise.
+        pub previous: R,
+    }
+    impl<R> msg::Reply<R> for RequestNotificationReply<R> {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let RequestNotificationReply { previous } = self;
+            vec![msg::Item::Port(previous)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(previous)] => {
+                    Ok(RequestNotificationReply {
+                        previous,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Gives the space a right under a name of the caller's choice.
+    ///
+    /// `mach_port_insert_right`, id 3215.
+    #[doc(alias = "mach_port_insert_right")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct InsertRight<R> {
+        pub name: u32,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub right: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for InsertRight<R> {
+        const ID: i32 = 3215;
+        const NAME: &'static str = "mach_port_insert_right";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let InsertRight { name, right } = self;
+            vec![msg::Item::U32(name), msg::Item::Port(right)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name), msg::Item::Port(right)] => {
+                    Ok(InsertRight { name, right })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for InsertRight<R> {
+        type Reply = ();
+    }
+    /// Takes a right out of the space.
+    ///
+    /// `mach_port_extract_right`, id 3216.
+    #[doc(alias = "mach_port_extract_right")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct ExtractRight {
+        pub name: u32,
+        pub disposition: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for ExtractRight {
+        const ID: i32 = 3216;
+        const NAME: &'static str = "mach_port_extract_right";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let ExtractRight { name, disposition } = self;
+            vec![msg::Item::U32(name), msg::Item::U32(disposition)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name), msg::Item::U32(disposition)] => {
+                    Ok(ExtractRight { name, disposition })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for ExtractRight {
+        type Reply = ExtractRightReply<R>;
+    }
+    /// The results of [`ExtractRight`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct ExtractRightReply<R> {
+        /// Goes in as `MOVE_SEND` unless the sender says otherwise.
+        pub right: R,
+    }
+    impl<R> msg::Reply<R> for ExtractRightReply<R> {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let ExtractRightReply { right } = self;
+            vec![msg::Item::Port(right)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(right)] => Ok(ExtractRightReply { right }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Counters of a port whose receive right is held.
+    ///
+    /// `mach_port_get_receive_status`, id 3217.
+    #[doc(alias = "mach_port_get_receive_status")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetReceiveStatus {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for GetReceiveStatus {
+        const ID: i32 = 3217;
+        const NAME: &'static str = "mach_port_get_receive_status";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let GetReceiveStatus { name } = self;
+            vec![msg::Item::U32(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name)] => Ok(GetReceiveStatus { name }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for GetReceiveStatus {
+        type Reply = GetReceiveStatusReply;
+    }
+    /// The results of [`GetReceiveStatus`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetReceiveStatusReply {
+        pub pset: u32,
+        pub seqno: u32,
+        pub mscount: u32,
+        pub qlimit: u32,
+        pub msgcount: u32,
+        pub sorights: u32,
+        pub srights: bool,
+        pub pdrequest: bool,
+        pub nsrequest: bool,
+    }
+    impl<R> msg::Reply<R> for GetReceiveStatusReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let GetReceiveStatusReply {
+                pset,
+                seqno,
+                mscount,
+                qlimit,
+                msgcount,
+                sorights,
+                srights,
+                pdrequest,
+                nsrequest,
+            } = self;
+            vec![
+                msg::Item::U32(pset), msg::Item::U32(seqno), msg::Item::U32(mscount),
+                msg::Item::U32(qlimit), msg::Item::U32(msgcount), msg::Item::U32(sorights),
+                msg::Item::U32(srights.into()), msg::Item::U32(pdrequest.into()),
+                msg::Item::U32(nsrequest.into())
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 9] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(pset), msg::Item::U32(seqno), msg::Item::U32(mscount),
+                msg::Item::U32(qlimit), msg::Item::U32(msgcount), msg::Item::U32(sorights),
+                msg::Item::U32(srights), msg::Item::U32(pdrequest), msg::Item::U32(nsrequest),
+                ] => {
+                    Ok(GetReceiveStatusReply {
+                        pset,
+                        seqno,
+                        mscount,
+                        qlimit,
+                        msgcount,
+                        sorights,
+                        srights: srights != 0,
+                        pdrequest: pdrequest != 0,
+                        nsrequest: nsrequest != 0,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `mach_port_names`.
+        pub const NAMES: i32 = 3200;
+        /// `mach_port_type`.
+        pub const TYPE: i32 = 3201;
+        /// `mach_port_allocate`.
+        pub const ALLOCATE: i32 = 3204;
+        /// `mach_port_destroy`.
+        pub const DESTROY: i32 = 3205;
+        /// `mach_port_deallocate`.
+        pub const DEALLOCATE: i32 = 3206;
+        /// `mach_port_get_refs`.
+        pub const GET_REFS: i32 = 3207;
+        /// `mach_port_mod_refs`.
+        pub const MOD_REFS: i32 = 3208;
+        /// `mach_port_set_qlimit`.
+        pub const SET_QLIMIT: i32 = 3210;
+        /// `mach_port_move_member`.
+        pub const MOVE_MEMBER: i32 = 3213;
+        /// `mach_port_request_notification`.
+        pub const REQUEST_NOTIFICATION: i32 = 3214;
+        /// `mach_port_insert_right`.
+        pub const INSERT_RIGHT: i32 = 3215;
+        /// `mach_port_extract_right`.
+        pub const EXTRACT_RIGHT: i32 = 3216;
+        /// `mach_port_get_receive_status`.
+        pub const GET_RECEIVE_STATUS: i32 = 3217;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[
+        3200, 3201, 3204, 3205, 3206, 3207, 3208, 3210, 3213, 3214, 3215, 3216, 3217,
+    ];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (3200, "mach_port_names"),
+        (3201, "mach_port_type"),
+        (3204, "mach_port_allocate"),
+        (3205, "mach_port_destroy"),
+        (3206, "mach_port_deallocate"),
+        (3207, "mach_port_get_refs"),
+        (3208, "mach_port_mod_refs"),
+        (3210, "mach_port_set_qlimit"),
+        (3213, "mach_port_move_member"),
+        (3214, "mach_port_request_notification"),
+        (3215, "mach_port_insert_right"),
+        (3216, "mach_port_extract_right"),
+        (3217, "mach_port_get_receive_status"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// All names and the types of their rights.
+        Names(Names),
+        /// The type bits of one name.
+        Type(Type),
+        /// A new receive right, port set or dead name, with a name of the node's choice.
+        Allocate(Allocate),
+        /// Gives up everything the name denotes.
+        Destroy(Destroy),
+        /// Gives up one user reference of a send, send-once or dead name.
+        Deallocate(Deallocate),
+        /// User references of one right under a name; 0 when the name has no such right.
+        GetRefs(GetRefs),
+        /// Adds to or takes from the user references.
+        ModRefs(ModRefs),
+        /// Sets the queue limit of a port whose receive right is held.
+        SetQlimit(SetQlimit),
+        /// Puts a receive right into a set, or takes it out with the null set.
+        MoveMember(MoveMember),
+        /// Asks for a notification; answers the request that stood there before.
+        RequestNotification(RequestNotification<R>),
+        /// Gives the space a right under a name of the caller's choice.
+        InsertRight(InsertRight<R>),
+        /// Takes a right out of the space.
+        ExtractRight(ExtractRight),
+        /// Counters of a port whose receive right is held.
+        GetReceiveStatus(GetReceiveStatus),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(
+            id: i32,
+            body: Vec<msg::Item<R>>,
+        ) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                3200 => <Names as msg::SimpleRoutine<R>>::from_body(body).map(Request::Names),
+                3201 => <Type as msg::SimpleRoutine<R>>::from_body(body).map(Request::Type),
+                3204 => {
+                    <Allocate as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::Allocate)
+                }
+                3205 => {
+                    <Destroy as msg::SimpleRoutine<R>>::from_body(body).map(Request::Destroy)
+                }
+                3206 => {
+                    <Deallocate as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::Deallocate)
+                }
+                3207 => {
+                    <GetRefs as msg::SimpleRoutine<R>>::from_body(body).map(Request::GetRefs)
+                }
+                3208 => {
+                    <ModRefs as msg::SimpleRoutine<R>>::from_body(body).map(Request::ModRefs)
+                }
+                3210 => {
+                    <SetQlimit as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::SetQlimit)
+                }
+                3213 => {
+                    <MoveMember as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::MoveMember)
+                }
+                3214 => {
+                    <RequestNotification<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::RequestNotification)
+                }
+                3215 => {
+                    <InsertRight<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::InsertRight)
+                }
+                3216 => {
+                    <ExtractRight as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::ExtractRight)
+                }
+                3217 => {
+                    <GetReceiveStatus as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::GetReceiveStatus)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::Names(_) => 3200,
+                Request::Type(_) => 3201,
+                Request::Allocate(_) => 3204,
+                Request::Destroy(_) => 3205,
+                Request::Deallocate(_) => 3206,
+                Request::GetRefs(_) => 3207,
+                Request::ModRefs(_) => 3208,
+                Request::SetQlimit(_) => 3210,
+                Request::MoveMember(_) => 3213,
+                Request::RequestNotification(_) => 3214,
+                Request::InsertRight(_) => 3215,
+                Request::ExtractRight(_) => 3216,
+                Request::GetReceiveStatus(_) => 3217,
+            }
+        }
+    }
+}
+
+/// What a kernel asks of a pager; sent to the memory object port. Names and order: mach-api §3.2.
+pub mod memory_object {
+    use crate::{args, msg};
+    /// The first mapping on this kernel. Answered by memory_object_ready.
+    ///
+    /// `memory_object_init`, id 2200. A simpleroutine.
+    #[doc(alias = "memory_object_init")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Init<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_control: R,
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_object_name: R,
+        pub memory_object_page_size: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for Init<R> {
+        const ID: i32 = 2200;
+        const NAME: &'static str = "memory_object_init";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Init { memory_control, memory_object_name, memory_object_page_size } = self;
+            vec![
+                msg::Item::Port(memory_control), msg::Item::Port(memory_object_name),
+                msg::Item::U64(memory_object_page_size)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(memory_control), msg::Item::Port(memory_object_name),
+                msg::Item::U64(memory_object_page_size)] => {
+                    Ok(Init {
+                        memory_control,
+                        memory_object_name,
+                        memory_object_page_size,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// The last mapping is gone. The control port dies after it.
+    ///
+    /// `memory_object_terminate`, id 2201. A simpleroutine.
+    #[doc(alias = "memory_object_terminate")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Terminate<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_control: R,
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_object_name: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for Terminate<R> {
+        const ID: i32 = 2201;
+        const NAME: &'static str = "memory_object_terminate";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Terminate { memory_control, memory_object_name } = self;
+            vec![msg::Item::Port(memory_control), msg::Item::Port(memory_object_name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(memory_control), msg::Item::Port(memory_object_name)] => {
+                    Ok(Terminate {
+                        memory_control,
+                        memory_object_name,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Pages are missing: exactly one of supply, unavailable, error for each.
+    ///
+    /// `memory_object_data_request`, id 2203. A simpleroutine.
+    #[doc(alias = "memory_object_data_request")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DataRequest<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_control: R,
+        pub offset: u64,
+        pub length: u64,
+        pub desired_access: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for DataRequest<R> {
+        const ID: i32 = 2203;
+        const NAME: &'static str = "memory_object_data_request";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let DataRequest { memory_control, offset, length, desired_access } = self;
+            vec![
+                msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length), msg::Item::U32(desired_access)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 4] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length), msg::Item::U32(desired_access)] => {
+                    Ok(DataRequest {
+                        memory_control,
+                        offset,
+                        length,
+                        desired_access,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// A resident page's lock forbids the access that is wanted.
+    ///
+    /// `memory_object_data_unlock`, id 2204. A simpleroutine.
+    #[doc(alias = "memory_object_data_unlock")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DataUnlock<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_control: R,
+        pub offset: u64,
+        pub length: u64,
+        pub desired_access: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for DataUnlock<R> {
+        const ID: i32 = 2204;
+        const NAME: &'static str = "memory_object_data_unlock";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let DataUnlock { memory_control, offset, length, desired_access } = self;
+            vec![
+                msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length), msg::Item::U32(desired_access)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 4] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length), msg::Item::U32(desired_access)] => {
+                    Ok(DataUnlock {
+                        memory_control,
+                        offset,
+                        length,
+                        desired_access,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// A lock request is carried out.
+    ///
+    /// `memory_object_lock_completed`, id 2206. A simpleroutine.
+    #[doc(alias = "memory_object_lock_completed")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct LockCompleted<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_control: R,
+        pub offset: u64,
+        pub length: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for LockCompleted<R> {
+        const ID: i32 = 2206;
+        const NAME: &'static str = "memory_object_lock_completed";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let LockCompleted { memory_control, offset, length } = self;
+            vec![
+                msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length)] => {
+                    Ok(LockCompleted {
+                        memory_control,
+                        offset,
+                        length,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// A supply with a reply port was taken, or where it stopped.
+    ///
+    /// `memory_object_supply_completed`, id 2207. A simpleroutine.
+    #[doc(alias = "memory_object_supply_completed")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct SupplyCompleted<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_control: R,
+        pub offset: u64,
+        pub length: u64,
+        pub result: i32,
+        pub error_offset: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for SupplyCompleted<R> {
+        const ID: i32 = 2207;
+        const NAME: &'static str = "memory_object_supply_completed";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let SupplyCompleted { memory_control, offset, length, result, error_offset } = self;
+            vec![
+                msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length), msg::Item::U32(result as u32),
+                msg::Item::U64(error_offset)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 5] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length), msg::Item::U32(result), msg::Item::U64(error_offset),
+                ] => {
+                    Ok(SupplyCompleted {
+                        memory_control,
+                        offset,
+                        length,
+                        result: result as i32,
+                        error_offset,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Page contents go back to the pager.
+    ///
+    /// `memory_object_data_return`, id 2208. A simpleroutine.
+    #[doc(alias = "memory_object_data_return")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DataReturn<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_control: R,
+        pub offset: u64,
+        pub data: crate::Payload,
+        pub dirty: bool,
+        pub kernel_copy: bool,
+    }
+    impl<R> msg::SimpleRoutine<R> for DataReturn<R> {
+        const ID: i32 = 2208;
+        const NAME: &'static str = "memory_object_data_return";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let DataReturn { memory_control, offset, data, dirty, kernel_copy } = self;
+            vec![
+                msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::OutOfLine(data), msg::Item::U32(dirty.into()),
+                msg::Item::U32(kernel_copy.into())
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 5] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::OutOfLine(data), msg::Item::U32(dirty),
+                msg::Item::U32(kernel_copy)] => {
+                    Ok(DataReturn {
+                        memory_control,
+                        offset,
+                        data,
+                        dirty: dirty != 0,
+                        kernel_copy: kernel_copy != 0,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Everything returned before must be durable; answered by memory_object_synchronize_completed (OSF).
+    ///
+    /// `memory_object_synchronize`, id 2210. A simpleroutine.
+    #[doc(alias = "memory_object_synchronize")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Synchronize<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub memory_control: R,
+        pub offset: u64,
+        pub length: u64,
+        pub flags: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Synchronize<R> {
+        const ID: i32 = 2210;
+        const NAME: &'static str = "memory_object_synchronize";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Synchronize { memory_control, offset, length, flags } = self;
+            vec![
+                msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length), msg::Item::U32(flags)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 4] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(memory_control), msg::Item::U64(offset),
+                msg::Item::U64(length), msg::Item::U32(flags)] => {
+                    Ok(Synchronize {
+                        memory_control,
+                        offset,
+                        length,
+                        flags,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Size, permitted access and state; ours, for a library that wants to map the whole of an object.
+    ///
+    /// `memory_object_info`, id 2290.
+    #[doc(alias = "memory_object_info")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Info;
+    impl<R> msg::SimpleRoutine<R> for Info {
+        const ID: i32 = 2290;
+        const NAME: &'static str = "memory_object_info";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Info)
+        }
+    }
+    impl<R> msg::Routine<R> for Info {
+        type Reply = InfoReply;
+    }
+    /// The results of [`Info`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct InfoReply {
+        pub size: u64,
+        pub max_protection: u32,
+        pub name: String,
+    }
+    impl<R> msg::Reply<R> for InfoReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let InfoReply { size, max_protection, name } = self;
+            vec![msg::Item::U64(size), msg::Item::U32(max_protection), args::from_text(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            let Some(name) = args::text(&items[2]) else {
+                return Err(args::misfit(items));
+            };
+            match items {
+                [msg::Item::U64(size), msg::Item::U32(max_protection), _] => {
+                    Ok(InfoReply {
+                        size,
+                        max_protection,
+                        name,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `memory_object_init`.
+        pub const INIT: i32 = 2200;
+        /// `memory_object_terminate`.
+        pub const TERMINATE: i32 = 2201;
+        /// `memory_object_data_request`.
+        pub const DATA_REQUEST: i32 = 2203;
+        /// `memory_object_data_unlock`.
+        pub const DATA_UNLOCK: i32 = 2204;
+        /// `memory_object_lock_completed`.
+        pub const LOCK_COMPLETED: i32 = 2206;
+        /// `memory_object_supply_completed`.
+        pub const SUPPLY_COMPLETED: i32 = 2207;
+        /// `memory_object_data_return`.
+        pub const DATA_RETURN: i32 = 2208;
+        /// `memory_object_synchronize`.
+        pub const SYNCHRONIZE: i32 = 2210;
+        /// `memory_object_info`.
+        pub const INFO: i32 = 2290;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[2200, 2201, 2203, 2204, 2206, 2207, 2208, 2210, 2290];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (2200, "memory_object_init"),
+        (2201, "memory_object_terminate"),
+        (2203, "memory_object_data_request"),
+        (2204, "memory_object_data_unlock"),
+        (2206, "memory_object_lock_completed"),
+        (2207, "memory_object_supply_completed"),
+        (2208, "memory_object_data_return"),
+        (2210, "memory_object_synchronize"),
+        (2290, "memory_object_info"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// The first mapping on this kernel. Answered by memory_object_ready.
+        Init(Init<R>),
+        /// The last mapping is gone. The control port dies after it.
+        Terminate(Terminate<R>),
+        /// Pages are missing: exactly one of supply, unavailable, error for each.
+        DataRequest(DataRequest<R>),
+        /// A resident page's lock forbids the access that is wanted.
+        DataUnlock(DataUnlock<R>),
+        /// A lock request is carried out.
+        LockCompleted(LockCompleted<R>),
+        /// A supply with a reply port was taken, or where it stopped.
+        SupplyCompleted(SupplyCompleted<R>),
+        /// Page contents go back to the pager.
+        DataReturn(DataReturn<R>),
+        /// Everything returned before must be durable; answered by memory_object_synchronize_completed (OSF).
+        Synchronize(Synchronize<R>),
+        /// Size, permitted access and state; ours, for a library that wants to map the whole of an object.
+        Info(Info),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(
+            id: i32,
+            body: Vec<msg::Item<R>>,
+        ) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                2200 => {
+                    <Init<R> as msg::SimpleRoutine<R>>::from_body(body).map(Request::Init)
+                }
+                2201 => {
+                    <Terminate<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::Terminate)
+                }
+                2203 => {
+                    <DataRequest<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::DataRequest)
+                }
+                2204 => {
+                    <DataUnlock<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::DataUnlock)
+                }
+                2206 => {
+                    <LockCompleted<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::LockCompleted)
+                }
+                2207 => {
+                    <SupplyCompleted<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::SupplyCompleted)
+                }
+                2208 => {
+                    <DataReturn<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::DataReturn)
+                }
+                2210 => {
+                    <Synchronize<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::Synchronize)
+                }
+                2290 => <Info as msg::SimpleRoutine<R>>::from_body(body).map(Request::Info),
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::Init(_) => 2200,
+                Request::Terminate(_) => 2201,
+                Request::DataRequest(_) => 2203,
+                Request::DataUnlock(_) => 2204,
+                Request::LockCompleted(_) => 2206,
+                Request::SupplyCompleted(_) => 2207,
+                Request::DataReturn(_) => 2208,
+                Request::Synchronize(_) => 2210,
+                Request::Info(_) => 2290,
+            }
+        }
+    }
+}
+
+/// What a pager tells a kernel; sent to the memory control port that memory_object_init gave. mach-api §3.3.
+pub mod memory_object_control {
+    use crate::{args, msg};
+    /// Pages cannot be had but are known to be zero: no byte travels.
+    ///
+    /// `memory_object_data_unavailable`, id 2039. A simpleroutine.
+    #[doc(alias = "memory_object_data_unavailable")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DataUnavailable {
+        pub offset: u64,
+        pub size: u64,
+        pub lock_value: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for DataUnavailable {
+        const ID: i32 = 2039;
+        const NAME: &'static str = "memory_object_data_unavailable";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let DataUnavailable { offset, size, lock_value } = self;
+            vec![msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(lock_value)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(lock_value),
+                ] => {
+                    Ok(DataUnavailable {
+                        offset,
+                        size,
+                        lock_value,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// The kernel forgets the object.
+    ///
+    /// `memory_object_destroy`, id 2092. A simpleroutine.
+    #[doc(alias = "memory_object_destroy")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Destroy {
+        pub reason: i32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Destroy {
+        const ID: i32 = 2092;
+        const NAME: &'static str = "memory_object_destroy";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Destroy { reason } = self;
+            vec![msg::Item::U32(reason as u32)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(reason)] => Ok(Destroy { reason: reason as i32 }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Take pages back, demote them, or grant more access.
+    ///
+    /// `memory_object_lock_request`, id 2044. A simpleroutine.
+    #[doc(alias = "memory_object_lock_request")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct LockRequest<R> {
+        pub offset: u64,
+        pub size: u64,
+        pub should_return: u32,
+        pub should_flush: bool,
+        pub lock_value: u32,
+        /// Goes in as `MAKE_SEND_ONCE` unless the sender says otherwise.
+        pub reply_to: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for LockRequest<R> {
+        const ID: i32 = 2044;
+        const NAME: &'static str = "memory_object_lock_request";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let LockRequest {
+                offset,
+                size,
+                should_return,
+                should_flush,
+                lock_value,
+                reply_to,
+            } = self;
+            vec![
+                msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(should_return),
+                msg::Item::U32(should_flush.into()), msg::Item::U32(lock_value),
+                msg::Item::Port(reply_to)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 6] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(should_return),
+                msg::Item::U32(should_flush), msg::Item::U32(lock_value),
+                msg::Item::Port(reply_to)] => {
+                    Ok(LockRequest {
+                        offset,
+                        size,
+                        should_return,
+                        should_flush: should_flush != 0,
+                        lock_value,
+                        reply_to,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Pages cannot be had: those who wait get a memory error.
+    ///
+    /// `memory_object_data_error`, id 2090. A simpleroutine.
+    #[doc(alias = "memory_object_data_error")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DataError {
+        pub offset: u64,
+        pub size: u64,
+        pub error_value: i32,
+    }
+    impl<R> msg::SimpleRoutine<R> for DataError {
+        const ID: i32 = 2090;
+        const NAME: &'static str = "memory_object_data_error";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let DataError { offset, size, error_value } = self;
+            vec![
+                msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(error_value as
+                u32)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(error_value),
+                ] => {
+                    Ok(DataError {
+                        offset,
+                        size,
+                        error_value: error_value as i32,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Page contents; lock_value is the access that is prohibited.
+    ///
+    /// `memory_object_data_supply`, id 2093. A simpleroutine.
+    #[doc(alias = "memory_object_data_supply")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DataSupply<R> {
+        pub offset: u64,
+        pub data: crate::Payload,
+        pub lock_value: u32,
+        pub precious: bool,
+        /// Goes in as `MAKE_SEND_ONCE` unless the sender says otherwise.
+        pub reply_to: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for DataSupply<R> {
+        const ID: i32 = 2093;
+        const NAME: &'static str = "memory_object_data_supply";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let DataSupply { offset, data, lock_value, precious, reply_to } = self;
+            vec![
+                msg::Item::U64(offset), msg::Item::OutOfLine(data),
+                msg::Item::U32(lock_value), msg::Item::U32(precious.into()),
+                msg::Item::Port(reply_to)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 5] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(offset), msg::Item::OutOfLine(data),
+                msg::Item::U32(lock_value), msg::Item::U32(precious),
+                msg::Item::Port(reply_to)] => {
+                    Ok(DataSupply {
+                        offset,
+                        data,
+                        lock_value,
+                        precious: precious != 0,
+                        reply_to,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// The object may be used.
+    ///
+    /// `memory_object_ready`, id 2094. A simpleroutine.
+    #[doc(alias = "memory_object_ready")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Ready {
+        pub may_cache: bool,
+        pub copy_strategy: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Ready {
+        const ID: i32 = 2094;
+        const NAME: &'static str = "memory_object_ready";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Ready { may_cache, copy_strategy } = self;
+            vec![msg::Item::U32(may_cache.into()), msg::Item::U32(copy_strategy)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(may_cache), msg::Item::U32(copy_strategy)] => {
+                    Ok(Ready {
+                        may_cache: may_cache != 0,
+                        copy_strategy,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Answer to memory_object_synchronize: what was returned before it is durable, or result says why not (OSF).
+    ///
+    /// `memory_object_synchronize_completed`, id 2096. A simpleroutine.
+    #[doc(alias = "memory_object_synchronize_completed")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct SynchronizeCompleted {
+        pub offset: u64,
+        pub length: u64,
+        pub result: i32,
+    }
+    impl<R> msg::SimpleRoutine<R> for SynchronizeCompleted {
+        const ID: i32 = 2096;
+        const NAME: &'static str = "memory_object_synchronize_completed";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let SynchronizeCompleted { offset, length, result } = self;
+            vec![
+                msg::Item::U64(offset), msg::Item::U64(length), msg::Item::U32(result as u32)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(offset), msg::Item::U64(length), msg::Item::U32(result)] => {
+                    Ok(SynchronizeCompleted {
+                        offset,
+                        length,
+                        result: result as i32,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `memory_object_data_unavailable`.
+        pub const DATA_UNAVAILABLE: i32 = 2039;
+        /// `memory_object_destroy`.
+        pub const DESTROY: i32 = 2092;
+        /// `memory_object_lock_request`.
+        pub const LOCK_REQUEST: i32 = 2044;
+        /// `memory_object_data_error`.
+        pub const DATA_ERROR: i32 = 2090;
+        /// `memory_object_data_supply`.
+        pub const DATA_SUPPLY: i32 = 2093;
+        /// `memory_object_ready`.
+        pub const READY: i32 = 2094;
+        /// `memory_object_synchronize_completed`.
+        pub const SYNCHRONIZE_COMPLETED: i32 = 2096;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[2039, 2092, 2044, 2090, 2093, 2094, 2096];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (2039, "memory_object_data_unavailable"),
+        (2092, "memory_object_destroy"),
+        (2044, "memory_object_lock_request"),
+        (2090, "memory_object_data_error"),
+        (2093, "memory_object_data_supply"),
+        (2094, "memory_object_ready"),
+        (2096, "memory_object_synchronize_completed"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// Pages cannot be had but are known to be zero: no byte travels.
+        DataUnavailable(DataUnavailable),
+        /// The kernel forgets the object.
+        Destroy(Destroy),
+        /// Take pages back, demote them, or grant more access.
+        LockRequest(LockRequest<R>),
+        /// Pages cannot be had: those who wait get a memory error.
+        DataError(DataError),
+        /// Page contents; lock_value is the access that is prohibited.
+        DataSupply(DataSupply<R>),
+        /// The object may be used.
+        Ready(Ready),
+        /// Answer to memory_object_synchronize: what was returned before it is durable, or result says why not (OSF).
+        SynchronizeCompleted(SynchronizeCompleted),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(
+            id: i32,
+            body: Vec<msg::Item<R>>,
+        ) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                2039 => {
+                    <DataUnavailable as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::DataUnavailable)
+                }
+                2092 => {
+                    <Destroy as msg::SimpleRoutine<R>>::from_body(body).map(Request::Destroy)
+                }
+                2044 => {
+                    <LockRequest<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::LockRequest)
+                }
+                2090 => {
+                    <DataError as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::DataError)
+                }
+                2093 => {
+                    <DataSupply<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::DataSupply)
+                }
+                2094 => <Ready as msg::SimpleRoutine<R>>::from_body(body).map(Request::Ready),
+                2096 => {
+                    <SynchronizeCompleted as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::SynchronizeCompleted)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::DataUnavailable(_) => 2039,
+                Request::Destroy(_) => 2092,
+                Request::LockRequest(_) => 2044,
+                Request::DataError(_) => 2090,
+                Request::DataSupply(_) => 2093,
+                Request::Ready(_) => 2094,
+                Request::SynchronizeCompleted(_) => 2096,
+            }
+        }
+    }
+}
+
+/// The network name service; sent to the name server port of a node. mach-api §5.2.
+pub mod netname {
+    use crate::{args, msg};
+    /// Binds a name to a port on this node; the same signature may replace it.
+    ///
+    /// `netname_check_in`, id 1040.
+    #[doc(alias = "netname_check_in")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct CheckIn<R> {
+        pub port_name: String,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub signature: R,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub port_id: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for CheckIn<R> {
+        const ID: i32 = 1040;
+        const NAME: &'static str = "netname_check_in";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let CheckIn { port_name, signature, port_id } = self;
+            vec![
+                args::from_text(port_name), msg::Item::Port(signature),
+                msg::Item::Port(port_id)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            let Some(port_name) = args::text(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            match items {
+                [_, msg::Item::Port(signature), msg::Item::Port(port_id)] => {
+                    Ok(CheckIn {
+                        port_name,
+                        signature,
+                        port_id,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for CheckIn<R> {
+        type Reply = ();
+    }
+    /// host "" is this node, "*" any node (the first that answers), else a node's name.
+    ///
+    /// `netname_look_up`, id 1041.
+    #[doc(alias = "netname_look_up")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct LookUp {
+        pub host_name: String,
+        pub port_name: String,
+    }
+    impl<R> msg::SimpleRoutine<R> for LookUp {
+        const ID: i32 = 1041;
+        const NAME: &'static str = "netname_look_up";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let LookUp { host_name, port_name } = self;
+            vec![args::from_text(host_name), args::from_text(port_name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            let (Some(host_name), Some(port_name)) = (
+                args::text(&items[0]),
+                args::text(&items[1]),
+            ) else {
+                return Err(args::misfit(items));
+            };
+            Ok(LookUp { host_name, port_name })
+        }
+    }
+    impl<R> msg::Routine<R> for LookUp {
+        type Reply = LookUpReply<R>;
+    }
+    /// The results of [`LookUp`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct LookUpReply<R> {
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub port_id: R,
+    }
+    impl<R> msg::Reply<R> for LookUpReply<R> {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let LookUpReply { port_id } = self;
+            vec![msg::Item::Port(port_id)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(port_id)] => Ok(LookUpReply { port_id }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Unbinds a name, given its signature.
+    ///
+    /// `netname_check_out`, id 1042.
+    #[doc(alias = "netname_check_out")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct CheckOut<R> {
+        pub port_name: String,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub signature: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for CheckOut<R> {
+        const ID: i32 = 1042;
+        const NAME: &'static str = "netname_check_out";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let CheckOut { port_name, signature } = self;
+            vec![args::from_text(port_name), msg::Item::Port(signature)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            let Some(port_name) = args::text(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            match items {
+                [_, msg::Item::Port(signature)] => Ok(CheckOut { port_name, signature }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for CheckOut<R> {
+        type Reply = ();
+    }
+    /// What server this is.
+    ///
+    /// `netname_version`, id 1043.
+    #[doc(alias = "netname_version")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Version;
+    impl<R> msg::SimpleRoutine<R> for Version {
+        const ID: i32 = 1043;
+        const NAME: &'static str = "netname_version";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Version)
+        }
+    }
+    impl<R> msg::Routine<R> for Version {
+        type Reply = VersionReply;
+    }
+    /// The results of [`Version`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VersionReply {
+        pub version: String,
+    }
+    impl<R> msg::Reply<R> for VersionReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VersionReply { version } = self;
+            vec![args::from_text(version)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            let Some(version) = args::text(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            Ok(VersionReply { version })
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `netname_check_in`.
+        pub const CHECK_IN: i32 = 1040;
+        /// `netname_look_up`.
+        pub const LOOK_UP: i32 = 1041;
+        /// `netname_check_out`.
+        pub const CHECK_OUT: i32 = 1042;
+        /// `netname_version`.
+        pub const VERSION: i32 = 1043;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[1040, 1041, 1042, 1043];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (1040, "netname_check_in"),
+        (1041, "netname_look_up"),
+        (1042, "netname_check_out"),
+        (1043, "netname_version"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// Binds a name to a port on this node; the same signature may replace it.
+        CheckIn(CheckIn<R>),
+        /// host "" is this node, "*" any node (the first that answers), else a node's name.
+        LookUp(LookUp),
+        /// Unbinds a name, given its signature.
+        CheckOut(CheckOut<R>),
+        /// What server this is.
+        Version(Version),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(
+            id: i32,
+            body: Vec<msg::Item<R>>,
+        ) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                1040 => {
+                    <CheckIn<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::CheckIn)
+                }
+                1041 => {
+                    <LookUp as msg::SimpleRoutine<R>>::from_body(body).map(Request::LookUp)
+                }
+                1042 => {
+                    <CheckOut<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::CheckOut)
+                }
+                1043 => {
+                    <Version as msg::SimpleRoutine<R>>::from_body(body).map(Request::Version)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::CheckIn(_) => 1040,
+                Request::LookUp(_) => 1041,
+                Request::CheckOut(_) => 1042,
+                Request::Version(_) => 1043,
+            }
+        }
+    }
+}
+
+/// What an operator asks of a node; sent to its host port, from this machine or another. Ours: Mach has no such interface.
+pub mod node {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct NodeInfo {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "2")]
+        pub incarnation: u64,
+        #[prost(string, tag = "3")]
+        pub address: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "4")]
+        pub uptime_ms: u64,
+        #[prost(uint64, tag = "5")]
+        pub resident_bytes: u64,
+        #[prost(uint32, tag = "6")]
+        pub pid: u32,
+        #[prost(string, tag = "7")]
+        pub version: ::prost::alloc::string::String,
+        #[prost(uint32, tag = "8")]
+        pub tasks: u32,
+        #[prost(uint32, tag = "9")]
+        pub ports: u32,
+        #[prost(uint32, tag = "10")]
+        pub objects: u32,
+        /// Where the Prometheus endpoint listens, or empty.
+        #[prost(string, tag = "11")]
+        pub metrics_address: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Member {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        #[prost(string, tag = "2")]
+        pub address: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "3")]
+        pub incarnation: u64,
+        /// "self", "alive", "suspect" or "down".
+        #[prost(string, tag = "4")]
+        pub state: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "5")]
+        pub rtt_us: u64,
+        #[prost(uint64, tag = "6")]
+        pub sent_bytes: u64,
+        #[prost(uint64, tag = "7")]
+        pub received_bytes: u64,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ObjectInfo {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        /// "export" for one that is served here, "cache" for one that tasks here map.
+        #[prost(string, tag = "2")]
+        pub role: ::prost::alloc::string::String,
+        #[prost(string, tag = "3")]
+        pub path: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "4")]
+        pub size: u64,
+        #[prost(bool, tag = "5")]
+        pub writable: bool,
+        #[prost(uint64, tag = "6")]
+        pub resident_pages: u64,
+        #[prost(uint64, tag = "7")]
+        pub dirty_pages: u64,
+        /// Mappings of a cache, kernels of an export.
+        #[prost(uint32, tag = "8")]
+        pub users: u32,
+        /// "initing", "ready", "terminating", "dead".
+        #[prost(string, tag = "9")]
+        pub state: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "10")]
+        pub pages_in: u64,
+        #[prost(uint64, tag = "11")]
+        pub pages_out: u64,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct PortInfo {
+        #[prost(uint64, tag = "1")]
+        pub uid_origin: u64,
+        #[prost(uint64, tag = "2")]
+        pub uid_serial: u64,
+        /// "task 3", "kernel: control", "netmsg", "pager", ...
+        #[prost(string, tag = "3")]
+        pub receiver: ::prost::alloc::string::String,
+        #[prost(uint32, tag = "4")]
+        pub send_rights: u32,
+        #[prost(uint32, tag = "5")]
+        pub send_once_rights: u32,
+        #[prost(uint32, tag = "6")]
+        pub queued: u32,
+        #[prost(uint32, tag = "7")]
+        pub queue_limit: u32,
+        #[prost(uint32, tag = "8")]
+        pub make_send_count: u32,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct TaskInfo {
+        #[prost(uint32, tag = "1")]
+        pub task: u32,
+        #[prost(uint32, tag = "2")]
+        pub pid: u32,
+        #[prost(string, tag = "3")]
+        pub command: ::prost::alloc::string::String,
+        #[prost(uint32, tag = "4")]
+        pub names: u32,
+        #[prost(uint64, tag = "5")]
+        pub mapped_bytes: u64,
+        #[prost(uint64, tag = "6")]
+        pub faults: u64,
+        /// "full", "user-mode-only", "none".
+        #[prost(string, tag = "7")]
+        pub userfaultfd: ::prost::alloc::string::String,
+    }
+    use crate::{args, msg};
+    /// Name, incarnation, address, uptime, memory and the userfaultfd mode.
+    ///
+    /// `node_info`, id 9000.
+    #[doc(alias = "node_info")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Info;
+    impl<R> msg::SimpleRoutine<R> for Info {
+        const ID: i32 = 9000;
+        const NAME: &'static str = "node_info";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Info)
+        }
+    }
+    impl<R> msg::Routine<R> for Info {
+        type Reply = InfoReply;
+    }
+    /// The results of [`Info`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct InfoReply {
+        pub info: NodeInfo,
+    }
+    impl<R> msg::Reply<R> for InfoReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let InfoReply { info } = self;
+            vec![args::from_record(& info)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            let Some(info) = args::record(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            Ok(InfoReply { info })
+        }
+    }
+    /// The nodes of the cluster as this one sees them.
+    ///
+    /// `node_members`, id 9001.
+    #[doc(alias = "node_members")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Members;
+    impl<R> msg::SimpleRoutine<R> for Members {
+        const ID: i32 = 9001;
+        const NAME: &'static str = "node_members";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Members)
+        }
+    }
+    impl<R> msg::Routine<R> for Members {
+        type Reply = MembersReply;
+    }
+    /// The results of [`Members`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct MembersReply {
+        pub members: Vec<Member>,
+    }
+    impl<R> msg::Reply<R> for MembersReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let MembersReply { members } = self;
+            vec![args::from_records(& members)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            let Some(members) = args::records(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            Ok(MembersReply { members })
+        }
+    }
+    /// Serves a file of this node's machine as a memory object and checks its name in.
+    ///
+    /// `node_export`, id 9002.
+    #[doc(alias = "node_export")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Export {
+        pub path: String,
+        pub name: String,
+        pub writable: bool,
+    }
+    impl<R> msg::SimpleRoutine<R> for Export {
+        const ID: i32 = 9002;
+        const NAME: &'static str = "node_export";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Export { path, name, writable } = self;
+            vec![
+                args::from_text(path), args::from_text(name), msg::Item::U32(writable.into())
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            let (Some(path), Some(name)) = (args::text(&items[0]), args::text(&items[1]))
+            else {
+                return Err(args::misfit(items));
+            };
+            match items {
+                [_, _, msg::Item::U32(writable)] => {
+                    Ok(Export {
+                        path,
+                        name,
+                        writable: writable != 0,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for Export {
+        type Reply = ExportReply<R>;
+    }
+    /// The results of [`Export`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct ExportReply<R> {
+        pub name: String,
+        pub size: u64,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub object: R,
+    }
+    impl<R> msg::Reply<R> for ExportReply<R> {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let ExportReply { name, size, object } = self;
+            vec![args::from_text(name), msg::Item::U64(size), msg::Item::Port(object)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            let Some(name) = args::text(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            match items {
+                [_, msg::Item::U64(size), msg::Item::Port(object)] => {
+                    Ok(ExportReply { name, size, object })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// The memory objects that this node exports or caches.
+    ///
+    /// `node_objects`, id 9003.
+    #[doc(alias = "node_objects")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Objects;
+    impl<R> msg::SimpleRoutine<R> for Objects {
+        const ID: i32 = 9003;
+        const NAME: &'static str = "node_objects";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Objects)
+        }
+    }
+    impl<R> msg::Routine<R> for Objects {
+        type Reply = ObjectsReply;
+    }
+    /// The results of [`Objects`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct ObjectsReply {
+        pub objects: Vec<ObjectInfo>,
+    }
+    impl<R> msg::Reply<R> for ObjectsReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let ObjectsReply { objects } = self;
+            vec![args::from_records(& objects)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            let Some(objects) = args::records(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            Ok(ObjectsReply { objects })
+        }
+    }
+    /// Ends an export: its port dies, mappers get memory errors for pages they lack.
+    ///
+    /// `node_object_remove`, id 9004.
+    #[doc(alias = "node_object_remove")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct ObjectRemove {
+        pub name: String,
+    }
+    impl<R> msg::SimpleRoutine<R> for ObjectRemove {
+        const ID: i32 = 9004;
+        const NAME: &'static str = "node_object_remove";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let ObjectRemove { name } = self;
+            vec![args::from_text(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            let Some(name) = args::text(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            Ok(ObjectRemove { name })
+        }
+    }
+    impl<R> msg::Routine<R> for ObjectRemove {
+        type Reply = ();
+    }
+    /// The ports of this node.
+    ///
+    /// `node_ports`, id 9005.
+    #[doc(alias = "node_ports")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Ports;
+    impl<R> msg::SimpleRoutine<R> for Ports {
+        const ID: i32 = 9005;
+        const NAME: &'static str = "node_ports";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Ports)
+        }
+    }
+    impl<R> msg::Routine<R> for Ports {
+        type Reply = PortsReply;
+    }
+    /// The results of [`Ports`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct PortsReply {
+        pub ports: Vec<PortInfo>,
+    }
+    impl<R> msg::Reply<R> for PortsReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let PortsReply { ports } = self;
+            vec![args::from_records(& ports)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            let Some(ports) = args::records(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            Ok(PortsReply { ports })
+        }
+    }
+    /// The tasks of this node.
+    ///
+    /// `node_tasks`, id 9006.
+    #[doc(alias = "node_tasks")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Tasks;
+    impl<R> msg::SimpleRoutine<R> for Tasks {
+        const ID: i32 = 9006;
+        const NAME: &'static str = "node_tasks";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Tasks)
+        }
+    }
+    impl<R> msg::Routine<R> for Tasks {
+        type Reply = TasksReply;
+    }
+    /// The results of [`Tasks`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TasksReply {
+        pub tasks: Vec<TaskInfo>,
+    }
+    impl<R> msg::Reply<R> for TasksReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let TasksReply { tasks } = self;
+            vec![args::from_records(& tasks)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            let Some(tasks) = args::records(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            Ok(TasksReply { tasks })
+        }
+    }
+    /// Counters and histograms, in the Prometheus text format.
+    ///
+    /// `node_metrics`, id 9007.
+    #[doc(alias = "node_metrics")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Metrics;
+    impl<R> msg::SimpleRoutine<R> for Metrics {
+        const ID: i32 = 9007;
+        const NAME: &'static str = "node_metrics";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Metrics)
+        }
+    }
+    impl<R> msg::Routine<R> for Metrics {
+        type Reply = MetricsReply;
+    }
+    /// The results of [`Metrics`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct MetricsReply {
+        pub text: crate::Payload,
+    }
+    impl<R> msg::Reply<R> for MetricsReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let MetricsReply { text } = self;
+            vec![msg::Item::OutOfLine(text)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::OutOfLine(text)] => Ok(MetricsReply { text }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// A task record waiting for its process: whoever attaches with the token becomes it, with this bootstrap port.
+    ///
+    /// `node_task_prepare`, id 9008.
+    #[doc(alias = "node_task_prepare")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskPrepare<R> {
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub bootstrap: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for TaskPrepare<R> {
+        const ID: i32 = 9008;
+        const NAME: &'static str = "node_task_prepare";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let TaskPrepare { bootstrap } = self;
+            vec![msg::Item::Port(bootstrap)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(bootstrap)] => Ok(TaskPrepare { bootstrap }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for TaskPrepare<R> {
+        type Reply = TaskPrepareReply<R>;
+    }
+    /// The results of [`TaskPrepare`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskPrepareReply<R> {
+        pub token: u64,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub task: R,
+    }
+    impl<R> msg::Reply<R> for TaskPrepareReply<R> {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let TaskPrepareReply { token, task } = self;
+            vec![msg::Item::U64(token), msg::Item::Port(task)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(token), msg::Item::Port(task)] => {
+                    Ok(TaskPrepareReply { token, task })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Ends the node in order: exports are flushed, peers are told, tasks are killed.
+    ///
+    /// `node_shutdown`, id 9009.
+    #[doc(alias = "node_shutdown")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Shutdown;
+    impl<R> msg::SimpleRoutine<R> for Shutdown {
+        const ID: i32 = 9009;
+        const NAME: &'static str = "node_shutdown";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| Shutdown)
+        }
+    }
+    impl<R> msg::Routine<R> for Shutdown {
+        type Reply = ();
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `node_info`.
+        pub const INFO: i32 = 9000;
+        /// `node_members`.
+        pub const MEMBERS: i32 = 9001;
+        /// `node_export`.
+        pub const EXPORT: i32 = 9002;
+        /// `node_objects`.
+        pub const OBJECTS: i32 = 9003;
+        /// `node_object_remove`.
+        pub const OBJECT_REMOVE: i32 = 9004;
+        /// `node_ports`.
+        pub const PORTS: i32 = 9005;
+        /// `node_tasks`.
+        pub const TASKS: i32 = 9006;
+        /// `node_metrics`.
+        pub const METRICS: i32 = 9007;
+        /// `node_task_prepare`.
+        pub const TASK_PREPARE: i32 = 9008;
+        /// `node_shutdown`.
+        pub const SHUTDOWN: i32 = 9009;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (9000, "node_info"),
+        (9001, "node_members"),
+        (9002, "node_export"),
+        (9003, "node_objects"),
+        (9004, "node_object_remove"),
+        (9005, "node_ports"),
+        (9006, "node_tasks"),
+        (9007, "node_metrics"),
+        (9008, "node_task_prepare"),
+        (9009, "node_shutdown"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// Name, incarnation, address, uptime, memory and the userfaultfd mode.
+        Info(Info),
+        /// The nodes of the cluster as this one sees them.
+        Members(Members),
+        /// Serves a file of this node's machine as a memory object and checks its name in.
+        Export(Export),
+        /// The memory objects that this node exports or caches.
+        Objects(Objects),
+        /// Ends an export: its port dies, mappers get memory errors for pages they lack.
+        ObjectRemove(ObjectRemove),
+        /// The ports of this node.
+        Ports(Ports),
+        /// The tasks of this node.
+        Tasks(Tasks),
+        /// Counters and histograms, in the Prometheus text format.
+        Metrics(Metrics),
+        /// A task record waiting for its process: whoever attaches with the token becomes it, with this bootstrap port.
+        TaskPrepare(TaskPrepare<R>),
+        /// Ends the node in order: exports are flushed, peers are told, tasks are killed.
+        Shutdown(Shutdown),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(
+            id: i32,
+            body: Vec<msg::Item<R>>,
+        ) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                9000 => <Info as msg::SimpleRoutine<R>>::from_body(body).map(Request::Info),
+                9001 => {
+                    <Members as msg::SimpleRoutine<R>>::from_body(body).map(Request::Members)
+                }
+                9002 => {
+                    <Export as msg::SimpleRoutine<R>>::from_body(body).map(Request::Export)
+                }
+                9003 => {
+                    <Objects as msg::SimpleRoutine<R>>::from_body(body).map(Request::Objects)
+                }
+                9004 => {
+                    <ObjectRemove as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::ObjectRemove)
+                }
+                9005 => <Ports as msg::SimpleRoutine<R>>::from_body(body).map(Request::Ports),
+                9006 => <Tasks as msg::SimpleRoutine<R>>::from_body(body).map(Request::Tasks),
+                9007 => {
+                    <Metrics as msg::SimpleRoutine<R>>::from_body(body).map(Request::Metrics)
+                }
+                9008 => {
+                    <TaskPrepare<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::TaskPrepare)
+                }
+                9009 => {
+                    <Shutdown as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::Shutdown)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::Info(_) => 9000,
+                Request::Members(_) => 9001,
+                Request::Export(_) => 9002,
+                Request::Objects(_) => 9003,
+                Request::ObjectRemove(_) => 9004,
+                Request::Ports(_) => 9005,
+                Request::Tasks(_) => 9006,
+                Request::Metrics(_) => 9007,
+                Request::TaskPrepare(_) => 9008,
+                Request::Shutdown(_) => 9009,
+            }
+        }
+    }
+}
+
+/// What the kernel tells the holder of a notification request; sent to a send-once right.
+pub mod notify {
+    use crate::{args, msg};
+    /// A name with an armed dead-name request was freed by its holder.
+    ///
+    /// `mach_notify_port_deleted`, id 65. A simpleroutine.
+    #[doc(alias = "mach_notify_port_deleted")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct PortDeleted {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for PortDeleted {
+        const ID: i32 = 65;
+        const NAME: &'static str = "mach_notify_port_deleted";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let PortDeleted { name } = self;
+            vec![msg::Item::U32(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name)] => Ok(PortDeleted { name }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// A receive right that would have been destroyed comes back.
+    ///
+    /// `mach_notify_port_destroyed`, id 69. A simpleroutine.
+    #[doc(alias = "mach_notify_port_destroyed")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct PortDestroyed<R> {
+        /// Goes in as `MOVE_RECEIVE` unless the sender says otherwise.
+        pub rights: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for PortDestroyed<R> {
+        const ID: i32 = 69;
+        const NAME: &'static str = "mach_notify_port_destroyed";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let PortDestroyed { rights } = self;
+            vec![msg::Item::Port(rights)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(rights)] => Ok(PortDestroyed { rights }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// The last send right is gone.
+    ///
+    /// `mach_notify_no_senders`, id 70. A simpleroutine.
+    #[doc(alias = "mach_notify_no_senders")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct NoSenders {
+        pub mscount: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for NoSenders {
+        const ID: i32 = 70;
+        const NAME: &'static str = "mach_notify_no_senders";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let NoSenders { mscount } = self;
+            vec![msg::Item::U32(mscount)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(mscount)] => Ok(NoSenders { mscount }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// A send-once right died without being used.
+    ///
+    /// `mach_notify_send_once`, id 71. A simpleroutine.
+    #[doc(alias = "mach_notify_send_once")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct SendOnce;
+    impl<R> msg::SimpleRoutine<R> for SendOnce {
+        const ID: i32 = 71;
+        const NAME: &'static str = "mach_notify_send_once";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| SendOnce)
+        }
+    }
+    /// The port behind a name died; the name gained a reference that belongs to this notification.
+    ///
+    /// `mach_notify_dead_name`, id 72. A simpleroutine.
+    #[doc(alias = "mach_notify_dead_name")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DeadName {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for DeadName {
+        const ID: i32 = 72;
+        const NAME: &'static str = "mach_notify_dead_name";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let DeadName { name } = self;
+            vec![msg::Item::U32(name)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(name)] => Ok(DeadName { name }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `mach_notify_port_deleted`.
+        pub const PORT_DELETED: i32 = 65;
+        /// `mach_notify_port_destroyed`.
+        pub const PORT_DESTROYED: i32 = 69;
+        /// `mach_notify_no_senders`.
+        pub const NO_SENDERS: i32 = 70;
+        /// `mach_notify_send_once`.
+        pub const SEND_ONCE: i32 = 71;
+        /// `mach_notify_dead_name`.
+        pub const DEAD_NAME: i32 = 72;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[65, 69, 70, 71, 72];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (65, "mach_notify_port_deleted"),
+        (69, "mach_notify_port_destroyed"),
+        (70, "mach_notify_no_senders"),
+        (71, "mach_notify_send_once"),
+        (72, "mach_notify_dead_name"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// A name with an armed dead-name request was freed by its holder.
+        PortDeleted(PortDeleted),
+        /// A receive right that would have been destroyed comes back.
+        PortDestroyed(PortDestroyed<R>),
+        /// The last send right is gone.
+        NoSenders(NoSenders),
+        /// A send-once right died without being used.
+        SendOnce(SendOnce),
+        /// The port behind a name died; the name gained a reference that belongs to this notification.
+        DeadName(DeadName),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(
+            id: i32,
+            body: Vec<msg::Item<R>>,
+        ) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                65 => {
+                    <PortDeleted as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::PortDeleted)
+                }
+                69 => {
+                    <PortDestroyed<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::PortDestroyed)
+                }
+                70 => {
+                    <NoSenders as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::NoSenders)
+                }
+                71 => {
+                    <SendOnce as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::SendOnce)
+                }
+                72 => {
+                    <DeadName as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::DeadName)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::PortDeleted(_) => 65,
+                Request::PortDestroyed(_) => 69,
+                Request::NoSenders(_) => 70,
+                Request::SendOnce(_) => 71,
+                Request::DeadName(_) => 72,
+            }
+        }
+    }
+}
+
+/// Operations on a task and its memory; sent to a task port, the caller's own or another's. mach-api §2.2, §4.1.
+pub mod task {
+    use crate::{args, msg};
+    /// Ends the task: its process is killed, its space and memory go.
+    ///
+    /// `task_terminate`, id 2008.
+    #[doc(alias = "task_terminate")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskTerminate;
+    impl<R> msg::SimpleRoutine<R> for TaskTerminate {
+        const ID: i32 = 2008;
+        const NAME: &'static str = "task_terminate";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            Vec::new()
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            <() as msg::Reply<R>>::from_body(body).map(|()| TaskTerminate)
+        }
+    }
+    impl<R> msg::Routine<R> for TaskTerminate {
+        type Reply = ();
+    }
+    /// Zero-filled memory.
+    ///
+    /// `vm_allocate`, id 2021.
+    #[doc(alias = "vm_allocate")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmAllocate {
+        pub address: u64,
+        pub size: u64,
+        pub anywhere: bool,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmAllocate {
+        const ID: i32 = 2021;
+        const NAME: &'static str = "vm_allocate";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmAllocate { address, size, anywhere } = self;
+            vec![
+                msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(anywhere
+                .into())
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(anywhere)] => {
+                    Ok(VmAllocate {
+                        address,
+                        size,
+                        anywhere: anywhere != 0,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for VmAllocate {
+        type Reply = VmAllocateReply;
+    }
+    /// The results of [`VmAllocate`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmAllocateReply {
+        pub address: u64,
+    }
+    impl<R> msg::Reply<R> for VmAllocateReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmAllocateReply { address } = self;
+            vec![msg::Item::U64(address)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address)] => Ok(VmAllocateReply { address }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Unmaps a range; holes are allowed.
+    ///
+    /// `vm_deallocate`, id 2023.
+    #[doc(alias = "vm_deallocate")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmDeallocate {
+        pub address: u64,
+        pub size: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmDeallocate {
+        const ID: i32 = 2023;
+        const NAME: &'static str = "vm_deallocate";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmDeallocate { address, size } = self;
+            vec![msg::Item::U64(address), msg::Item::U64(size)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address), msg::Item::U64(size)] => {
+                    Ok(VmDeallocate { address, size })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for VmDeallocate {
+        type Reply = ();
+    }
+    /// Sets the current or the maximum protection of a range.
+    ///
+    /// `vm_protect`, id 2024.
+    #[doc(alias = "vm_protect")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmProtect {
+        pub address: u64,
+        pub size: u64,
+        pub set_maximum: bool,
+        pub new_protection: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmProtect {
+        const ID: i32 = 2024;
+        const NAME: &'static str = "vm_protect";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmProtect { address, size, set_maximum, new_protection } = self;
+            vec![
+                msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(set_maximum
+                .into()), msg::Item::U32(new_protection)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 4] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(set_maximum),
+                msg::Item::U32(new_protection)] => {
+                    Ok(VmProtect {
+                        address,
+                        size,
+                        set_maximum: set_maximum != 0,
+                        new_protection,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for VmProtect {
+        type Reply = ();
+    }
+    /// The region at or after an address.
+    ///
+    /// `vm_region`, id 2029.
+    #[doc(alias = "vm_region")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmRegion {
+        pub address: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmRegion {
+        const ID: i32 = 2029;
+        const NAME: &'static str = "vm_region";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmRegion { address } = self;
+            vec![msg::Item::U64(address)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address)] => Ok(VmRegion { address }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for VmRegion {
+        type Reply = VmRegionReply<R>;
+    }
+    /// The results of [`VmRegion`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmRegionReply<R> {
+        pub address: u64,
+        pub size: u64,
+        pub protection: u32,
+        pub max_protection: u32,
+        pub inheritance: u32,
+        pub is_shared: bool,
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub object_name: R,
+        pub offset: u64,
+    }
+    impl<R> msg::Reply<R> for VmRegionReply<R> {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmRegionReply {
+                address,
+                size,
+                protection,
+                max_protection,
+                inheritance,
+                is_shared,
+                object_name,
+                offset,
+            } = self;
+            vec![
+                msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(protection),
+                msg::Item::U32(max_protection), msg::Item::U32(inheritance),
+                msg::Item::U32(is_shared.into()), msg::Item::Port(object_name),
+                msg::Item::U64(offset)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 8] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(protection),
+                msg::Item::U32(max_protection), msg::Item::U32(inheritance),
+                msg::Item::U32(is_shared), msg::Item::Port(object_name),
+                msg::Item::U64(offset)] => {
+                    Ok(VmRegionReply {
+                        address,
+                        size,
+                        protection,
+                        max_protection,
+                        inheritance,
+                        is_shared: is_shared != 0,
+                        object_name,
+                        offset,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Reads a special port: 1 kernel, 4 bootstrap.
+    ///
+    /// `task_get_special_port`, id 2058.
+    #[doc(alias = "task_get_special_port")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskGetSpecialPort {
+        pub which: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for TaskGetSpecialPort {
+        const ID: i32 = 2058;
+        const NAME: &'static str = "task_get_special_port";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let TaskGetSpecialPort { which } = self;
+            vec![msg::Item::U32(which)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(which)] => Ok(TaskGetSpecialPort { which }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for TaskGetSpecialPort {
+        type Reply = TaskGetSpecialPortReply<R>;
+    }
+    /// The results of [`TaskGetSpecialPort`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskGetSpecialPortReply<R> {
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub special: R,
+    }
+    impl<R> msg::Reply<R> for TaskGetSpecialPortReply<R> {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let TaskGetSpecialPortReply { special } = self;
+            vec![msg::Item::Port(special)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::Port(special)] => Ok(TaskGetSpecialPortReply { special }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Sets a special port: 4 bootstrap.
+    ///
+    /// `task_set_special_port`, id 2059.
+    #[doc(alias = "task_set_special_port")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskSetSpecialPort<R> {
+        pub which: u32,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub special: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for TaskSetSpecialPort<R> {
+        const ID: i32 = 2059;
+        const NAME: &'static str = "task_set_special_port";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let TaskSetSpecialPort { which, special } = self;
+            vec![msg::Item::U32(which), msg::Item::Port(special)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 2] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(which), msg::Item::Port(special)] => {
+                    Ok(TaskSetSpecialPort {
+                        which,
+                        special,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for TaskSetSpecialPort<R> {
+        type Reply = ();
+    }
+    /// Maps a memory object.
+    ///
+    /// `vm_map`, id 2089.
+    #[doc(alias = "vm_map")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmMap<R> {
+        pub address: u64,
+        pub size: u64,
+        pub mask: u64,
+        pub anywhere: bool,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub memory_object: R,
+        pub offset: u64,
+        pub copy: bool,
+        pub cur_protection: u32,
+        pub max_protection: u32,
+        pub inheritance: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmMap<R> {
+        const ID: i32 = 2089;
+        const NAME: &'static str = "vm_map";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmMap {
+                address,
+                size,
+                mask,
+                anywhere,
+                memory_object,
+                offset,
+                copy,
+                cur_protection,
+                max_protection,
+                inheritance,
+            } = self;
+            vec![
+                msg::Item::U64(address), msg::Item::U64(size), msg::Item::U64(mask),
+                msg::Item::U32(anywhere.into()), msg::Item::Port(memory_object),
+                msg::Item::U64(offset), msg::Item::U32(copy.into()),
+                msg::Item::U32(cur_protection), msg::Item::U32(max_protection),
+                msg::Item::U32(inheritance)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 10] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U64(mask),
+                msg::Item::U32(anywhere), msg::Item::Port(memory_object),
+                msg::Item::U64(offset), msg::Item::U32(copy), msg::Item::U32(cur_protection),
+                msg::Item::U32(max_protection), msg::Item::U32(inheritance)] => {
+                    Ok(VmMap {
+                        address,
+                        size,
+                        mask,
+                        anywhere: anywhere != 0,
+                        memory_object,
+                        offset,
+                        copy: copy != 0,
+                        cur_protection,
+                        max_protection,
+                        inheritance,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for VmMap<R> {
+        type Reply = VmMapReply;
+    }
+    /// The results of [`VmMap`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmMapReply {
+        pub address: u64,
+    }
+    impl<R> msg::Reply<R> for VmMapReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmMapReply { address } = self;
+            vec![msg::Item::U64(address)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address)] => Ok(VmMapReply { address }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    /// Returns dirty pages of a range to their pager and waits until they are durable.
+    ///
+    /// `vm_msync`, id 4209.
+    #[doc(alias = "vm_msync")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmMsync {
+        pub address: u64,
+        pub size: u64,
+        pub sync_flags: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmMsync {
+        const ID: i32 = 4209;
+        const NAME: &'static str = "vm_msync";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let VmMsync { address, size, sync_flags } = self;
+            vec![msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(sync_flags)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(sync_flags),
+                ] => {
+                    Ok(VmMsync {
+                        address,
+                        size,
+                        sync_flags,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for VmMsync {
+        type Reply = ();
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `task_terminate`.
+        pub const TASK_TERMINATE: i32 = 2008;
+        /// `vm_allocate`.
+        pub const VM_ALLOCATE: i32 = 2021;
+        /// `vm_deallocate`.
+        pub const VM_DEALLOCATE: i32 = 2023;
+        /// `vm_protect`.
+        pub const VM_PROTECT: i32 = 2024;
+        /// `vm_region`.
+        pub const VM_REGION: i32 = 2029;
+        /// `task_get_special_port`.
+        pub const TASK_GET_SPECIAL_PORT: i32 = 2058;
+        /// `task_set_special_port`.
+        pub const TASK_SET_SPECIAL_PORT: i32 = 2059;
+        /// `vm_map`.
+        pub const VM_MAP: i32 = 2089;
+        /// `vm_msync`.
+        pub const VM_MSYNC: i32 = 4209;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[2008, 2021, 2023, 2024, 2029, 2058, 2059, 2089, 4209];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (2008, "task_terminate"),
+        (2021, "vm_allocate"),
+        (2023, "vm_deallocate"),
+        (2024, "vm_protect"),
+        (2029, "vm_region"),
+        (2058, "task_get_special_port"),
+        (2059, "task_set_special_port"),
+        (2089, "vm_map"),
+        (4209, "vm_msync"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// Ends the task: its process is killed, its space and memory go.
+        TaskTerminate(TaskTerminate),
+        /// Zero-filled memory.
+        VmAllocate(VmAllocate),
+        /// Unmaps a range; holes are allowed.
+        VmDeallocate(VmDeallocate),
+        /// Sets the current or the maximum protection of a range.
+        VmProtect(VmProtect),
+        /// The region at or after an address.
+        VmRegion(VmRegion),
+        /// Reads a special port: 1 kernel, 4 bootstrap.
+        TaskGetSpecialPort(TaskGetSpecialPort),
+        /// Sets a special port: 4 bootstrap.
+        TaskSetSpecialPort(TaskSetSpecialPort<R>),
+        /// Maps a memory object.
+        VmMap(VmMap<R>),
+        /// Returns dirty pages of a range to their pager and waits until they are durable.
+        VmMsync(VmMsync),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(
+            id: i32,
+            body: Vec<msg::Item<R>>,
+        ) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                2008 => {
+                    <TaskTerminate as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::TaskTerminate)
+                }
+                2021 => {
+                    <VmAllocate as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmAllocate)
+                }
+                2023 => {
+                    <VmDeallocate as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmDeallocate)
+                }
+                2024 => {
+                    <VmProtect as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmProtect)
+                }
+                2029 => {
+                    <VmRegion as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmRegion)
+                }
+                2058 => {
+                    <TaskGetSpecialPort as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::TaskGetSpecialPort)
+                }
+                2059 => {
+                    <TaskSetSpecialPort<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::TaskSetSpecialPort)
+                }
+                2089 => {
+                    <VmMap<R> as msg::SimpleRoutine<R>>::from_body(body).map(Request::VmMap)
+                }
+                4209 => {
+                    <VmMsync as msg::SimpleRoutine<R>>::from_body(body).map(Request::VmMsync)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::TaskTerminate(_) => 2008,
+                Request::VmAllocate(_) => 2021,
+                Request::VmDeallocate(_) => 2023,
+                Request::VmProtect(_) => 2024,
+                Request::VmRegion(_) => 2029,
+                Request::TaskGetSpecialPort(_) => 2058,
+                Request::TaskSetSpecialPort(_) => 2059,
+                Request::VmMap(_) => 2089,
+                Request::VmMsync(_) => 4209,
+            }
+        }
+    }
+}

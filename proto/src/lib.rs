@@ -4,6 +4,7 @@
 //! `proto/idl/` are the single source of every interface (stubs in `iface`) and of every record that leaves a
 //! process (`wire`). `cargo xtask gen` writes both and a test holds them fresh.
 
+mod args;
 pub mod code;
 #[rustfmt::skip]
 #[allow(missing_docs)]

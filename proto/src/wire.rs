@@ -1,1 +1,451 @@
-//! (generated)
+// Written by `cargo xtask gen` from proto/idl; do not edit.
+//! The records of `proto/idl/wire`: everything that leaves a process.
+
+/// Records of `proto/idl/wire/body.proto`.
+pub mod body {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct NamedRight {
+        #[prost(uint32, tag = "1")]
+        pub name: u32,
+        #[prost(uint32, tag = "2")]
+        pub disposition: u32,
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct NamedMessage {
+        #[prost(message, optional, tag = "1")]
+        pub remote: ::core::option::Option<NamedRight>,
+        #[prost(message, optional, tag = "2")]
+        pub local: ::core::option::Option<NamedRight>,
+        #[prost(int32, tag = "3")]
+        pub id: i32,
+        #[prost(uint32, tag = "4")]
+        pub seqno: u32,
+        #[prost(uint64, tag = "5")]
+        pub trace: u64,
+        #[prost(message, repeated, tag = "6")]
+        pub items: ::prost::alloc::vec::Vec<NamedItem>,
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct NamedItem {
+        #[prost(oneof = "named_item::Item", tags = "1, 2, 3, 4, 5, 6")]
+        pub item: ::core::option::Option<named_item::Item>,
+    }
+    /// Nested message and enum types in `NamedItem`.
+    pub mod named_item {
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        pub enum Item {
+            #[prost(uint32, tag = "1")]
+            U32(u32),
+            #[prost(uint64, tag = "2")]
+            U64(u64),
+            #[prost(bytes, tag = "3")]
+            Data(::prost::bytes::Bytes),
+            #[prost(message, tag = "4")]
+            Port(super::NamedRight),
+            #[prost(message, tag = "5")]
+            Ports(super::NamedRights),
+            #[prost(message, tag = "6")]
+            OutOfLine(super::OutOfLine),
+        }
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct NamedRights {
+        #[prost(message, repeated, tag = "1")]
+        pub rights: ::prost::alloc::vec::Vec<NamedRight>,
+    }
+    /// Out-of-line bytes: in the record itself, or in the descriptor beside it.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct OutOfLine {
+        #[prost(uint64, tag = "1")]
+        pub length: u64,
+        #[prost(bytes = "bytes", tag = "2")]
+        pub inline: ::prost::bytes::Bytes,
+        /// Index + 1 among the descriptors beside the record; 0 means inline.
+        #[prost(uint32, tag = "3")]
+        pub fd: u32,
+    }
+}
+
+/// Records of `proto/idl/wire/link.proto`.
+pub mod link {
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Frame {
+        #[prost(oneof = "frame::Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
+        pub kind: ::core::option::Option<frame::Kind>,
+    }
+    /// Nested message and enum types in `Frame`.
+    pub mod frame {
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        pub enum Kind {
+            #[prost(message, tag = "1")]
+            Hello(super::Hello),
+            #[prost(message, tag = "2")]
+            Send(super::Send),
+            #[prost(message, tag = "3")]
+            Delivered(super::Delivered),
+            #[prost(message, tag = "4")]
+            Release(super::Release),
+            #[prost(message, tag = "5")]
+            PortDead(super::PortDead),
+            #[prost(message, tag = "6")]
+            Gossip(super::Gossip),
+            #[prost(message, tag = "7")]
+            Goodbye(super::Goodbye),
+        }
+    }
+    /// The first frame on the warm stream, each way.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Hello {
+        #[prost(uint32, tag = "1")]
+        pub version: u32,
+        #[prost(string, tag = "2")]
+        pub node: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "3")]
+        pub incarnation: u64,
+        /// Where this node accepts links.
+        #[prost(string, tag = "4")]
+        pub address: ::prost::alloc::string::String,
+    }
+    /// A message to a port that the sender was granted.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Send {
+        /// The receiver's entry for the port (its export).
+        #[prost(uint64, tag = "1")]
+        pub export: u64,
+        /// Counts up from 1 per export entry.
+        #[prost(uint64, tag = "2")]
+        pub seq: u64,
+        /// Deliver only after every message with seq < after has been delivered; seq itself means strictly in order.
+        #[prost(uint64, tag = "3")]
+        pub after: u64,
+        #[prost(int32, tag = "4")]
+        pub id: i32,
+        #[prost(uint64, tag = "5")]
+        pub trace: u64,
+        #[prost(message, optional, tag = "6")]
+        pub reply: ::core::option::Option<Right>,
+        #[prost(message, repeated, tag = "7")]
+        pub items: ::prost::alloc::vec::Vec<LinkItem>,
+        /// The destination right is a send-once right: used up by this message.
+        #[prost(bool, tag = "8")]
+        pub once: bool,
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct LinkItem {
+        #[prost(oneof = "link_item::Item", tags = "1, 2, 3, 4, 5, 6")]
+        pub item: ::core::option::Option<link_item::Item>,
+    }
+    /// Nested message and enum types in `LinkItem`.
+    pub mod link_item {
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        pub enum Item {
+            #[prost(uint32, tag = "1")]
+            U32(u32),
+            #[prost(uint64, tag = "2")]
+            U64(u64),
+            #[prost(bytes, tag = "3")]
+            Data(::prost::bytes::Bytes),
+            #[prost(message, tag = "4")]
+            Port(super::Right),
+            #[prost(message, tag = "5")]
+            Ports(super::Rights),
+            /// Length of out-of-line bytes, which follow the head in item order.
+            #[prost(uint64, tag = "6")]
+            OutOfLine(u64),
+        }
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Rights {
+        #[prost(message, repeated, tag = "1")]
+        pub rights: ::prost::alloc::vec::Vec<Right>,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Right {
+        #[prost(oneof = "right::Right", tags = "1, 2, 3, 4, 5, 6")]
+        pub right: ::core::option::Option<right::Right>,
+    }
+    /// Nested message and enum types in `Right`.
+    pub mod right {
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+        pub enum Right {
+            #[prost(bool, tag = "1")]
+            Null(bool),
+            #[prost(bool, tag = "2")]
+            Dead(bool),
+            /// A port that lives at the sender of the frame: a send right granted under this export entry.
+            #[prost(message, tag = "3")]
+            Send(super::Grant),
+            #[prost(message, tag = "4")]
+            SendOnce(super::Grant),
+            /// A port that lives at the receiver of the frame: a right given back to where it came from.
+            #[prost(uint64, tag = "5")]
+            Yours(u64),
+            #[prost(uint64, tag = "6")]
+            YoursOnce(u64),
+        }
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Grant {
+        #[prost(uint64, tag = "1")]
+        pub export: u64,
+        #[prost(uint64, tag = "2")]
+        pub uid_origin: u64,
+        #[prost(uint64, tag = "3")]
+        pub uid_serial: u64,
+    }
+    /// Messages to this export up to `through` have been taken into the port's queue.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Delivered {
+        #[prost(uint64, tag = "1")]
+        pub export: u64,
+        #[prost(uint64, tag = "2")]
+        pub through: u64,
+    }
+    /// The holder gave up a right. Streams overtake each other, so it counts what else is under way: the grants it has seen,
+    /// the messages it has sent and the times it gave the right back as `yours`. The entry goes when all three agree.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Release {
+        #[prost(uint64, tag = "1")]
+        pub export: u64,
+        #[prost(uint64, tag = "2")]
+        pub granted: u64,
+        #[prost(uint64, tag = "3")]
+        pub sent: u64,
+        #[prost(uint64, tag = "4")]
+        pub returned: u64,
+    }
+    /// An entry for a send right is gone, because its port died or it was released; the last frame about it. A holder that has
+    /// seen fewer than `granted` grants knows the ones still under way as dead.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct PortDead {
+        #[prost(uint64, tag = "1")]
+        pub export: u64,
+        #[prost(uint64, tag = "2")]
+        pub granted: u64,
+    }
+    /// A datagram of the membership protocol.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Gossip {
+        #[prost(bytes = "bytes", tag = "1")]
+        pub data: ::prost::bytes::Bytes,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Goodbye {
+        #[prost(string, tag = "1")]
+        pub reason: ::prost::alloc::string::String,
+    }
+}
+
+/// Records of `proto/idl/wire/trap.proto`.
+pub mod trap {
+    /// From the task.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Call {
+        /// Chosen by the task; the answer carries it.
+        #[prost(uint64, tag = "1")]
+        pub ticket: u64,
+        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5")]
+        pub op: ::core::option::Option<call::Op>,
+    }
+    /// Nested message and enum types in `Call`.
+    pub mod call {
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        pub enum Op {
+            #[prost(message, tag = "2")]
+            Hello(super::Hello),
+            #[prost(message, tag = "3")]
+            Msg(super::Msg),
+            #[prost(message, tag = "4")]
+            ReplyPort(super::ReplyPort),
+            #[prost(message, tag = "5")]
+            OrderDone(super::OrderDone),
+        }
+    }
+    /// The first record on every connection.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Hello {
+        #[prost(uint32, tag = "1")]
+        pub version: u32,
+        #[prost(enumeration = "hello::Role", tag = "2")]
+        pub role: i32,
+        /// A token of node_task_prepare, or of the task that this thread belongs to; 0 starts a task of its own.
+        #[prost(uint64, tag = "3")]
+        pub token: u64,
+        /// "full" or "user-mode-only"; the descriptor comes beside the first hello of a task.
+        #[prost(string, tag = "4")]
+        pub userfaultfd: ::prost::alloc::string::String,
+        #[prost(string, tag = "5")]
+        pub command: ::prost::alloc::string::String,
+        /// The range of addresses that the library keeps for the node's choice.
+        #[prost(uint64, tag = "6")]
+        pub arena_start: u64,
+        #[prost(uint64, tag = "7")]
+        pub arena_size: u64,
+    }
+    /// Nested message and enum types in `Hello`.
+    pub mod hello {
+        #[derive(
+            Clone,
+            Copy,
+            Debug,
+            PartialEq,
+            Eq,
+            Hash,
+            PartialOrd,
+            Ord,
+            ::prost::Enumeration
+        )]
+        #[repr(i32)]
+        pub enum Role {
+            Thread = 0,
+            Agent = 1,
+        }
+        impl Role {
+            /// String value of the enum field names used in the ProtoBuf definition.
+            ///
+            /// The values are not transformed in any way and thus are considered stable
+            /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+            pub fn as_str_name(&self) -> &'static str {
+                match self {
+                    Self::Thread => "THREAD",
+                    Self::Agent => "AGENT",
+                }
+            }
+            /// Creates an enum from field names used in the ProtoBuf definition.
+            pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+                match value {
+                    "THREAD" => Some(Self::Thread),
+                    "AGENT" => Some(Self::Agent),
+                    _ => None,
+                }
+            }
+        }
+    }
+    /// The trap mach_msg: send, receive, or both.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Msg {
+        #[prost(bool, tag = "1")]
+        pub send: bool,
+        #[prost(message, optional, tag = "2")]
+        pub message: ::core::option::Option<super::body::NamedMessage>,
+        /// Milliseconds; absent waits for ever.
+        #[prost(uint64, optional, tag = "3")]
+        pub send_timeout_ms: ::core::option::Option<u64>,
+        #[prost(bool, tag = "4")]
+        pub receive: bool,
+        #[prost(uint32, tag = "5")]
+        pub receive_name: u32,
+        #[prost(uint64, optional, tag = "6")]
+        pub receive_timeout_ms: ::core::option::Option<u64>,
+        /// Bytes of body that the receiver takes; 0 takes any.
+        #[prost(uint64, tag = "7")]
+        pub receive_limit: u64,
+        /// MACH_RCV_LARGE: a message that is too large stays queued.
+        #[prost(bool, tag = "8")]
+        pub receive_large: bool,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ReplyPort {}
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct OrderDone {
+        #[prost(uint64, tag = "1")]
+        pub order: u64,
+        #[prost(int32, tag = "2")]
+        pub errno: i32,
+    }
+    /// From the node.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Answer {
+        #[prost(uint64, tag = "1")]
+        pub ticket: u64,
+        /// What the calling thread (or, on an agent's connection, the agent) does before the call returns, in this order.
+        #[prost(message, repeated, tag = "2")]
+        pub orders: ::prost::alloc::vec::Vec<Order>,
+        /// A mach_msg_return_t, or 0.
+        #[prost(int32, tag = "3")]
+        pub result: i32,
+        #[prost(message, optional, tag = "4")]
+        pub welcome: ::core::option::Option<Welcome>,
+        #[prost(message, optional, tag = "5")]
+        pub message: ::core::option::Option<super::body::NamedMessage>,
+        #[prost(uint32, tag = "6")]
+        pub name: u32,
+        /// RCV_LARGE: bytes that the message needs.
+        #[prost(uint64, tag = "7")]
+        pub needed: u64,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Welcome {
+        #[prost(uint32, tag = "1")]
+        pub version: u32,
+        #[prost(uint64, tag = "2")]
+        pub token: u64,
+        #[prost(uint32, tag = "3")]
+        pub task_self: u32,
+        #[prost(uint32, tag = "4")]
+        pub host_self: u32,
+        #[prost(uint32, tag = "5")]
+        pub bootstrap: u32,
+        #[prost(uint32, tag = "6")]
+        pub name_server: u32,
+        #[prost(uint32, tag = "7")]
+        pub task: u32,
+        #[prost(string, tag = "8")]
+        pub node: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Order {
+        #[prost(uint64, tag = "1")]
+        pub order: u64,
+        #[prost(oneof = "order::Op", tags = "2, 3, 4")]
+        pub op: ::core::option::Option<order::Op>,
+    }
+    /// Nested message and enum types in `Order`.
+    pub mod order {
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+        pub enum Op {
+            #[prost(message, tag = "2")]
+            Map(super::MapObject),
+            #[prost(message, tag = "3")]
+            Unmap(super::Unmap),
+            #[prost(message, tag = "4")]
+            Protect(super::Protect),
+        }
+    }
+    /// mmap the descriptor at `fd` (index among those beside the record; several orders may share one), register the range
+    /// with the userfaultfd unless `unmanaged`.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct MapObject {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint32, tag = "3")]
+        pub fd: u32,
+        #[prost(uint64, tag = "4")]
+        pub offset: u64,
+        #[prost(uint32, tag = "5")]
+        pub protection: u32,
+        /// MAP_SHARED of a writable descriptor, else MAP_PRIVATE.
+        #[prost(bool, tag = "6")]
+        pub shared: bool,
+        #[prost(bool, tag = "7")]
+        pub unmanaged: bool,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Unmap {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Protect {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint32, tag = "3")]
+        pub protection: u32,
+    }
+}
