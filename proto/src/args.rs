@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::limits::RECORDS_MAX;
 use crate::{BadBody, Item, MigError, Payload};
 
 /// The items of a routine, by number.
@@ -28,12 +29,15 @@ pub(crate) fn record<R, M: prost::Message + Default>(item: &Item<R>) -> Option<M
     M::decode(payload.to_bytes()).ok()
 }
 
-/// Structures one after another, out of line, each behind its length.
+/// Structures one after another, out of line, each behind its length; at most `RECORDS_MAX`, since an empty one is a single byte.
 pub(crate) fn records<R, M: prost::Message + Default>(item: &Item<R>) -> Option<Vec<M>> {
     let Item::OutOfLine(payload) = item else { return None };
     let mut bytes = payload.to_bytes();
     let mut all = Vec::new();
     while !bytes.is_empty() {
+        if all.len() == RECORDS_MAX {
+            return None;
+        }
         all.push(M::decode_length_delimited(&mut bytes).ok()?);
     }
     Some(all)

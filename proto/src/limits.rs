@@ -18,6 +18,8 @@ pub const MSG_RIGHTS_MAX: usize = 4096;
 pub const MSG_INLINE_BYTES_MAX: usize = 64 << 10;
 /// Out-of-line bytes in one message; `SendNoBuffer` above.
 pub const MSG_OOL_BYTES_MAX: usize = 64 << 20;
+/// Structures in one list of a reply (`proto/src/args.rs`); a longer list does not fit its routine.
+pub const RECORDS_MAX: usize = 1 << 20;
 /// Characters of a network name (mach-api §5.2); `InvalidArgument` above.
 pub const NETNAME_MAX: usize = 80;
 
