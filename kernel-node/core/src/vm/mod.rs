@@ -1,1 +1,202 @@
-//! (being written)
+//! The virtual memory of one node: what tasks have mapped, which pages are here, and what is asked of whom for the rest.
+//!
+//! Pure: bytes move through [`Pmap`], time comes in with [`VmCx`], messages for pagers go out as [`VmEvent`]s. Knows
+//! nothing of ports: an object is an [`ObjectId`], a reply right a [`Ticket`].
+//!
+//! Invariants (held after every call, verified by `Vm::check` in tests):
+//!
+//! 1. A page is writable in some task only if the table says dirty, and its lock does not prohibit writing.
+//! 2. A page that is not resident in the table is mapped by no task.
+//! 3. At most one request is outstanding for a page, and at most one unlock for each increase of its access.
+//! 4. Every thread that waits, waits for something that is under way and has a deadline.
+//! 5. An object without mappings is being terminated, or it is gone.
+//! 6. What two tables say of the same thing agrees: entries and the mappings of their object, waiters and timers, counts.
+//!
+//! Spec: docs/spec/vm.md.
+
+mod api;
+mod event;
+mod pmap;
+mod stats;
+
+pub use api::Vm;
+pub use event::{FaultClass, Ticket, ToPager, VmEvent};
+pub use pmap::{MapOrder, OrderId, Pmap};
+pub use stats::{Counters, ObjectStat, TaskStat};
+
+use proto::{Inherit, KernReturn, Payload, Prot, TraceId, vm::ShouldReturn};
+
+use crate::{TaskId, Time};
+
+slotmap::new_key_type! {
+    /// A memory object in this node, one for each control port that a pager was given. Never reused.
+    pub struct ObjectId;
+}
+
+/// What the caller lends to every call.
+pub struct VmCx<'a> {
+    /// The time of the call; never goes back from one call to the next.
+    pub now: Time,
+    /// The memory.
+    pub pmap: &'a mut dyn Pmap,
+    /// Where events go, in order.
+    pub out: &'a mut Vec<VmEvent>,
+}
+
+/// Times, in nanoseconds, and switches.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// A pager that has not answered a waiting thread for this long costs the thread a memory error.
+    pub fault_deadline_ns: u64,
+    /// An msync that its pager has not confirmed for this long fails with `TimedOut`.
+    pub sync_deadline_ns: u64,
+    /// How long a page stays with the thread that asked for it before a lock request takes it away (mach-api §3.8).
+    pub hold_ns: u64,
+    /// Whether sequential faults cause read-ahead.
+    pub read_ahead: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            fault_deadline_ns: 10_000_000_000,
+            sync_deadline_ns: 60_000_000_000,
+            hold_ns: 1_000_000,
+            read_ahead: true,
+        }
+    }
+}
+
+/// The arguments of `vm_map`. Source: mach-api §2.3.
+#[derive(Clone, Copy, Debug)]
+pub struct MapRequest {
+    /// The wanted address, or where the search starts.
+    pub address: u64,
+    /// Bytes; rounded up to pages.
+    pub size: u64,
+    /// Bits that must be 0 in the address.
+    pub mask: u64,
+    /// Whether any free address at or above `address` will do.
+    pub anywhere: bool,
+    /// The object; `None` maps zero-filled memory that no pager knows.
+    pub object: Option<ObjectId>,
+    /// Where in the object; whole pages.
+    pub offset: u64,
+    /// Whether a private copy is wanted; not built for memory that has an object.
+    pub copy: bool,
+    /// The protection now.
+    pub protection: Prot,
+    /// The most that `vm_protect` can give later.
+    pub max_protection: Prot,
+    /// What a child would get.
+    pub inheritance: Inherit,
+}
+
+/// What `vm_map` and `vm_allocate` did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapped {
+    /// Where.
+    pub address: u64,
+    /// The order to the task; the memory may be touched once it is done. `None` when nothing was mapped (size 0).
+    pub order: Option<OrderId>,
+}
+
+/// The results of `vm_region`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Region {
+    /// First byte.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+    /// The protection now.
+    pub protection: Prot,
+    /// The most it can become.
+    pub max_protection: Prot,
+    /// What a child would get.
+    pub inheritance: Inherit,
+    /// Whether other mappings see what is written here.
+    pub shared: bool,
+    /// The object, whose name port is the region's; `None` for memory that no pager knows.
+    pub object: Option<ObjectId>,
+    /// Where in the object.
+    pub offset: u64,
+}
+
+/// What a userfaultfd event said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultKind {
+    /// The page is neither mapped nor in the object.
+    Missing,
+    /// The object holds the page; the task has not mapped it.
+    Minor,
+    /// The task wrote to a write-protected page.
+    WriteProtect,
+}
+
+/// A fault of a thread, which sleeps until it is woken through [`Pmap`].
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// Whose thread.
+    pub task: TaskId,
+    /// Where; any byte of the page.
+    pub address: u64,
+    /// What Linux saw. May be out of date: the tables decide.
+    pub kind: FaultKind,
+    /// Whether the thread writes.
+    pub write: bool,
+    /// The activity, for the requests that it causes.
+    pub trace: TraceId,
+}
+
+/// What became of a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultOutcome {
+    /// The thread has been woken.
+    Done(FaultClass),
+    /// The thread waits, for its pager or for an order to its task; [`VmEvent::FaultDone`] tells the end.
+    Waiting,
+}
+
+/// The arguments of `memory_object_data_supply`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Supply {
+    /// First byte; whole pages.
+    pub offset: u64,
+    /// The pages.
+    pub data: Payload,
+    /// The access that is prohibited.
+    pub lock: Prot,
+    /// Pages are to be returned when they go, even if nobody wrote to them.
+    pub precious: bool,
+    /// The reply right, if there is one: `SupplyCompleted` follows, once.
+    pub reply: Option<Ticket>,
+}
+
+/// The arguments of `memory_object_lock_request`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LockRequest {
+    /// First byte; whole pages.
+    pub offset: u64,
+    /// Bytes; rounded up to pages.
+    pub size: u64,
+    /// Which pages go back to the pager.
+    pub should_return: ShouldReturn,
+    /// Whether the pages leave this kernel.
+    pub flush: bool,
+    /// The access that is prohibited from now on; `None` is `VM_PROT_NO_CHANGE`.
+    pub lock: Option<Prot>,
+    /// The reply right, if there is one: `LockCompleted` follows, once.
+    pub reply: Option<Ticket>,
+}
+
+/// `vm_msync` flags that mean something here. Source: mach-api §2.1.
+pub mod sync {
+    /// `VM_SYNC_ASYNCHRONOUS`: do not wait.
+    pub const ASYNCHRONOUS: u32 = 1;
+    /// `VM_SYNC_SYNCHRONOUS`: wait until the pager has made the range durable.
+    pub const SYNCHRONOUS: u32 = 2;
+    /// `VM_SYNC_INVALIDATE`: the pages leave this kernel.
+    pub const INVALIDATE: u32 = 4;
+    /// `VM_SYNC_CONTIGUOUS`: a hole in the range is an error.
+    pub const CONTIGUOUS: u32 = 0x20;
+}

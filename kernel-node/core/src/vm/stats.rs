@@ -1,0 +1,85 @@
+//! What an operator can see: counters and the state of objects and tasks.
+
+use super::event::FaultClass;
+use super::{ObjectId, Region};
+use crate::TaskId;
+
+/// Counts since the node started. All only grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Faults that ended, by [`FaultClass`] (index by `class as usize`).
+    pub faults: [u64; FaultClass::ALL.len()],
+    /// Pages that pagers supplied, without zero pages.
+    pub pages_in: u64,
+    /// Pages that pagers declared zero.
+    pub pages_zero: u64,
+    /// Pages returned to pagers.
+    pub pages_out: u64,
+    /// data_request calls for a waiting thread.
+    pub requests: u64,
+    /// data_request calls of read-ahead.
+    pub read_ahead_requests: u64,
+    /// Pages asked for by read-ahead.
+    pub read_ahead_pages: u64,
+    /// Of these, pages that a reader came to.
+    pub read_ahead_hits: u64,
+    /// Of these, pages that were given up, or whose stream ended, before a reader came.
+    pub read_ahead_wasted: u64,
+    /// data_unlock calls.
+    pub unlocks: u64,
+    /// lock_request calls carried out.
+    pub lock_requests: u64,
+    /// Supplied pages that were not taken because they were present.
+    pub supplies_ignored: u64,
+    /// Calls of pagers that made no sense and were ignored.
+    pub bad_calls: u64,
+    /// Pages that a task made present behind the node's back and that were thrown away.
+    pub stray_pages: u64,
+    /// Threads that got an error because their pager did not answer in time.
+    pub timeouts: u64,
+}
+
+impl Counters {
+    /// Faults of one class.
+    pub fn faults_of(&self, class: FaultClass) -> u64 {
+        self.faults[class as usize]
+    }
+}
+
+/// How an object is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ObjectStat {
+    /// Which.
+    pub object: ObjectId,
+    /// "new", "initing", "ready", "terminating", "dead", or "internal" for memory without a pager.
+    pub state: &'static str,
+    /// Pages here.
+    pub resident_pages: u64,
+    /// Of these, pages that may have been written since their pager last saw them.
+    pub dirty_pages: u64,
+    /// Pages asked for and not answered.
+    pub requested_pages: u64,
+    /// Entries of maps that show the object.
+    pub mappings: u32,
+    /// Threads that wait for a page of it.
+    pub waiters: u32,
+    /// Pages supplied.
+    pub pages_in: u64,
+    /// Pages returned.
+    pub pages_out: u64,
+}
+
+/// How a task's memory is doing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TaskStat {
+    /// Which.
+    pub task: TaskId,
+    /// Bytes mapped.
+    pub mapped_bytes: u64,
+    /// Faults that ended.
+    pub faults: u64,
+    /// Threads that wait.
+    pub waiters: u32,
+    /// The entries of its map, by address.
+    pub regions: Vec<Region>,
+}
