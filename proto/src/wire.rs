@@ -66,6 +66,110 @@ pub mod body {
     }
 }
 
+/// Records of `proto/idl/wire/gossip.proto`.
+pub mod gossip {
+    /// One life of a node.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Node {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "2")]
+        pub incarnation: u64,
+        /// Where it accepts links: "ip:port".
+        #[prost(string, tag = "3")]
+        pub address: ::prost::alloc::string::String,
+    }
+    /// Opens every datagram, length-delimited. A count of updates (u16, big-endian) and the updates follow.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Header {
+        #[prost(message, optional, tag = "1")]
+        pub src: ::core::option::Option<Node>,
+        /// The sender's count of suspicions it has refuted.
+        #[prost(uint32, tag = "2")]
+        pub src_round: u32,
+        #[prost(message, optional, tag = "3")]
+        pub dst: ::core::option::Option<Node>,
+        /// 1 ping, 2 ack, 3 ping request, 4 indirect ping, 5 indirect ack, 6 forwarded ack, 7 announce, 8 feed, 9 gossip,
+        /// 10 broadcast, 11 turn undead.
+        #[prost(uint32, tag = "4")]
+        pub kind: u32,
+        #[prost(uint32, tag = "5")]
+        pub probe: u32,
+        /// The target or the origin of an indirect probe.
+        #[prost(message, optional, tag = "6")]
+        pub about: ::core::option::Option<Node>,
+    }
+    /// What the sender holds true of a member, length-delimited.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Update {
+        #[prost(message, optional, tag = "1")]
+        pub node: ::core::option::Option<Node>,
+        #[prost(uint32, tag = "2")]
+        pub round: u32,
+        /// 1 alive, 2 suspect, 3 down.
+        #[prost(uint32, tag = "3")]
+        pub state: u32,
+    }
+}
+
+/// Records of `proto/idl/wire/join.proto`.
+pub mod join {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Request {
+        /// The name that the certificate shall carry.
+        #[prost(string, tag = "1")]
+        pub node: ::prost::alloc::string::String,
+        /// A certification request (PKCS #10, DER). Only its public key is used.
+        #[prost(bytes = "bytes", tag = "2")]
+        pub csr: ::prost::bytes::Bytes,
+        /// Of the token: when it ends, in seconds since 1970, and the authority's proof.
+        #[prost(uint64, tag = "3")]
+        pub expires: u64,
+        #[prost(bytes = "bytes", tag = "4")]
+        pub proof: ::prost::bytes::Bytes,
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Answer {
+        #[prost(oneof = "answer::Answer", tags = "1, 2")]
+        pub answer: ::core::option::Option<answer::Answer>,
+    }
+    /// Nested message and enum types in `Answer`.
+    pub mod answer {
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        pub enum Answer {
+            #[prost(message, tag = "1")]
+            Welcome(super::Welcome),
+            #[prost(message, tag = "2")]
+            Refusal(super::Refusal),
+        }
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Welcome {
+        #[prost(string, tag = "1")]
+        pub cert_pem: ::prost::alloc::string::String,
+        #[prost(string, tag = "2")]
+        pub ca_pem: ::prost::alloc::string::String,
+        #[prost(message, repeated, tag = "3")]
+        pub members: ::prost::alloc::vec::Vec<Seed>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Seed {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        /// "ip:port".
+        #[prost(string, tag = "2")]
+        pub address: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Refusal {
+        /// 1 bad token, 2 expired, 3 name taken, 4 bad name, 5 bad request, 6 cluster full, 7 the seed failed.
+        #[prost(uint32, tag = "1")]
+        pub code: u32,
+        #[prost(string, tag = "2")]
+        pub reason: ::prost::alloc::string::String,
+    }
+}
+
 /// Records of `proto/idl/wire/link.proto`.
 pub mod link {
     #[derive(Clone, PartialEq, ::prost::Message)]

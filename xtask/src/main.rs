@@ -1,5 +1,6 @@
-//! Developer commands: `cargo xtask gen` writes what is generated.
+//! Developer commands: generated files, checks, the whole test run.
 
+mod check;
 mod generate;
 
 use std::path::PathBuf;
@@ -7,7 +8,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask gen [--check]";
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+  gen [--check]  write the stubs, the wire records and the reference page (or say whether they are stale)
+  check          format, clippy, import rules, tidiness, rules with their tests; writes nothing
+  spec           only the rules of docs/spec and their tests";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +30,8 @@ fn run(args: &[&str]) -> Result<()> {
     match *args {
         ["gen"] => generate::run(&root(), false),
         ["gen", "--check"] => generate::run(&root(), true),
+        ["check"] => check::run(&root()),
+        ["spec"] => check::run_spec(&root()),
         _ => bail!("{USAGE}"),
     }
 }
