@@ -86,8 +86,8 @@ fn is_ours(workspace: &str, name: &str) -> bool {
 
 /// The folder of the package that a source belongs to.
 fn package<'a>(tree: &Tree, path: &'a str) -> &'a str {
-    let parents = path.match_indices('/').map(|(at, _)| &path[..at]);
-    parents.filter(|p| tree.files.contains_key(&format!("{p}/Cargo.toml"))).next_back().unwrap_or_default()
+    let mut parents = path.match_indices('/').map(|(at, _)| &path[..at]);
+    parents.rfind(|p| tree.files.contains_key(&format!("{p}/Cargo.toml"))).unwrap_or_default()
 }
 
 /// Whether a line names a crate: `krate::` or `use krate`.
