@@ -20,6 +20,12 @@ pub const MSG_INLINE_BYTES_MAX: usize = 64 << 10;
 pub const MSG_OOL_BYTES_MAX: usize = 64 << 20;
 /// Structures in one list of a reply (`proto/src/args.rs`); a longer list does not fit its routine.
 pub const RECORDS_MAX: usize = 1 << 20;
+/// Ports of one node; `ResourceShortage` above.
+pub const PORTS_MAX: usize = 1 << 20;
+/// Bytes that the queued messages of one node cost; `SendNoBuffer` above (the kernel's own messages are not refused).
+pub const QUEUED_BYTES_MAX: usize = 1 << 30;
+/// Receive rights in transit one within the other that a send with a receive right looks through; `SendNoBuffer` above.
+pub const TRANSIT_CHAIN_MAX: usize = 1024;
 /// Characters of a network name (mach-api §5.2); `InvalidArgument` above.
 pub const NETNAME_MAX: usize = 80;
 
@@ -37,6 +43,21 @@ pub const READ_AHEAD_BYTES_MAX: u64 = 1 << 20;
 pub const FAULT_AROUND_BYTES: u64 = 64 << 10;
 /// Bytes that one userfaultfd or memfd call handles, so that a killed task is reaped promptly (uffd-rules 9).
 pub const MEMORY_CALL_BYTES_MAX: u64 = 2 << 20;
+
+/// Kernels that use one memory object; a further one is told that the object is destroyed (`ResourceShortage`).
+pub const OBJECT_CLIENTS_MAX: usize = 1024;
+/// Requests that wait at a pager for one page; a further one is answered with `ResourceShortage`.
+pub const PAGE_WAITERS_MAX: usize = 512;
+/// Pages that one kernel has asked a pager for and not yet got an answer for; `ResourceShortage` above.
+pub const CLIENT_PAGES_MAX: u64 = 16_384;
+/// Runs of equal pages in one object's directory; above it the directory becomes coarser, never wrong.
+pub const DIRECTORY_RUNS_MAX: usize = 1 << 18;
+/// Pages of one object whose write-back failed and whose bytes a pager keeps; above it no write access is granted.
+pub const RETAINED_PAGES_MAX: u64 = 16_384;
+/// Synchronize requests under way for one object; `ResourceShortage` above.
+pub const SYNCHRONIZES_MAX: usize = 1024;
+/// A pager's read, supply or lock request covers no more pages than this: a longer request is cut.
+pub const PAGER_RUN_PAGES_MAX: u64 = READ_AHEAD_BYTES_MAX / PAGE_SIZE;
 
 /// One record on a task's channel; a larger one closes the channel.
 pub const TRAP_RECORD_BYTES_MAX: usize = 160 << 10;
@@ -57,8 +78,26 @@ pub const LINK_RIGHTS_MAX: usize = 1 << 16;
 pub const LINK_REORDER_MAX: usize = 4096;
 /// Nodes of one cluster.
 pub const NODES_MAX: usize = 256;
+/// Bytes accepted for one link and not yet handed to QUIC; above it the link is closed as overloaded.
+pub const LINK_QUEUE_BYTES_MAX: usize = 256 << 20;
+/// Streams of one link, each way, that carry one bulk message each; further messages wait for one to end.
+pub const BULK_STREAMS_MAX: usize = 32;
+/// Bulk bytes of one link, each way, that are sent and not yet acknowledged as a whole; further messages wait.
+pub const BULK_BYTES_UNDER_WAY_MAX: usize = 64 << 20;
+/// Bytes of bulk messages that one peer may have begun and not completed; above it the peer misbehaves.
+pub const BULK_BYTES_UNDONE_MAX: usize = 2 * BULK_BYTES_UNDER_WAY_MAX;
+/// Connections to one node whose handshake is not done; further ones are refused.
+pub const HANDSHAKES_MAX: usize = 64;
+/// One datagram of the membership protocol.
+pub const GOSSIP_BYTES_MAX: usize = 16 << 10;
+/// One record of the joining protocol.
+pub const JOIN_BYTES_MAX: usize = 64 << 10;
 
 const _: () = assert!(READ_AHEAD_BYTES_MAX.is_multiple_of(PAGE_SIZE));
 const _: () = assert!(FAULT_AROUND_BYTES.is_multiple_of(PAGE_SIZE));
 const _: () = assert!(READ_AHEAD_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
+const _: () = assert!(MSG_OOL_BYTES_MAX <= BULK_BYTES_UNDER_WAY_MAX);
+const _: () = assert!(BULK_BYTES_MIN < MSG_OOL_BYTES_MAX && GOSSIP_BYTES_MAX < FRAME_HEAD_BYTES_MAX);
 const _: () = assert!(TRAP_INLINE_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX < TRAP_RECORD_BYTES_MAX);
+const _: () = assert!(PAGER_RUN_PAGES_MAX > 0 && PAGER_RUN_PAGES_MAX <= CLIENT_PAGES_MAX);
+const _: () = assert!(PAGE_WAITERS_MAX >= 2 * NODES_MAX);
