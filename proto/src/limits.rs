@@ -39,6 +39,32 @@ pub const MAP_ENTRIES_MAX: usize = 16_384;
 pub const OBJECT_REQUESTS_MAX: usize = 256;
 /// The largest read-ahead in one request.
 pub const READ_AHEAD_BYTES_MAX: u64 = 1 << 20;
+/// Windows of read-ahead that one stream of faults keeps in flight.
+pub const READ_AHEAD_WINDOWS_MAX: usize = 4;
+/// Streams of faults that one map entry follows; the one used least recently is forgotten above.
+pub const READ_AHEAD_STREAMS_MAX: usize = 4;
+/// Pages that read-ahead has outstanding for one object; nothing is read ahead above.
+pub const OBJECT_AHEAD_PAGES_MAX: u64 = 16 * READ_AHEAD_BYTES_MAX / PAGE_SIZE;
+/// Objects of one node, of which each takes a descriptor; `ResourceShortage` above.
+pub const OBJECTS_MAX: usize = 16_384;
+/// Where every object ends at the latest: a file's offset is signed.
+pub const OBJECT_BYTES_MAX: u64 = 1 << 62;
+/// Calls of a pager that wait behind a lock request of the same object; the oldest is carried out at once above.
+pub const OBJECT_JOBS_MAX: usize = 256;
+/// Bytes in calls that wait so; the oldest is carried out at once above.
+pub const OBJECT_JOB_BYTES_MAX: usize = MSG_OOL_BYTES_MAX;
+/// Pages of an object that are held for those who just got them; the oldest hold ends above.
+pub const OBJECT_HOLDS_MAX: usize = 4096;
+/// Pages that one lock request acts on in one go, so that faults are not kept waiting by a large one.
+pub const LOCK_STEP_PAGES: usize = 2048;
+/// Bytes in one data_return.
+pub const DATA_RETURN_BYTES_MAX: u64 = 1 << 20;
+/// Waiting faults of one task; a further thread gets a memory error.
+pub const TASK_FAULTS_MAX: u32 = 4096;
+/// Ranges of one msync; `ResourceShortage` above.
+pub const MSYNC_PARTS_MAX: usize = 1024;
+/// Outstanding msyncs of one node; `ResourceShortage` above.
+pub const MSYNCS_MAX: usize = 4096;
 /// Present pages mapped around a fault in one go.
 pub const FAULT_AROUND_BYTES: u64 = 64 << 10;
 /// Bytes that one userfaultfd or memfd call handles, so that a killed task is reaped promptly (uffd-rules 9).
@@ -95,6 +121,7 @@ pub const JOIN_BYTES_MAX: usize = 64 << 10;
 
 const _: () = assert!(READ_AHEAD_BYTES_MAX.is_multiple_of(PAGE_SIZE));
 const _: () = assert!(FAULT_AROUND_BYTES.is_multiple_of(PAGE_SIZE));
+const _: () = assert!(DATA_RETURN_BYTES_MAX.is_multiple_of(PAGE_SIZE) && DATA_RETURN_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
 const _: () = assert!(READ_AHEAD_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
 const _: () = assert!(MSG_OOL_BYTES_MAX <= BULK_BYTES_UNDER_WAY_MAX);
 const _: () = assert!(BULK_BYTES_MIN < MSG_OOL_BYTES_MAX && GOSSIP_BYTES_MAX < FRAME_HEAD_BYTES_MAX);

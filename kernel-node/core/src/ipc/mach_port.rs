@@ -1,0 +1,497 @@
+//! The routines of `mach_port` on one space, with Mach's results. A dead [`SpaceId`] is answered with `InvalidTask`.
+
+use proto::limits::QLIMIT_MAX;
+use proto::{Disposition, KernReturn, MsgReturn, PortName, PortUid, RightType};
+
+use super::entry::{Entry, urefs_add};
+use super::notify::Notice;
+use super::port::{PortId, Receiver};
+use super::right::Right;
+use super::space::SpaceId;
+use super::{Effect, Ipc, Work, list::List, pset::Pset};
+
+/// `MACH_PORT_TYPE_DNREQUEST`: a dead-name request is armed on the name.
+const TYPE_DEAD_NAME_REQUEST: u32 = 0x8000_0000;
+
+/// What can be asked for with [`Ipc::request_notification`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i32)]
+pub enum NotificationKind {
+    /// The receive right comes back instead of dying.
+    PortDestroyed = 69,
+    /// The last send right is gone.
+    NoSenders = 70,
+    /// The port behind the name died.
+    DeadName = 72,
+}
+
+impl NotificationKind {
+    /// Parses the `msgid` of `mach_port_request_notification`.
+    pub fn from_raw(raw: i32) -> Option<NotificationKind> {
+        use NotificationKind::*;
+        [PortDestroyed, NoSenders, DeadName].into_iter().find(|k| *k as i32 == raw)
+    }
+}
+
+/// `mach_port_status_t`: the counters of a port whose receive right is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReceiveStatus {
+    /// The set it is a member of, or `NULL`.
+    pub pset: PortName,
+    /// The number of the next message.
+    pub seqno: u32,
+    /// Send rights made since the receive right came here.
+    pub mscount: u32,
+    /// Messages that the queue takes.
+    pub qlimit: u32,
+    /// Messages in it.
+    pub msgcount: u32,
+    /// Send-once rights.
+    pub sorights: u32,
+    /// Whether there are send rights.
+    pub srights: bool,
+    /// Whether a port-destroyed request is armed.
+    pub pdrequest: bool,
+    /// Whether a no-senders request is armed.
+    pub nsrequest: bool,
+}
+
+impl Ipc {
+    /// All names of a space with the bits of their types.
+    #[doc(alias = "mach_port_names")]
+    pub fn names(&self, space: SpaceId) -> Result<Vec<(PortName, u32)>, KernReturn> {
+        let table = &self.spaces.get(space).ok_or(KernReturn::InvalidTask)?.table;
+        let bits = |name| type_bits(self.view(space, name).expect("the name is in use"));
+        Ok(table.iter().map(|(name, _)| (name, bits(name))).collect())
+    }
+
+    /// The bits of a name's type.
+    ///
+    /// Errors: `InvalidName`.
+    #[doc(alias = "mach_port_type")]
+    pub fn port_type(&mut self, space: SpaceId, name: PortName) -> Result<u32, KernReturn> {
+        self.named(space, name).map(type_bits)
+    }
+
+    /// A new receive right, port set or dead name.
+    ///
+    /// Errors: `InvalidValue` for other rights; `NoSpace` no room for a name; `ResourceShortage` too many ports.
+    #[doc(alias = "mach_port_allocate")]
+    pub fn allocate(&mut self, space: SpaceId, right: RightType) -> Result<PortName, KernReturn> {
+        let holder = self.spaces.get_mut(space).ok_or(KernReturn::InvalidTask)?;
+        match right {
+            RightType::Send | RightType::SendOnce => Err(KernReturn::InvalidValue),
+            RightType::DeadName => holder.table.insert(Entry::Dead { urefs: 1 }),
+            RightType::PortSet => {
+                let (members, queue, receiving) = (Default::default(), List::default(), List::default());
+                let name = PortName::NULL;
+                if !holder.table.has_room() {
+                    return Err(KernReturn::NoSpace);
+                }
+                let set = self.psets.insert(Pset { space, name, members, queue, blocked: 0, receiving });
+                let name = holder.table.insert(Entry::Set(set))?;
+                self.psets[set].name = name;
+                Ok(name)
+            }
+            RightType::Receive => {
+                if !holder.table.has_room() {
+                    return Err(KernReturn::NoSpace);
+                }
+                let port = self.port_create(Receiver::Limbo)?;
+                let holder = &mut self.spaces[space];
+                let name = holder.table.insert(Entry::Port { port, urefs: 0, receive: true, armed: false })?;
+                holder.by_port.insert(port, name);
+                self.ports[port].receiver = Receiver::Space { space, name };
+                Ok(name)
+            }
+        }
+    }
+
+    /// Gives up everything that a name denotes.
+    ///
+    /// Errors: `InvalidName`. Source: spec [ipc.drop.2].
+    #[doc(alias = "mach_port_destroy")]
+    pub fn destroy(&mut self, space: SpaceId, name: PortName, fx: &mut Vec<Effect>) -> Result<(), KernReturn> {
+        let entry = self.named(space, name)?;
+        self.clean(space, name, entry, fx);
+        self.settle(fx);
+        Ok(())
+    }
+
+    /// Gives up one user reference of a send right or dead name, or a send-once right.
+    ///
+    /// Errors: `InvalidName`; `InvalidRight` only a receive right, or a port set. Source: spec [ipc.drop.1].
+    #[doc(alias = "mach_port_deallocate")]
+    pub fn deallocate(&mut self, space: SpaceId, name: PortName, fx: &mut Vec<Effect>) -> Result<(), KernReturn> {
+        let right = match self.named(space, name)? {
+            Entry::Port { urefs: 1.., .. } => RightType::Send,
+            Entry::SendOnce { .. } => RightType::SendOnce,
+            Entry::Dead { .. } => RightType::DeadName,
+            Entry::Port { .. } | Entry::Set(_) => return Err(KernReturn::InvalidRight),
+        };
+        self.mod_refs(space, name, right, -1, fx)
+    }
+
+    /// User references of `right` under a name; 0 when the name has no such right.
+    ///
+    /// Errors: `InvalidName`.
+    #[doc(alias = "mach_port_get_refs")]
+    pub fn get_refs(&mut self, space: SpaceId, name: PortName, right: RightType) -> Result<u32, KernReturn> {
+        Ok(match (self.named(space, name)?, right) {
+            (Entry::Port { urefs, .. }, RightType::Send) => u32::from(urefs),
+            (Entry::Port { receive, .. }, RightType::Receive) => u32::from(receive),
+            (Entry::SendOnce { .. }, RightType::SendOnce) => 1,
+            (Entry::Set(_), RightType::PortSet) => 1,
+            (Entry::Dead { urefs }, RightType::DeadName) => u32::from(urefs),
+            _ => 0,
+        })
+    }
+
+    /// Adds `delta` to the user references of `right` under a name.
+    ///
+    /// Errors: `InvalidName`; `InvalidRight` the name has no such right; `InvalidValue` the sum would be below zero, or
+    /// the right is one that is held once; `UrefsOverflow` above the most that a name counts.
+    /// Source: spec [ipc.drop.1], [ipc.drop.3].
+    #[doc(alias = "mach_port_mod_refs")]
+    pub fn mod_refs(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        right: RightType,
+        delta: i32,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), KernReturn> {
+        let entry = self.named(space, name)?;
+        match (entry, right) {
+            (Entry::Port { port, urefs: urefs @ 1.., receive, armed }, RightType::Send) => {
+                match (urefs_add(urefs, delta)?, receive) {
+                    (0, false) => self.clean(space, name, entry, fx),
+                    (sum, _) => {
+                        self.set_entry(space, name, Entry::Port { port, urefs: sum, receive, armed });
+                        if sum == 0 {
+                            self.defer_release(Right::Send(port));
+                        }
+                    }
+                }
+            }
+            (Entry::Dead { urefs }, RightType::DeadName) => match urefs_add(urefs, delta)? {
+                0 => self.free_name(space, name),
+                sum => self.set_entry(space, name, Entry::Dead { urefs: sum }),
+            },
+            (Entry::Port { port, urefs, receive: true, armed }, RightType::Receive) => {
+                if held_once(delta)? {
+                    match urefs {
+                        0 => self.clean(space, name, entry, fx),
+                        // The send references stay: the name turns into a dead one when the port dies.
+                        _ => {
+                            self.set_entry(space, name, Entry::Port { port, urefs, receive: false, armed });
+                            self.detach_receive(port, MsgReturn::RcvPortDied, fx);
+                            self.defer_release(Right::Receive(port));
+                        }
+                    }
+                }
+            }
+            (Entry::SendOnce { .. }, RightType::SendOnce) | (Entry::Set(_), RightType::PortSet) => {
+                if held_once(delta)? {
+                    self.clean(space, name, entry, fx);
+                }
+            }
+            _ => return Err(KernReturn::InvalidRight),
+        }
+        self.settle(fx);
+        Ok(())
+    }
+
+    /// The port whose receive right is under a name.
+    ///
+    /// Errors: `InvalidName`; `InvalidRight`.
+    fn receive_right(&mut self, space: SpaceId, name: PortName) -> Result<PortId, KernReturn> {
+        match self.named(space, name)? {
+            Entry::Port { port, receive: true, .. } => Ok(port),
+            _ => Err(KernReturn::InvalidRight),
+        }
+    }
+
+    /// Sets the queue limit; new room goes to blocked senders at once.
+    ///
+    /// Errors: `InvalidValue` above [`QLIMIT_MAX`]; `InvalidName`; `InvalidRight` no receive right.
+    #[doc(alias = "mach_port_set_qlimit")]
+    pub fn set_qlimit(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        qlimit: u32,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), KernReturn> {
+        if qlimit > QLIMIT_MAX {
+            return Err(KernReturn::InvalidValue);
+        }
+        let port = self.receive_right(space, name)?;
+        self.ports[port].qlimit = qlimit;
+        self.refill(port, fx);
+        Ok(())
+    }
+
+    /// Puts a receive right into a port set, or with `NULL` takes it out of the one it is in.
+    ///
+    /// Errors: `InvalidName`, `InvalidRight` for either name; `NotInSet` taken out of none. Source: spec [ipc.set.1].
+    #[doc(alias = "mach_port_move_member")]
+    pub fn move_member(
+        &mut self,
+        space: SpaceId,
+        member: PortName,
+        after: PortName,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), KernReturn> {
+        let port = self.receive_right(space, member)?;
+        let set = match after {
+            PortName::NULL => None,
+            after => match self.named(space, after)? {
+                Entry::Set(set) => Some(set),
+                _ => return Err(KernReturn::InvalidRight),
+            },
+        };
+        match set {
+            None if self.ports[port].set.is_none() => return Err(KernReturn::NotInSet),
+            None => self.leave_set(port),
+            Some(set) if self.ports[port].set == Some(set) => {}
+            Some(set) => {
+                self.leave_set(port);
+                self.join_set(port, set, fx);
+            }
+        }
+        self.settle(fx);
+        Ok(())
+    }
+
+    /// Arms a notification, or with a null `notify` disarms it; returns the right of the request that stood there before.
+    ///
+    /// Conditions: `notify` is null or a send-once right; it is consumed, also on failure (as the request of a routine
+    /// that fails is destroyed).
+    /// Errors: `InvalidCapability` `notify` is dead; `InvalidName`; `InvalidRight` the name cannot have such a request;
+    /// `InvalidValue` `sync` is not 0 for port-destroyed; `InvalidArgument` the name is dead and `sync` is 0 or `notify`
+    /// null; `UrefsOverflow` the dead name can count no more. Source: spec [ipc.notify.1] to [ipc.notify.4].
+    #[doc(alias = "mach_port_request_notification")]
+    pub fn request_notification(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        kind: NotificationKind,
+        sync: u32,
+        notify: Right,
+        fx: &mut Vec<Effect>,
+    ) -> Result<Right, KernReturn> {
+        self.take_in(&notify);
+        let result = self.request(space, name, kind, sync, &notify);
+        let result = match result {
+            Ok(previous) => Ok(previous.map_or(Right::Null, Right::SendOnce).tap_hand_out(self)),
+            Err(code) => {
+                self.defer_release(notify);
+                Err(code)
+            }
+        };
+        self.settle(fx);
+        result
+    }
+
+    /// On success `notify` is in the request or used up.
+    fn request(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        kind: NotificationKind,
+        sync: u32,
+        notify: &Right,
+    ) -> Result<Option<PortId>, KernReturn> {
+        let notify = match *notify {
+            Right::Null => None,
+            Right::SendOnce(port) if self.ports.contains_key(port) => Some(port),
+            _ => return Err(KernReturn::InvalidCapability),
+        };
+        match kind {
+            NotificationKind::DeadName => self.request_dead_name(space, name, sync, notify),
+            NotificationKind::PortDestroyed if sync != 0 => Err(KernReturn::InvalidValue),
+            NotificationKind::PortDestroyed => {
+                let port = self.receive_right(space, name)?;
+                Ok(std::mem::replace(&mut self.ports[port].port_destroyed, notify))
+            }
+            NotificationKind::NoSenders => {
+                let port = self.receive_right(space, name)?;
+                let p = &mut self.ports[port];
+                match notify {
+                    Some(notify) if p.srights == 0 && sync <= p.mscount => {
+                        let notice = Notice::NoSenders(p.mscount);
+                        self.work.push_back(Work::Notify { port: notify, notice });
+                        Ok(self.ports[port].no_senders.take())
+                    }
+                    _ => Ok(std::mem::replace(&mut p.no_senders, notify)),
+                }
+            }
+        }
+    }
+
+    fn request_dead_name(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        sync: u32,
+        notify: Option<PortId>,
+    ) -> Result<Option<PortId>, KernReturn> {
+        let entry = self.named(space, name)?;
+        let (port, entry) = match (entry, notify) {
+            (Entry::Set(_), _) => return Err(KernReturn::InvalidRight),
+            (Entry::Dead { urefs }, Some(notify)) if sync != 0 => {
+                self.set_entry(space, name, Entry::Dead { urefs: urefs_add(urefs, 1)? });
+                self.work.push_back(Work::Notify { port: notify, notice: Notice::DeadName(name) });
+                return Ok(None);
+            }
+            (Entry::Dead { .. }, _) => return Err(KernReturn::InvalidArgument),
+            (Entry::Port { port, urefs, receive, .. }, _) => {
+                (port, Entry::Port { port, urefs, receive, armed: notify.is_some() })
+            }
+            (Entry::SendOnce { port, .. }, _) => (port, Entry::SendOnce { port, armed: notify.is_some() }),
+        };
+        self.set_entry(space, name, entry);
+        let requests = &mut self.ports[port].dead_names;
+        Ok(match notify {
+            Some(notify) => requests.insert((space, name), notify),
+            None => requests.remove(&(space, name)),
+        })
+    }
+
+    /// Gives a space a right under a name of the caller's choice.
+    ///
+    /// Conditions: `right` is consumed, also on failure.
+    /// Errors: in this order: `InvalidTask`; `InvalidValue` `name` is `NULL` or `DEAD`; `InvalidCapability` the right is;
+    /// `RightExists` the space has the port under another name; `NameExists` the name denotes something else;
+    /// `InvalidCapability` the port died; `UrefsOverflow`; `NoSpace`. Source: spec [ipc.insert.1] to [ipc.insert.3].
+    #[doc(alias = "mach_port_insert_right")]
+    pub fn insert_right(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        right: Right,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), KernReturn> {
+        self.take_in(&right);
+        let result = self.insert(space, name, right, fx).map_err(|(code, right)| {
+            self.defer_release(right);
+            code
+        });
+        self.settle(fx);
+        result
+    }
+
+    fn insert(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        right: Right,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), (KernReturn, Right)> {
+        if !self.spaces.contains_key(space) {
+            return Err((KernReturn::InvalidTask, right));
+        }
+        if !name.is_valid() {
+            return Err((KernReturn::InvalidValue, right));
+        }
+        let Some(port) = right.port() else { return Err((KernReturn::InvalidCapability, right)) };
+        let alive = self.ports.contains_key(port);
+        let merges = alive && !matches!(right, Right::SendOnce(_));
+        match self.name_for(space, port) {
+            Some(held) if merges && held != name => return Err((KernReturn::RightExists, right)),
+            Some(_) if merges => {
+                let overflow = match self.view(space, name) {
+                    Some(Entry::Port { urefs, .. }) => urefs_add(urefs, 1).err(),
+                    _ => None,
+                };
+                if let (Right::Send(_), Some(code)) = (&right, overflow) {
+                    return Err((code, right));
+                }
+                self.join(space, name, &right, fx);
+                return Ok(());
+            }
+            _ => {}
+        }
+        if self.lookup(space, name).is_some() {
+            return Err((KernReturn::NameExists, right));
+        }
+        if !alive {
+            return Err((KernReturn::InvalidCapability, right));
+        }
+        let entry = match right {
+            Right::SendOnce(_) => Entry::SendOnce { port, armed: false },
+            Right::Receive(_) => Entry::Port { port, urefs: 0, receive: true, armed: false },
+            _ => Entry::Port { port, urefs: 1, receive: false, armed: false },
+        };
+        let holder = &mut self.spaces[space];
+        if let Err(code) = holder.table.insert_at(name, entry) {
+            return Err((code, right));
+        }
+        if merges {
+            holder.by_port.insert(port, name);
+        }
+        if let Right::Receive(_) = right {
+            self.attach_receive(port, space, name, fx);
+        }
+        Ok(())
+    }
+
+    /// Takes a right out of a space, as copyin for a message would.
+    ///
+    /// Errors: `InvalidName`; `InvalidRight` the name cannot give `disposition`. A dead name gives [`Right::Dead`].
+    #[doc(alias = "mach_port_extract_right")]
+    pub fn extract_right(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        disposition: Disposition,
+        fx: &mut Vec<Effect>,
+    ) -> Result<Right, KernReturn> {
+        self.named(space, name)?;
+        let right = self.copyin(space, name, disposition, fx)?.tap_hand_out(self);
+        self.settle(fx);
+        Ok(right)
+    }
+
+    /// The counters of a port whose receive right is held.
+    ///
+    /// Errors: `InvalidName`; `InvalidRight`.
+    #[doc(alias = "mach_port_get_receive_status")]
+    pub fn get_receive_status(&mut self, space: SpaceId, name: PortName) -> Result<ReceiveStatus, KernReturn> {
+        let port = self.receive_right(space, name)?;
+        let p = &self.ports[port];
+        Ok(ReceiveStatus {
+            pset: p.set.map_or(PortName::NULL, |set| self.psets[set].name),
+            seqno: p.seqno,
+            mscount: p.mscount,
+            qlimit: p.qlimit,
+            msgcount: p.queue.len(),
+            sorights: p.sorights,
+            srights: p.srights > 0,
+            pdrequest: p.port_destroyed.is_some(),
+            nsrequest: p.no_senders.is_some(),
+        })
+    }
+
+    /// The port behind a name and its identity in the cluster: for servers that pass ports on.
+    ///
+    /// Errors: `InvalidName`; `InvalidRight` a port set or dead name.
+    pub fn port_of(&mut self, space: SpaceId, name: PortName) -> Result<(PortId, PortUid), KernReturn> {
+        let port = self.named(space, name)?.port().ok_or(KernReturn::InvalidRight)?;
+        Ok((port, self.ports[port].uid))
+    }
+}
+
+/// Whether a right that is held once goes; `InvalidValue` for a delta that makes no sense.
+fn held_once(delta: i32) -> Result<bool, KernReturn> {
+    match delta {
+        0 => Ok(false),
+        -1 => Ok(true),
+        _ => Err(KernReturn::InvalidValue),
+    }
+}
+
+fn type_bits(entry: Entry) -> u32 {
+    entry.type_bits() | if entry.is_armed() { TYPE_DEAD_NAME_REQUEST } else { 0 }
+}

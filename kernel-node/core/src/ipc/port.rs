@@ -1,0 +1,172 @@
+//! Ports: who receives, what is counted, what is queued, who wants to be told; and how a port dies.
+
+use std::collections::BTreeMap;
+
+use proto::limits::{PORTS_MAX, QLIMIT_DEFAULT, TRANSIT_CHAIN_MAX};
+use proto::{KernReturn, MsgReturn, PortName, PortUid};
+use slotmap::new_key_type;
+
+use super::kmsg::KmsgId;
+use super::list::List;
+use super::mqueue::{ReceivingId, Source};
+use super::notify::Notice;
+use super::pset::PsetId;
+use super::right::Right;
+use super::space::SpaceId;
+use super::{Effect, Ipc, KernelTag, Work};
+
+new_key_type! {
+    /// A port of this node. Denotes nothing once the port is dead; never reused.
+    pub struct PortId;
+}
+
+/// Where a port's receive right is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Receiver {
+    /// In a space, under this name.
+    Space { space: SpaceId, name: PortName },
+    /// With the kernel: messages go to its inbox and are never queued.
+    Kernel(KernelTag),
+    /// In a [`Right`] that is in no queue: in the kernel's hands or its inbox.
+    Limbo,
+    /// In a message that is queued at, or blocked on, this port.
+    Transit(PortId),
+}
+
+pub(super) struct Port {
+    pub uid: PortUid,
+    pub receiver: Receiver,
+    /// Send rights: entries, messages, the kernel's hands. User references do not count.
+    pub srights: u32,
+    /// Send-once rights, likewise and in requests.
+    pub sorights: u32,
+    pub mscount: u32,
+    pub seqno: u32,
+    pub qlimit: u32,
+    /// Of the above, in the kernel's hands.
+    pub kernel_srights: u32,
+    pub kernel_sorights: u32,
+    pub set: Option<PsetId>,
+    pub queue: List<KmsgId>,
+    /// Messages of senders that wait for room.
+    pub blocked: List<KmsgId>,
+    /// Receivers that wait for a message on this port alone.
+    pub receiving: List<ReceivingId>,
+    /// The send-once rights of the requests; each names a port that may be dead.
+    pub no_senders: Option<PortId>,
+    pub port_destroyed: Option<PortId>,
+    pub dead_names: BTreeMap<(SpaceId, PortName), PortId>,
+    /// The kernel wants to know of the death.
+    pub watches: Vec<KernelTag>,
+}
+
+impl Port {
+    /// Whether the kernel receives.
+    pub fn is_kernel(&self) -> bool {
+        matches!(self.receiver, Receiver::Kernel(_))
+    }
+}
+
+impl Ipc {
+    /// A port whose receive right is with `receiver`.
+    ///
+    /// Errors: `ResourceShortage` the node has [`PORTS_MAX`].
+    pub(super) fn port_create(&mut self, receiver: Receiver) -> Result<PortId, KernReturn> {
+        if self.ports.len() >= PORTS_MAX {
+            return Err(KernReturn::ResourceShortage);
+        }
+        self.last_serial += 1;
+        Ok(self.ports.insert(Port {
+            uid: PortUid { origin: self.incarnation, serial: self.last_serial },
+            receiver,
+            srights: 0,
+            sorights: 0,
+            mscount: 0,
+            seqno: 0,
+            qlimit: QLIMIT_DEFAULT,
+            kernel_srights: 0,
+            kernel_sorights: 0,
+            set: None,
+            queue: List::default(),
+            blocked: List::default(),
+            receiving: List::default(),
+            no_senders: None,
+            port_destroyed: None,
+            dead_names: BTreeMap::new(),
+            watches: Vec::new(),
+        }))
+    }
+
+    /// Whether the port lives.
+    pub fn is_alive(&self, port: PortId) -> bool {
+        self.ports.contains_key(port)
+    }
+
+    /// The identity of a port in the cluster; `None` once it is dead.
+    pub fn uid(&self, port: PortId) -> Option<PortUid> {
+        self.ports.get(port).map(|p| p.uid)
+    }
+
+    /// Takes the receive right from where it is, on its way into a message or to its death: the port leaves its set, its
+    /// receivers end with `code`, the counters start again. [ipc.move.1]
+    pub(super) fn detach_receive(&mut self, port: PortId, code: MsgReturn, fx: &mut Vec<Effect>) {
+        self.leave_set(port);
+        self.end_receives(Source::Port(port), code, fx);
+        let p = &mut self.ports[port];
+        p.receiver = Receiver::Limbo;
+        p.mscount = 0;
+        p.seqno = 0;
+    }
+
+    /// Ends a port whose receive right has been given up and detached; or sends the right to whoever asked to have it
+    /// instead. The order of what follows is [ipc.death.1].
+    #[doc(alias = "ipc_port_destroy")]
+    pub(super) fn port_death(&mut self, port: PortId, fx: &mut Vec<Effect>) {
+        let Some(p) = self.ports.get_mut(port) else { return };
+        p.receiver = Receiver::Limbo;
+        if let Some(notify) = p.port_destroyed.take() {
+            if self.ports.contains_key(notify) && self.circularity(port, notify) == Circularity::None {
+                return self.notify(notify, Notice::PortDestroyed(port), fx);
+            }
+            self.defer_release(Right::SendOnce(notify));
+        }
+        let p = self.ports.remove(port).expect("the port lives");
+        self.destroy_list(p.blocked, fx);
+        if let Some(notify) = p.no_senders {
+            self.defer_release(Right::SendOnce(notify));
+        }
+        self.destroy_list(p.queue, fx);
+        for ((space, name), notify) in p.dead_names {
+            let entry = self.spaces[space].table.get(name).expect("an armed name is in use");
+            self.bury(space, name, entry);
+            self.work.push_back(Work::Notify { port: notify, notice: Notice::DeadName(name) });
+        }
+        fx.extend(p.watches.into_iter().map(|tag| Effect::PortDied { port, tag }));
+    }
+
+    /// What moving the receive right of `moved` into a message to `dest` would do. [ipc.circular.1]
+    pub(super) fn circularity(&self, moved: PortId, dest: PortId) -> Circularity {
+        let mut at = dest;
+        for _ in 0..TRANSIT_CHAIN_MAX {
+            if at == moved {
+                return Circularity::Ring;
+            }
+            match self.ports.get(at).map(|p| p.receiver) {
+                Some(Receiver::Transit(next)) => at = next,
+                _ => return Circularity::None,
+            }
+        }
+        Circularity::TooDeep
+    }
+}
+
+/// Where a message with a receive right would lead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Circularity {
+    /// To a receiver, or at least not back to the moved port.
+    None,
+    /// Into the moved port itself, through the messages that hold the ports between.
+    Ring,
+    /// Through more ports in transit than are looked at.
+    TooDeep,
+}
