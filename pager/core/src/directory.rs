@@ -1,0 +1,541 @@
+//! The directory of one object: its kernels, its pages, and what comes in about them.
+//!
+//! This file takes messages apart and puts requests in line; `grant.rs` serves the line. All ranges from outside are
+//! checked here, once. Invariants: see the crate's page.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use proto::limits::{CLIENT_PAGES_MAX, DIRECTORY_RUNS_MAX, OBJECT_CLIENTS_MAX, PAGE_WAITERS_MAX, PAGER_RUN_PAGES_MAX};
+use proto::{KernReturn, PAGE_SIZE, Prot, TraceId};
+use smallvec::SmallVec;
+
+use crate::runs::{Cut, Runs};
+use crate::write_back::{Synchronize, WriteBack};
+use crate::{Bulk, ClientId, Output, Pages, Piece, Ticket, Time};
+
+/// How a directory treats its kernels.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// A granted page is not taken back before it was held so long, so that the thread that asked gets to use it
+    /// (mach-api §3.8). Units: nanoseconds.
+    pub hold_ns: u64,
+    /// A kernel that has not carried out a lock request by then is given up, as if it were dead. Units: nanoseconds.
+    pub recall_deadline_ns: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { hold_ns: 200_000, recall_deadline_ns: 10_000_000_000 }
+    }
+}
+
+/// Several kernels, by id; sorted.
+pub(crate) type Clients = SmallVec<[ClientId; 4]>;
+
+/// What is known of a run of pages of a writable object.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Cell {
+    pub writer: Option<ClientId>,
+    /// Sorted; empty while there is a writer.
+    pub readers: SmallVec<[ClientId; 2]>,
+    /// When the last grant was sent.
+    pub granted: Time,
+    /// The operation under way.
+    pub busy: Option<Ticket>,
+    /// Who waits, in order of arrival.
+    pub waiting: VecDeque<Waiter>,
+}
+
+impl Cut for Cell {
+    fn cut(&mut self, _at: u64) -> Self {
+        self.clone()
+    }
+}
+
+impl Cell {
+    pub fn holds(&self, client: ClientId) -> bool {
+        self.writer == Some(client) || self.readers.contains(&client)
+    }
+
+    pub fn drop_holder(&mut self, client: ClientId) {
+        if self.writer == Some(client) {
+            self.writer = None;
+        }
+        self.readers.retain(|r| *r != client);
+    }
+
+    pub fn add_reader(&mut self, client: ClientId) {
+        if let Err(at) = self.readers.binary_search(&client) {
+            self.readers.insert(at, client);
+        }
+    }
+
+    /// One cell that stands for two: whoever may hold a page of either may hold a page of it. `None` where that would
+    /// make two writers, or touch pages that are being worked on.
+    fn unite(a: &Cell, b: &Cell) -> Option<Cell> {
+        let quiet = |c: &Cell| c.busy.is_none() && c.waiting.is_empty();
+        let same = a.writer == b.writer && (a.writer.is_none() || a.readers == b.readers);
+        (quiet(a) && quiet(b) && same).then(|| {
+            let mut both = a.clone();
+            b.readers.iter().for_each(|r| both.add_reader(*r));
+            both.granted = a.granted.max(b.granted);
+            both
+        })
+    }
+}
+
+/// A request in line.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Waiter {
+    pub client: ClientId,
+    pub access: Prot,
+    pub kind: Kind,
+    pub trace: TraceId,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Kind {
+    /// `data_request`: the kernel has no copy and awaits exactly one answer.
+    Request,
+    /// `data_unlock`: the kernel had a copy when it sent this, and awaits more access to it. If the copy is taken back
+    /// before its turn comes, the kernel asks again with a `data_request`, which takes this one's place in line.
+    Unlock,
+    /// The pager itself wants every dirty page back. `client` is nobody.
+    TakeBack,
+}
+
+/// An operation under way on a run of busy pages.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Op {
+    pub pages: Pages,
+    pub waiter: Waiter,
+    pub phase: Phase,
+    /// The kernel it was for is gone; the operation is only carried to its end.
+    pub cancelled: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Phase {
+    /// The holders keep their pages for a while yet.
+    Hold { until: Time },
+    /// Lock requests are out to these.
+    Recall { pending: Clients, deadline: Time },
+    /// The store is being read.
+    Read,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Client {
+    /// Pages in requests that are not answered.
+    pub asked_pages: u64,
+}
+
+/// Nobody; the owner of the pager's own requests.
+pub(crate) const PAGER: ClientId = ClientId(u32::MAX);
+
+/// The directory of one object. `D` is how page contents are handed around.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Directory<D> {
+    pub(crate) object: Pages,
+    pub(crate) writable: bool,
+    pub(crate) config: Config,
+    pub(crate) clients: BTreeMap<ClientId, Client>,
+    /// Empty for a read-only object, whose copies nobody ever takes back.
+    pub(crate) cells: Runs<Cell>,
+    pub(crate) ops: BTreeMap<Ticket, Op>,
+    pub(crate) timers: BTreeSet<(Time, Ticket)>,
+    pub(crate) back: WriteBack<D>,
+    #[cfg(test)]
+    pub(crate) fault: crate::model::Fault,
+}
+
+impl<D: Bulk> Directory<D> {
+    /// The directory of an object of `size` bytes that nobody uses yet.
+    pub fn new(size: u64, writable: bool, config: Config) -> Directory<D> {
+        Directory {
+            object: Pages::new(0, size.div_ceil(PAGE_SIZE)),
+            writable,
+            config,
+            clients: BTreeMap::new(),
+            cells: Runs::default(),
+            ops: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            back: WriteBack::default(),
+            #[cfg(test)]
+            fault: Default::default(),
+        }
+    }
+
+    /// `memory_object_init`.
+    ///
+    /// Errors: a kernel too many is told `Destroy` with `ResourceShortage`; a second init of one kernel is ignored.
+    /// Source: [pager.client.1], [pager.client.2].
+    pub fn init(&mut self, client: ClientId, out: &mut Vec<Output<D>>) {
+        if self.clients.contains_key(&client) {
+            out.push(Output::Misbehaved { client, what: "a second memory_object_init" });
+        } else if client == PAGER || self.clients.len() >= OBJECT_CLIENTS_MAX {
+            out.push(Output::Destroy { client, reason: KernReturn::ResourceShortage });
+        } else {
+            self.clients.insert(client, Client::default());
+            out.push(Output::Ready { client });
+        }
+    }
+
+    /// `memory_object_data_request`.
+    ///
+    /// Units: bytes. Errors, each for the pages concerned: `InvalidArgument` not whole pages; `Terminated` no such
+    /// kernel; `InvalidAddress` beyond the end; `ProtectionFailure` writing to a read-only object; `ResourceShortage`
+    /// too much asked for; and what the store says. Source: [pager.request.*].
+    #[allow(clippy::too_many_arguments)]
+    pub fn data_request(
+        &mut self,
+        now: Time,
+        client: ClientId,
+        offset: u64,
+        length: u64,
+        access: Prot,
+        trace: TraceId,
+        out: &mut Vec<Output<D>>,
+    ) {
+        let waiter = Waiter { client, access, kind: Kind::Request, trace };
+        let Some(pages) = self.admit(waiter, offset, length, out) else { return };
+        if self.writable {
+            self.line_up(now, pages, waiter, out);
+        } else {
+            pages.chunks(PAGER_RUN_PAGES_MAX).for_each(|run| self.read(run, waiter, out));
+        }
+    }
+
+    /// `memory_object_data_unlock`. As [`Directory::data_request`], but what cannot be granted since the kernel has no
+    /// copy any more is dropped: its thread faults again. Source: [pager.unlock.*].
+    #[allow(clippy::too_many_arguments)]
+    pub fn data_unlock(
+        &mut self,
+        now: Time,
+        client: ClientId,
+        offset: u64,
+        length: u64,
+        access: Prot,
+        trace: TraceId,
+        out: &mut Vec<Output<D>>,
+    ) {
+        let waiter = Waiter { client, access, kind: Kind::Unlock, trace };
+        let Some(pages) = self.admit(waiter, offset, length, out) else { return };
+        if self.writable {
+            self.line_up(now, pages, waiter, out);
+        } else {
+            // Reading was never locked; saying so again ends any wait.
+            self.answered(client, pages.len());
+            out.push(grant_message(client, pages, Prot::WRITE, trace));
+        }
+    }
+
+    /// `memory_object_data_return`: `data` holds the pages from `offset` on.
+    ///
+    /// Conditions: `length` is what `data` holds. Only the writer of a page may return it dirty; anything else is
+    /// dropped and reported. Source: [pager.write.*].
+    #[allow(clippy::too_many_arguments)]
+    pub fn data_return(
+        &mut self,
+        client: ClientId,
+        offset: u64,
+        length: u64,
+        data: D,
+        dirty: bool,
+        kernel_copy: bool,
+        out: &mut Vec<Output<D>>,
+    ) {
+        let known = self.clients.contains_key(&client);
+        let pages = Pages::from_bytes(offset, length).filter(|p| known && p.end <= self.object.end);
+        let Some(pages) = pages else {
+            out.push(Output::Misbehaved { client, what: "a data_return outside the object, or of an unknown kernel" });
+            return;
+        };
+        let mut taken: SmallVec<[Pages; 1]> = SmallVec::new();
+        let mut refused = false;
+        self.cells.change(pages, |run, cell| {
+            if dirty && cell.writer == Some(client) {
+                match taken.last_mut() {
+                    Some(last) if last.end == run.start => last.end = run.end,
+                    _ => taken.push(run),
+                }
+            } else {
+                refused |= dirty;
+            }
+            if !kernel_copy {
+                cell.drop_holder(client);
+            }
+        });
+        refused |= dirty && taken.iter().map(|t| t.len()).sum::<u64>() < pages.len();
+        for run in taken {
+            self.back.keep(run, data.part(run.start - pages.start, run.len()), out);
+        }
+        if refused {
+            out.push(Output::Misbehaved { client, what: "a data_return of pages that it was not granted to write" });
+        }
+        self.cells.join(pages);
+    }
+
+    /// `memory_object_synchronize`: answered once everything that was returned before it is durable. A length of 0
+    /// means the whole object. Source: [pager.sync.*].
+    pub fn synchronize(
+        &mut self,
+        client: ClientId,
+        offset: u64,
+        length: u64,
+        trace: TraceId,
+        out: &mut Vec<Output<D>>,
+    ) {
+        let pages = if length == 0 { self.object } else { covering(offset, length).intersect(self.object) };
+        if !self.clients.contains_key(&client) {
+            let result = KernReturn::Terminated;
+            out.push(Output::SynchronizeCompleted { client, offset, length, result, trace });
+        } else if !self.writable {
+            let result = KernReturn::Success;
+            out.push(Output::SynchronizeCompleted { client, offset, length, result, trace });
+        } else {
+            self.back.synchronize(Synchronize { client, offset, length, pages, trace, upto: 0 }, out);
+        }
+    }
+
+    /// `memory_object_terminate`, or the death of the kernel: it holds nothing any more and waits for nothing. What it
+    /// returned stays; what it wrote and had not returned is lost. Source: [pager.client.3], [pager.client.4].
+    pub fn client_gone(&mut self, now: Time, client: ClientId, out: &mut Vec<Output<D>>) {
+        if self.clients.remove(&client).is_none() {
+            return;
+        }
+        self.back.client_gone(client);
+        for (_, cell) in self.cells.iter_mut() {
+            cell.drop_holder(client);
+            cell.waiting.retain(|w| w.client != client);
+        }
+        self.forsake(now, client, out);
+        self.pump(now, self.object, out);
+        self.cells.join(self.object);
+    }
+
+    /// The result of a read: what the store says of each part of it. Pages that no piece covers are answered with
+    /// `MemoryError`. A ticket that is not under way is ignored.
+    pub fn read_done(
+        &mut self,
+        now: Time,
+        ticket: Ticket,
+        pieces: impl IntoIterator<Item = (Pages, Piece<D>)>,
+        out: &mut Vec<Output<D>>,
+    ) {
+        if !self.ops.get(&ticket).is_some_and(|op| op.phase == Phase::Read) {
+            return;
+        }
+        let Some(op) = self.ops.remove(&ticket) else { return };
+        let mut at = op.pages.start;
+        for (run, piece) in pieces {
+            let run = run.intersect(Pages::new(at, op.pages.end));
+            if run.is_empty() {
+                continue;
+            }
+            if at < run.start {
+                self.settle(now, &op, Pages::new(at, run.start), Piece::Error(KernReturn::MemoryError), out);
+            }
+            at = run.end;
+            self.settle(now, &op, run, piece, out);
+        }
+        if at < op.pages.end {
+            self.settle(now, &op, Pages::new(at, op.pages.end), Piece::Error(KernReturn::MemoryError), out);
+        }
+        if self.writable {
+            self.release(now, op.pages, out);
+        }
+    }
+
+    /// The result of a write.
+    pub fn write_done(&mut self, ticket: Ticket, result: Result<(), KernReturn>, out: &mut Vec<Output<D>>) {
+        self.back.write_done(ticket, result, out);
+    }
+
+    /// The result of a sync.
+    pub fn sync_done(&mut self, _ticket: Ticket, result: Result<(), KernReturn>, out: &mut Vec<Output<D>>) {
+        self.back.sync_done(result, out);
+    }
+
+    /// Tries failed writes again; for a shell to call now and then while [`Directory::failed_pages`] is not 0.
+    pub fn retry_writes(&mut self, out: &mut Vec<Output<D>>) {
+        self.back.retry(self.object, out);
+    }
+
+    /// Asks every kernel that may write for its dirty pages, and takes its copies away; done when
+    /// [`Directory::is_idle`]. For a pager that is about to end. Source: [pager.close.1].
+    pub fn take_back(&mut self, now: Time, out: &mut Vec<Output<D>>) {
+        let written: Vec<Pages> = self.cells.iter().filter(|(_, c)| c.writer.is_some()).map(|(run, _)| run).collect();
+        let waiter = Waiter { client: PAGER, access: Prot::READ, kind: Kind::TakeBack, trace: TraceId(0) };
+        for run in written {
+            self.line_up(now, run, waiter, out);
+        }
+    }
+
+    /// Kernels that use the object.
+    pub fn clients(&self) -> impl Iterator<Item = ClientId> {
+        self.clients.keys().copied()
+    }
+
+    /// Whether no request, lock request or write is under way. Failed writes are not under way.
+    pub fn is_idle(&self) -> bool {
+        self.ops.is_empty() && self.back.kept_pages() == self.back.failed_pages()
+    }
+
+    /// Pages that kernels may write.
+    pub fn written_pages(&self) -> u64 {
+        self.cells.iter().filter(|(_, c)| c.writer.is_some()).map(|(run, _)| run.len()).sum()
+    }
+
+    /// Pages whose bytes were returned and are not written yet.
+    pub fn kept_pages(&self) -> u64 {
+        self.back.kept_pages()
+    }
+
+    /// Pages whose write failed.
+    pub fn failed_pages(&self) -> u64 {
+        self.back.failed_pages()
+    }
+
+    /// Who may write `page`, and who may read it.
+    pub fn holders(&self, page: u64) -> (Option<ClientId>, Vec<ClientId>) {
+        self.cells.get(page).map_or((None, Vec::new()), |(_, c)| (c.writer, c.readers.to_vec()))
+    }
+
+    /// Runs of pages that the directory has an entry for.
+    pub fn runs(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Checks a range from outside and counts it against its kernel. What lies beyond the end is answered here.
+    fn admit(&mut self, waiter: Waiter, offset: u64, length: u64, out: &mut Vec<Output<D>>) -> Option<Pages> {
+        let Waiter { client, access, trace, .. } = waiter;
+        let mut refuse = |offset, length, code| out.push(Output::Error { client, offset, length, code, trace });
+        let Some(asked) = self.clients.get_mut(&client) else {
+            refuse(offset, length, KernReturn::Terminated);
+            return None;
+        };
+        let Some(pages) = Pages::from_bytes(offset, length) else {
+            refuse(offset, length, KernReturn::InvalidArgument);
+            return None;
+        };
+        let inside = pages.intersect(self.object);
+        if inside.end < pages.end {
+            let beyond = Pages::new(inside.end.max(pages.start), pages.end);
+            refuse(beyond.offset(), beyond.bytes(), KernReturn::InvalidAddress);
+        }
+        if inside.is_empty() {
+            return None;
+        }
+        let code = if access.contains(Prot::WRITE) && !self.writable {
+            KernReturn::ProtectionFailure
+        } else if asked.asked_pages + inside.len() > CLIENT_PAGES_MAX {
+            KernReturn::ResourceShortage
+        } else {
+            asked.asked_pages += inside.len();
+            return Some(inside);
+        };
+        refuse(inside.offset(), inside.bytes(), code);
+        None
+    }
+
+    /// Puts a request in line on each of its pages, and serves what it can.
+    fn line_up(&mut self, now: Time, pages: Pages, waiter: Waiter, out: &mut Vec<Output<D>>) {
+        let (mut full, mut merged) = (SmallVec::<[Pages; 1]>::new(), 0);
+        self.cells.update(pages, |run, cell| {
+            if let Some(earlier) = cell.waiting.iter_mut().find(|w| w.client == waiter.client) {
+                // Faithful kernels have one request out to a page: the earlier one is a data_unlock that lost its copy.
+                earlier.access |= waiter.access;
+                if waiter.kind == Kind::Request {
+                    earlier.kind = Kind::Request;
+                }
+                merged += run.len();
+            } else if cell.waiting.len() >= PAGE_WAITERS_MAX {
+                full.push(run);
+            } else {
+                cell.waiting.push_back(waiter);
+            }
+        });
+        self.answered(waiter.client, merged);
+        for run in full {
+            self.refuse(waiter, run, KernReturn::ResourceShortage, out);
+        }
+        self.pump(now, pages, out);
+        self.cells.join(pages);
+        self.coarsen();
+    }
+
+    /// Keeps the number of runs within its bound by letting the sets of holders grow where that costs only messages.
+    fn coarsen(&mut self) {
+        let mut gap = 0;
+        while self.cells.len() > DIRECTORY_RUNS_MAX && gap < self.object.len() {
+            gap = gap * 4 + 1;
+            self.cells.coarsen(gap, Cell::unite);
+        }
+    }
+
+    /// Answers a request with an error.
+    pub(crate) fn refuse(&mut self, waiter: Waiter, pages: Pages, code: KernReturn, out: &mut Vec<Output<D>>) {
+        self.answered(waiter.client, pages.len());
+        let Waiter { client, trace, .. } = waiter;
+        if client != PAGER {
+            out.push(Output::Error { client, offset: pages.offset(), length: pages.bytes(), code, trace });
+        }
+    }
+
+    /// Takes answered pages off a kernel's account.
+    pub(crate) fn answered(&mut self, client: ClientId, pages: u64) {
+        if let Some(c) = self.clients.get_mut(&client) {
+            c.asked_pages -= pages;
+        }
+    }
+}
+
+impl<D: Bulk + std::fmt::Debug> Directory<D> {
+    /// Panics unless the invariants of the crate's page hold.
+    pub fn check(&self) {
+        self.back.check();
+        assert!(self.writable || self.cells.is_empty(), "a directory of a read-only object");
+        let mut asked: BTreeMap<ClientId, u64> = BTreeMap::new();
+        for (run, cell) in self.cells.iter() {
+            assert!(run.end <= self.object.end);
+            assert!(cell.writer.is_none() || cell.readers.is_empty(), "readers beside a writer: {run:?} {cell:?}");
+            assert!(cell.readers.is_sorted(), "{cell:?}");
+            let holders = cell.readers.iter().chain(&cell.writer);
+            assert!(holders.clone().all(|c| self.clients.contains_key(c)), "held by nobody: {cell:?}");
+            assert!(cell.busy.is_some() || cell.waiting.is_empty(), "waits for nothing: {run:?} {cell:?}");
+            if let Some(ticket) = cell.busy {
+                let op = &self.ops[&ticket];
+                assert_eq!(op.pages.intersect(run), run, "busy with another's operation");
+            }
+            cell.waiting.iter().for_each(|w| *asked.entry(w.client).or_default() += run.len());
+        }
+        for (ticket, op) in &self.ops {
+            let busy = self.cells.overlapping(op.pages).filter(|(_, c)| c.busy == Some(*ticket));
+            let busy: u64 = busy.map(|(run, _)| run.intersect(op.pages).len()).sum();
+            assert!(!self.writable || busy == op.pages.len(), "an operation on pages that are not busy: {op:?}");
+            if !op.cancelled {
+                *asked.entry(op.waiter.client).or_default() += op.pages.len();
+            }
+            if let Phase::Recall { pending, .. } = &op.phase {
+                assert!(!pending.is_empty(), "{op:?}");
+                assert!(pending.iter().all(|c| self.clients.contains_key(c)), "waits for the dead: {op:?}");
+            }
+        }
+        for (id, client) in &self.clients {
+            assert_eq!(client.asked_pages, asked.get(id).copied().unwrap_or(0), "pages on account of {id:?}");
+        }
+    }
+}
+
+/// The lock request that grants more access, in answer to a data_unlock.
+pub(crate) fn grant_message<D>(client: ClientId, pages: Pages, lock: Prot, trace: TraceId) -> Output<D> {
+    let lock = crate::Lock::Prohibit(lock);
+    Output::LockRequest { client, pages, return_dirty: false, flush: false, lock, reply: false, trace }
+}
+
+/// The pages that `length` bytes from `offset` touch.
+fn covering(offset: u64, length: u64) -> Pages {
+    let start = offset / PAGE_SIZE;
+    Pages::new(start, offset.saturating_add(length).div_ceil(PAGE_SIZE).max(start))
+}
