@@ -1,0 +1,294 @@
+//! A range of the own address space that is set aside for mappings of somebody else's choice.
+//!
+//! 1. Every address inside belongs to the arena as long as it lives: what is not mapped is inaccessible, never free, so
+//!    the C library's allocator or a stray `mmap` cannot land there.
+//! 2. No Rust reference ever points inside. Bytes go in and out by guarded copies, or through raw pointers, whose use is
+//!    the caller's `unsafe`; so changing mappings here is safe.
+
+use std::os::fd::BorrowedFd;
+
+use proto::{PAGE_SIZE, Prot};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+
+use crate::error::{Context, Errno, SysError};
+use crate::guarded::{self, MemoryFault};
+
+/// A reserved range. Dropping it unmaps everything inside.
+#[derive(Debug)]
+pub struct Arena {
+    start: u64,
+    size: u64,
+}
+
+/// What a part of an arena is mapped to.
+#[derive(Clone, Copy, Debug)]
+pub enum Backing<'fd> {
+    /// Zero-filled private memory.
+    Anonymous,
+    /// `MAP_SHARED` of the descriptor from the offset on.
+    Shared(BorrowedFd<'fd>, u64),
+    /// `MAP_PRIVATE` of the descriptor from the offset on: writes stay here.
+    Private(BorrowedFd<'fd>, u64),
+}
+
+/// What `madvise(2)` is told of a part of an arena.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Advise {
+    /// A child by fork(2) does not get it: touching it there is SIGSEGV.
+    DontFork,
+    /// Its pages may be dropped from this process.
+    DontNeed,
+    /// It stays out of core dumps (a dump would read every page through the pager).
+    DontDump,
+    /// No 2 MiB pages.
+    NoHugePages,
+}
+
+impl Arena {
+    /// Reserves the first size of the list that the system grants; no memory is taken.
+    ///
+    /// Conditions: whole pages.
+    /// Errors: the last refusal, `ENOMEM` as a rule (`RLIMIT_AS`, `vm.overcommit_memory=2`).
+    pub fn reserve(sizes: &[u64]) -> Result<Arena, SysError> {
+        let mut refused = SysError::new("mmap(2)", Errno::INVAL, "reserve no address space");
+        for &size in sizes {
+            match reserve_at(0, size, MapFlags::empty()) {
+                Ok(start) => return Ok(Arena { start, size }),
+                Err(errno) => {
+                    refused = SysError::new("mmap(2)", errno, format!("reserve {size:#x} bytes of address space"));
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    /// The first address.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the whole range lies inside.
+    pub fn contains(&self, address: u64, len: u64) -> bool {
+        address >= self.start && address.checked_add(len).is_some_and(|end| end <= self.start + self.size)
+    }
+
+    /// Maps a part, in place of whatever was there.
+    ///
+    /// Conditions: whole pages inside the arena.
+    /// Errors: `EINVAL` outside; `EACCES` writing asked of a shared read-only descriptor; `ENOMEM` too many mappings.
+    pub fn map(&self, address: u64, len: u64, backing: Backing<'_>, protection: Prot) -> Result<(), SysError> {
+        let what = || format!("{len:#x} bytes at {address:#x}, {backing:?}");
+        self.check("mmap(2)", address, len)?;
+        let (at, len, prot) = (address as *mut libc::c_void, len as usize, map_protection(protection));
+        let mapped = match backing {
+            Backing::Anonymous => {
+                let flags = MapFlags::FIXED | MapFlags::PRIVATE | MapFlags::NORESERVE;
+                // SAFETY: the range lies inside the arena (checked), to which no reference points.
+                unsafe { rustix::mm::mmap_anonymous(at, len, prot, flags) }
+            }
+            Backing::Shared(fd, offset) => {
+                // SAFETY: as above.
+                unsafe { rustix::mm::mmap(at, len, prot, MapFlags::FIXED | MapFlags::SHARED, fd, offset) }
+            }
+            Backing::Private(fd, offset) => {
+                let flags = MapFlags::FIXED | MapFlags::PRIVATE | MapFlags::NORESERVE;
+                // SAFETY: as above.
+                unsafe { rustix::mm::mmap(at, len, prot, flags, fd, offset) }
+            }
+        };
+        mapped.map(drop).context("mmap(2)", what)
+    }
+
+    /// Unmaps a part; it is inaccessible and stays reserved.
+    ///
+    /// Conditions: whole pages inside the arena. Threads that wait there for a userfaultfd sleep on until it wakes the
+    /// range (uffd-rules 6).
+    pub fn release(&self, address: u64, len: u64) -> Result<(), SysError> {
+        self.check("mmap(2)", address, len)?;
+        reserve_at(address, len, MapFlags::FIXED)
+            .map(drop)
+            .context("mmap(2)", || format!("release {len:#x} bytes at {address:#x}"))
+    }
+
+    /// Sets what accesses a part permits.
+    ///
+    /// Errors: `EINVAL` outside; `EACCES` more than the mapping's descriptor permits.
+    pub fn protect(&self, address: u64, len: u64, protection: Prot) -> Result<(), SysError> {
+        self.check("mprotect(2)", address, len)?;
+        let flags = MprotectFlags::from_bits_retain(map_protection(protection).bits());
+        // SAFETY: the range lies inside the arena (checked), to which no reference points.
+        unsafe { rustix::mm::mprotect(address as *mut libc::c_void, len as usize, flags) }
+            .context("mprotect(2)", || format!("{len:#x} bytes at {address:#x} to {protection:?}"))
+    }
+
+    /// Advises the kernel on a part.
+    pub fn advise(&self, address: u64, len: u64, advise: Advise) -> Result<(), SysError> {
+        self.check("madvise(2)", address, len)?;
+        let advice = match advise {
+            Advise::DontFork => Advice::LinuxDontFork,
+            Advise::DontNeed => Advice::LinuxDontNeed,
+            Advise::DontDump => Advice::LinuxDontDump,
+            Advise::NoHugePages => Advice::LinuxNoHugepage,
+        };
+        // SAFETY: as in `protect`.
+        unsafe { rustix::mm::madvise(address as *mut libc::c_void, len as usize, advice) }
+            .context("madvise(2)", || format!("{advise:?} of {len:#x} bytes at {address:#x}"))
+    }
+
+    /// Copies bytes out of the arena. Waits while a pager brings them.
+    ///
+    /// Errors: the first address that cannot be read; `buffer` holds the bytes before it.
+    pub fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), MemoryFault> {
+        self.check_access(address, buffer.len())?;
+        // SAFETY: `buffer` is valid for writes; the source may be anything, which is what the guard is for, and lies in
+        // the arena, to which no reference points.
+        unsafe { guarded::copy(buffer.as_mut_ptr(), address as *const u8, buffer.len()) }
+    }
+
+    /// Copies bytes into the arena. Waits while a pager grants the writing.
+    ///
+    /// Errors: the first address that cannot be written; the bytes before it are.
+    pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), MemoryFault> {
+        self.check_access(address, bytes.len())?;
+        // SAFETY: `bytes` is valid for reads; the target lies in the arena, to which no reference points.
+        unsafe { guarded::copy(address as *mut u8, bytes.as_ptr(), bytes.len()) }
+    }
+
+    /// Reads one byte of every page of a range, so that a system call finds them there: needed where kernel-mode faults
+    /// are not served ([`crate::UffdMode::UserModeOnly`]). A page may go again at any time.
+    pub fn touch_read(&self, address: u64, len: u64) -> Result<(), MemoryFault> {
+        self.check_access(address, len as usize)?;
+        let mut at = address;
+        while at < address + len {
+            self.read(at, &mut [0])?;
+            at = proto::vm::trunc_page(at) + PAGE_SIZE;
+        }
+        Ok(())
+    }
+
+    fn check(&self, call: &'static str, address: u64, len: u64) -> Result<(), SysError> {
+        let aligned = address.is_multiple_of(PAGE_SIZE) && len.is_multiple_of(PAGE_SIZE) && len != 0;
+        if aligned && self.contains(address, len) {
+            return Ok(());
+        }
+        let what = format!(
+            "{len:#x} bytes at {address:#x} are not whole pages of the arena {:#x}+{:#x}",
+            self.start, self.size
+        );
+        Err(SysError::new(call, Errno::INVAL, what))
+    }
+
+    fn check_access(&self, address: u64, len: usize) -> Result<(), MemoryFault> {
+        match self.contains(address, len as u64) {
+            true => Ok(()),
+            false => Err(MemoryFault { address, copied: 0 }),
+        }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: the range was reserved by this arena and no reference points into it.
+        let _ = unsafe { rustix::mm::munmap(self.start as *mut libc::c_void, self.size as usize) };
+    }
+}
+
+fn reserve_at(address: u64, len: u64, fixed: MapFlags) -> Result<u64, Errno> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | fixed;
+    // SAFETY: without MAP_FIXED the kernel takes a range that nobody uses; with it, the caller has checked that the range
+    // lies inside an arena, to which no reference points.
+    let at =
+        unsafe { rustix::mm::mmap_anonymous(address as *mut libc::c_void, len as usize, ProtFlags::empty(), flags) }?;
+    Ok(at as u64)
+}
+
+fn map_protection(protection: Prot) -> ProtFlags {
+    let mut flags = ProtFlags::empty();
+    flags.set(ProtFlags::READ, protection.contains(Prot::READ));
+    // x86-64 and arm64 page tables have no write-only pages.
+    flags.set(ProtFlags::WRITE, protection.contains(Prot::WRITE));
+    flags.set(ProtFlags::EXEC, protection.contains(Prot::EXECUTE));
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memfd;
+    use std::os::fd::AsFd;
+
+    const RW: Prot = Prot::READ.union(Prot::WRITE);
+
+    #[test]
+    fn what_is_not_mapped_is_inaccessible() {
+        let arena = Arena::reserve(&[!4095, 1 << 40]).unwrap();
+        assert_eq!(arena.size(), 1 << 40);
+        let fault = arena.read(arena.start() + 8192, &mut [0; 4]).unwrap_err();
+        assert_eq!(fault, MemoryFault { address: arena.start() + 8192, copied: 0 });
+        arena.map(arena.start(), PAGE_SIZE, Backing::Anonymous, RW).unwrap();
+        arena.write(arena.start(), b"hello").unwrap();
+        let mut text = [0; 5];
+        arena.read(arena.start(), &mut text).unwrap();
+        assert_eq!(&text, b"hello");
+        // Across the border: the bytes before it are copied, and the address is the first one that is missing.
+        let fault = arena.write(arena.start() + PAGE_SIZE - 3, b"abcdef").unwrap_err();
+        assert_eq!(fault, MemoryFault { address: arena.start() + PAGE_SIZE, copied: 3 });
+        arena.release(arena.start(), PAGE_SIZE).unwrap();
+        arena.read(arena.start(), &mut text).unwrap_err();
+    }
+
+    #[test]
+    fn addresses_outside_are_refused() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        let (start, end) = (arena.start(), arena.start() + arena.size());
+        for (address, len) in [(start - 4096, 4096), (end, 4096), (end - 4096, 8192), (start + 1, 4096), (start, 0)] {
+            assert_eq!(arena.map(address, len, Backing::Anonymous, RW).unwrap_err().errno, Errno::INVAL);
+            assert_eq!(arena.release(address, len).unwrap_err().errno, Errno::INVAL);
+            assert_eq!(arena.protect(address, len, RW).unwrap_err().errno, Errno::INVAL);
+        }
+        assert_eq!(arena.protect(start, u64::MAX - 4095, RW).unwrap_err().errno, Errno::INVAL);
+        arena.read(end - 2, &mut [0; 4]).unwrap_err();
+        arena.touch_read(u64::MAX - 10, 20).unwrap_err();
+    }
+
+    #[test]
+    fn shared_mappings_share_and_private_ones_do_not() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        let memfd = Memfd::create("test", 2 * PAGE_SIZE).unwrap();
+        memfd.write_at(PAGE_SIZE, &[b"object"]).unwrap();
+        let (shared, private) = (arena.start(), arena.start() + PAGE_SIZE);
+        arena.map(shared, PAGE_SIZE, Backing::Shared(memfd.as_fd(), PAGE_SIZE), RW).unwrap();
+        let reader = memfd.reader().unwrap();
+        arena.map(private, PAGE_SIZE, Backing::Private(reader.as_fd(), PAGE_SIZE), RW).unwrap();
+        arena.write(private, b"mine  ").unwrap();
+        arena.write(shared, b"O").unwrap();
+        let mut text = [0; 6];
+        memfd.read_at(PAGE_SIZE, &mut text).unwrap();
+        assert_eq!(&text, b"Object");
+        arena.read(private, &mut text).unwrap();
+        assert_eq!(&text, b"mine  ");
+        arena.protect(shared, PAGE_SIZE, Prot::READ).unwrap();
+        assert_eq!(arena.write(shared, b"x").unwrap_err().address, shared);
+        arena.touch_read(shared + 5, PAGE_SIZE).unwrap();
+        let refused = arena.map(shared, PAGE_SIZE, Backing::Shared(reader.as_fd(), 0), RW).unwrap_err();
+        assert_eq!(refused.errno, Errno::ACCESS);
+    }
+
+    #[test]
+    fn advice_is_taken() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        arena.map(arena.start(), PAGE_SIZE, Backing::Anonymous, RW).unwrap();
+        arena.write(arena.start(), b"x").unwrap();
+        for advise in [Advise::DontFork, Advise::DontDump, Advise::NoHugePages, Advise::DontNeed] {
+            arena.advise(arena.start(), PAGE_SIZE, advise).unwrap();
+        }
+        let mut byte = [1];
+        arena.read(arena.start(), &mut byte).unwrap();
+        assert_eq!(byte, [0]);
+    }
+}

@@ -1,0 +1,246 @@
+//! memfds: the memory of objects, and large payloads beside a record.
+//!
+//! 1. An object's memfd has mode 0600 and is sealed against changes of size and against further seals from birth: nobody
+//!    can make its pages vanish under a mapping (SIGBUS in the node), or freeze it under the node's writes.
+//! 2. A task of another uid that was given the read-only descriptor cannot reopen it for writing (uffd-rules 16).
+//! 3. Which pages hold data is the owner's own table, never what the memfd has (uffd-rules 8).
+
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use proto::limits::MEMORY_CALL_BYTES_MAX;
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+
+use crate::error::{Context, Errno, SysError};
+
+const SIZE_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
+/// Slices that one `pwritev(2)` takes (`IOV_MAX`).
+const SLICES_MAX: usize = 1024;
+
+/// A memfd of fixed size.
+#[derive(Debug)]
+pub struct Memfd {
+    fd: OwnedFd,
+    size: u64,
+}
+
+impl Memfd {
+    /// An object of `size` bytes, all holes: it costs about a KiB whatever its size.
+    ///
+    /// Units: `name` is for people (`/proc/PID/maps`), at most 249 bytes.
+    pub fn create(name: &str, size: u64) -> Result<Memfd, SysError> {
+        let memfd = Memfd::unsealed(name, size)?;
+        memfd.seal(SIZE_SEALS | SealFlags::SEAL)?;
+        Ok(memfd)
+    }
+
+    /// A payload: the chunks one after the other, then sealed against every change.
+    pub fn frozen<B: AsRef<[u8]>>(name: &str, chunks: &[B]) -> Result<Memfd, SysError> {
+        let size = chunks.iter().map(|c| c.as_ref().len() as u64).sum();
+        let memfd = Memfd::unsealed(name, size)?;
+        memfd.write_at(0, chunks)?;
+        memfd.seal(SIZE_SEALS | SealFlags::WRITE | SealFlags::SEAL)?;
+        Ok(memfd)
+    }
+
+    /// Takes over a descriptor that somebody sent.
+    ///
+    /// Errors: `EINVAL` for anything but a memfd (or a file of a tmpfs): reading another kind of file could block.
+    pub fn adopt(fd: OwnedFd) -> Result<Memfd, SysError> {
+        rustix::fs::fcntl_get_seals(&fd).context("fcntl(2)", || "a descriptor that came for a memfd is none")?;
+        let stat = rustix::fs::fstat(&fd).context("fstat(2)", || "a memfd")?;
+        Ok(Memfd { fd, size: stat.st_size as u64 })
+    }
+
+    /// Bytes, holes included.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether nobody can change a byte any more.
+    pub fn is_frozen(&self) -> bool {
+        rustix::fs::fcntl_get_seals(&self.fd).is_ok_and(|s| s.contains(SIZE_SEALS | SealFlags::WRITE))
+    }
+
+    /// A descriptor of the same file that permits reading only.
+    pub fn reader(&self) -> Result<OwnedFd, SysError> {
+        let path = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).context("open(2)", || path)
+    }
+
+    /// Another descriptor with the same permissions.
+    pub fn writer(&self) -> Result<OwnedFd, SysError> {
+        rustix::io::fcntl_dupfd_cloexec(&self.fd, 0).context("fcntl(2)", || "duplicate a memfd")
+    }
+
+    /// Writes the chunks one after the other from `offset` on.
+    ///
+    /// Errors: `ENOSPC` or `ENOMEM` no memory; `EPERM` frozen, or past the end; what was written before stays.
+    pub fn write_at<B: AsRef<[u8]>>(&self, offset: u64, chunks: &[B]) -> Result<(), SysError> {
+        let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|c| IoSlice::new(c.as_ref())).collect();
+        let (mut left, mut at) = (&mut slices[..], offset);
+        IoSlice::advance_slices(&mut left, 0); // drops empty slices at the front
+        while !left.is_empty() {
+            // At least one slice, and no more than the bound unless the first alone exceeds it.
+            let mut bytes = 0;
+            let fits = left.iter().take(SLICES_MAX).take_while(|s| {
+                bytes += s.len() as u64;
+                bytes <= MEMORY_CALL_BYTES_MAX
+            });
+            let count = fits.count().max(1);
+            let written = rustix::io::pwritev(&self.fd, &left[..count], at)
+                .context("pwritev(2)", || format!("a memfd of {:#x} bytes at {at:#x}", self.size))?;
+            if written == 0 {
+                return Err(SysError::new("pwritev(2)", Errno::IO, "a memfd takes no more bytes"));
+            }
+            at += written as u64;
+            IoSlice::advance_slices(&mut left, written);
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` from `offset` on; holes read as zero and stay holes.
+    ///
+    /// Errors: `ENODATA` the file ends before.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), SysError> {
+        let mut done = 0;
+        while done < buffer.len() {
+            let end = buffer.len().min(done + MEMORY_CALL_BYTES_MAX as usize);
+            let at = offset + done as u64;
+            let read = rustix::io::pread(&self.fd, &mut buffer[done..end], at)
+                .context("pread(2)", || format!("a memfd of {:#x} bytes at {at:#x}", self.size))?;
+            if read == 0 {
+                return Err(SysError::new("pread(2)", Errno::NODATA, format!("a memfd ends before {at:#x}")));
+            }
+            done += read;
+        }
+        Ok(())
+    }
+
+    /// Takes pages out of the file and of every mapping of it.
+    ///
+    /// Conditions: whole pages.
+    pub fn punch(&self, offset: u64, len: u64) -> Result<(), SysError> {
+        self.fallocate(FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, len)
+    }
+
+    /// Makes pages of zeroes present, whatever was there before.
+    ///
+    /// Conditions: whole pages.
+    pub fn zero(&self, offset: u64, len: u64) -> Result<(), SysError> {
+        self.punch(offset, len)?;
+        self.fallocate(FallocateFlags::KEEP_SIZE, offset, len)
+    }
+
+    /// Bytes of memory that the file takes now; for measurements, not for decisions.
+    pub fn allocated_bytes(&self) -> Result<u64, SysError> {
+        let stat = rustix::fs::fstat(&self.fd).context("fstat(2)", || "a memfd")?;
+        Ok(stat.st_blocks as u64 * 512)
+    }
+
+    fn fallocate(&self, flags: FallocateFlags, offset: u64, len: u64) -> Result<(), SysError> {
+        let end = offset + len;
+        for at in (offset..end).step_by(MEMORY_CALL_BYTES_MAX as usize) {
+            rustix::fs::fallocate(&self.fd, flags, at, (end - at).min(MEMORY_CALL_BYTES_MAX))
+                .context("fallocate(2)", || format!("{len:#x} bytes of a memfd at {offset:#x}"))?;
+        }
+        Ok(())
+    }
+
+    fn unsealed(name: &str, size: u64) -> Result<Memfd, SysError> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // Before 6.3 there is no NOEXEC_SEAL; without it the kernel may log a warning, no more.
+        let fd = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+            Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags),
+            other => other,
+        }
+        .context("memfd_create(2)", || name.to_owned())?;
+        rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR).context("fchmod(2)", || "a memfd to 0600")?;
+        rustix::fs::ftruncate(&fd, size).context("ftruncate(2)", || format!("a memfd to {size:#x} bytes"))?;
+        Ok(Memfd { fd, size })
+    }
+
+    fn seal(&self, seals: SealFlags) -> Result<(), SysError> {
+        rustix::fs::fcntl_add_seals(&self.fd, seals).context("fcntl(2)", || format!("add {seals:?} to a memfd"))
+    }
+}
+
+impl AsFd for Memfd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl From<Memfd> for OwnedFd {
+    fn from(memfd: Memfd) -> OwnedFd {
+        memfd.fd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: u64 = proto::PAGE_SIZE;
+
+    #[test]
+    fn an_object_is_sparse_private_and_of_fixed_size() {
+        let memfd = Memfd::create("test", 1 << 44).unwrap();
+        assert_eq!(memfd.allocated_bytes().unwrap(), 0);
+        assert_eq!(rustix::fs::fstat(&memfd).unwrap().st_mode & 0o777, 0o600);
+        assert_eq!(rustix::fs::ftruncate(&memfd, 0), Err(Errno::PERM));
+        assert_eq!(rustix::fs::fcntl_add_seals(&memfd, SealFlags::FUTURE_WRITE), Err(Errno::PERM));
+        assert!(!memfd.is_frozen());
+    }
+
+    #[test]
+    fn scattered_chunks_are_written_in_order_and_read_back() {
+        let memfd = Memfd::create("test", 64 << 20).unwrap();
+        // Longer than one call, more slices than one call takes, and empty slices between.
+        let big = vec![7u8; 5 << 20];
+        let mut chunks: Vec<&[u8]> = vec![&[], &big, &[]];
+        chunks.extend(std::iter::repeat_n(&[1u8, 2, 3][..], 3000));
+        memfd.write_at(PAGE, &chunks).unwrap();
+        let mut back = vec![0u8; big.len() + 9000];
+        memfd.read_at(PAGE, &mut back).unwrap();
+        assert!(back == chunks.concat());
+        assert_eq!(memfd.read_at(64 << 20, &mut [0]).unwrap_err().errno, Errno::NODATA);
+        let nothing: [&[u8]; 0] = [];
+        memfd.write_at(0, &nothing).unwrap();
+    }
+
+    #[test]
+    fn punch_removes_and_zero_makes_present() {
+        let memfd = Memfd::create("test", 1 << 20).unwrap();
+        memfd.write_at(0, &[vec![9u8; 4 * PAGE as usize]]).unwrap();
+        memfd.punch(PAGE, PAGE).unwrap();
+        assert_eq!(memfd.allocated_bytes().unwrap(), 3 * PAGE);
+        memfd.zero(0, 2 * PAGE).unwrap();
+        assert_eq!(memfd.allocated_bytes().unwrap(), 4 * PAGE);
+        let mut back = vec![1u8; 3 * PAGE as usize];
+        memfd.read_at(0, &mut back).unwrap();
+        assert!(back[..2 * PAGE as usize].iter().all(|b| *b == 0) && back[2 * PAGE as usize] == 9);
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let memfd = Memfd::create("test", PAGE).unwrap();
+        let reader = memfd.reader().unwrap();
+        assert_eq!(rustix::io::pwrite(&reader, &[1], 0), Err(Errno::BADF));
+        assert_eq!(rustix::io::pwrite(memfd.writer().unwrap(), &[1], 0), Ok(1));
+        let mut byte = [0];
+        rustix::io::pread(&reader, &mut byte, 0).unwrap();
+        assert_eq!(byte, [1]);
+    }
+
+    #[test]
+    fn a_payload_is_frozen_and_other_files_are_refused() {
+        let memfd = Memfd::frozen("test", &[&b"abc"[..], b"de"]).unwrap();
+        assert!(memfd.is_frozen());
+        assert_eq!(rustix::io::pwrite(&memfd, &[1], 0), Err(Errno::PERM));
+        let adopted = Memfd::adopt(memfd.into()).unwrap();
+        assert_eq!(adopted.size(), 5);
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        assert_eq!(Memfd::adopt(reader).unwrap_err().errno, Errno::INVAL);
+    }
+}

@@ -1,0 +1,118 @@
+//! What this machine permits: the facts behind `mach doctor`, as data.
+
+use std::fs;
+
+use rustix::process::Resource;
+
+use crate::error::SysError;
+use crate::uffd::{Features, Uffd, UffdWay};
+
+/// One look at the machine. A fact that cannot be read is `None`.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Release of the kernel, as `uname -r` says it.
+    pub kernel: String,
+    /// Its version, two numbers of it.
+    pub kernel_version: Option<(u32, u32)>,
+    /// Each way to a userfaultfd with what it offers, or why it is closed.
+    pub userfaultfd: Vec<(UffdWay, Result<Features, SysError>)>,
+    /// `vm.unprivileged_userfaultfd`.
+    pub unprivileged_userfaultfd: Option<u64>,
+    /// `net.core.rmem_max`: bytes that a UDP socket may buffer on receipt.
+    pub udp_receive_bytes_max: Option<u64>,
+    /// `net.core.wmem_max`: bytes that a UDP socket may buffer for sending.
+    pub udp_send_bytes_max: Option<u64>,
+    /// Descriptors that this process may have.
+    pub open_files: Limit,
+    /// Bytes that this process may lock.
+    pub locked_bytes: Limit,
+    /// `vm.max_map_count`: mappings that a process may have.
+    pub mappings_max: Option<u64>,
+    /// `/sys/kernel/mm/transparent_hugepage/shmem_enabled`: the word in brackets.
+    pub shmem_huge_pages: Option<String>,
+    /// Processors that this process may run on.
+    pub cpus: usize,
+}
+
+/// A resource limit; `None` is no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// In force.
+    pub now: Option<u64>,
+    /// As far as it can be raised without privilege.
+    pub maximum: Option<u64>,
+}
+
+impl Probe {
+    /// Looks.
+    pub fn gather() -> Probe {
+        let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+        Probe {
+            kernel_version: parse_version(&kernel),
+            kernel,
+            userfaultfd: UffdWay::ALL.into_iter().map(|way| (way, Uffd::offered(way))).collect(),
+            unprivileged_userfaultfd: number("/proc/sys/vm/unprivileged_userfaultfd"),
+            udp_receive_bytes_max: number("/proc/sys/net/core/rmem_max"),
+            udp_send_bytes_max: number("/proc/sys/net/core/wmem_max"),
+            open_files: limit(Resource::Nofile),
+            locked_bytes: limit(Resource::Memlock),
+            mappings_max: number("/proc/sys/vm/max_map_count"),
+            shmem_huge_pages: fs::read_to_string("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
+                .ok()
+                .and_then(|s| chosen_word(&s)),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// The best way that is open, with what it offers.
+    pub fn best_userfaultfd(&self) -> Option<(UffdWay, Features)> {
+        self.userfaultfd.iter().find_map(|(way, offered)| Some((*way, *offered.as_ref().ok()?)))
+    }
+}
+
+fn number(path: &str) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn limit(resource: Resource) -> Limit {
+    let limit = rustix::process::getrlimit(resource);
+    Limit { now: limit.current, maximum: limit.maximum }
+}
+
+/// `6.18.44-x` to `(6, 18)`.
+fn parse_version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// `always [madvise] never` to `madvise`.
+fn chosen_word(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once('[')?;
+    Some(rest.split_once(']')?.0.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probe_finds_what_the_kernel_has() {
+        let probe = Probe::gather();
+        assert!(probe.kernel_version.unwrap() >= (5, 0), "{}", probe.kernel);
+        assert!(probe.udp_receive_bytes_max.unwrap() > 0);
+        assert!(probe.open_files.now.unwrap_or(u64::MAX) >= 64);
+        assert!(probe.cpus >= 1);
+        let (_, offered) = probe.best_userfaultfd().expect("some way is open on a machine that runs these tests");
+        assert!(offered.contains(Features::MANAGED), "{offered:?}");
+        assert_eq!(probe.userfaultfd.len(), 3);
+    }
+
+    #[test]
+    fn versions_and_words_are_parsed() {
+        assert_eq!(parse_version("6.18.44-fc-v657"), Some((6, 18)));
+        assert_eq!(parse_version("6.1"), Some((6, 1)));
+        assert_eq!(parse_version("x"), None);
+        assert_eq!(chosen_word("always [never] x\n").as_deref(), Some("never"));
+        assert_eq!(chosen_word("none"), None);
+    }
+}
