@@ -4,6 +4,7 @@
 //! happen outside goes out as a value. `ipc` knows nothing of memory, `vm` nothing of ports; `kern` is where they meet.
 
 pub mod ipc;
+pub mod kern;
 pub mod vm;
 
 /// A task of this node. Counts up; never reused in one life of the node.

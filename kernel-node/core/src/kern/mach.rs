@@ -1,0 +1,166 @@
+//! The routines of a task and its memory, as messages to its task port.
+
+use proto::iface::task::{self, Request};
+use proto::msg::Reply as _;
+use proto::{BadBody, Inherit, Item, KernReturn, Prot};
+
+use super::reply::{Reply, Results};
+use super::{Cx, Kernel};
+use crate::TaskId;
+use crate::ipc::Right;
+use crate::vm::{MapRequest, Mapped, OrderId};
+
+/// `TASK_KERNEL_PORT` and `TASK_BOOTSTRAP_PORT`.
+const SPECIAL_KERNEL: u32 = 1;
+const SPECIAL_BOOTSTRAP: u32 = 4;
+
+/// An answer, and the orders that have to be done before it goes out.
+type Ordered = Result<(Vec<Item<Right>>, Vec<OrderId>), KernReturn>;
+
+impl Kernel {
+    /// Carries one routine out; gives the request back when its body does not fit.
+    pub(super) fn mach_routine(
+        &mut self,
+        task: TaskId,
+        id: i32,
+        body: Vec<Item<Right>>,
+        reply: Reply,
+        cx: &mut Cx<'_>,
+    ) -> Option<(Reply, BadBody<Right>)> {
+        let request = match Request::decode(id, body) {
+            Ok(request) => request,
+            Err(bad) => return Some((reply, bad)),
+        };
+        match request {
+            Request::TaskTerminate(_) => {
+                self.answer(reply, Ok(Vec::new()));
+                self.task_terminate(task, cx);
+            }
+            Request::VmMsync(r) => self.vm_msync(task, r, reply, cx),
+            Request::VmRegion(r) => {
+                let results = self.vm_region(task, r.address);
+                self.answer(reply, results);
+            }
+            Request::TaskGetSpecialPort(r) => {
+                let results = self.task_get_special_port(task, r.which);
+                self.answer(reply, results);
+            }
+            Request::TaskSetSpecialPort(r) => {
+                let results = self.task_set_special_port(task, r.which, r.special);
+                self.answer(reply, results);
+            }
+            Request::VmAllocate(r) => {
+                let mapped = self.with_vm(cx, |vm, vmcx| vm.vm_allocate(task, r.address, r.size, r.anywhere, vmcx));
+                let address = |address| task::VmAllocateReply { address }.into_body();
+                self.answer_ordered(reply, mapped.map(|m| ordered(m, address)));
+            }
+            Request::VmMap(r) => {
+                let mapped = self.vm_map(task, r, cx);
+                let address = |address| task::VmMapReply { address }.into_body();
+                self.answer_ordered(reply, mapped.map(|m| ordered(m, address)));
+            }
+            Request::VmDeallocate(r) => {
+                let orders = self.with_vm(cx, |vm, vmcx| vm.vm_deallocate(task, r.address, r.size, vmcx));
+                self.answer_ordered(reply, orders.map(|orders| (Vec::new(), orders)));
+            }
+            Request::VmProtect(r) => {
+                let orders = self.with_vm(cx, |vm, vmcx| {
+                    vm.vm_protect(task, r.address, r.size, r.set_maximum, r.new_protection, vmcx)
+                });
+                self.answer_ordered(reply, orders.map(|orders| (Vec::new(), orders)));
+            }
+        }
+        None
+    }
+
+    fn answer_ordered(&mut self, reply: Reply, outcome: Ordered) {
+        match outcome {
+            Ok((results, orders)) if orders.is_empty() => self.answer(reply, Ok(results)),
+            Ok((results, orders)) => self.pending.after_orders(orders, reply, results),
+            Err(code) => self.answer(reply, Err(code)),
+        }
+    }
+
+    /// Source: mach-api §2.3. The object's right is used up whatever the answer.
+    fn vm_map(&mut self, task: TaskId, r: task::VmMap<Right>, cx: &mut Cx<'_>) -> Result<Mapped, KernReturn> {
+        let parsed = (|| {
+            let inheritance = Inherit::from_raw(r.inheritance).ok_or(KernReturn::InvalidArgument)?;
+            let protection = Prot::from_bits(r.cur_protection).ok_or(KernReturn::InvalidArgument)?;
+            let max_protection = Prot::from_bits(r.max_protection).ok_or(KernReturn::InvalidArgument)?;
+            Ok((inheritance, protection, max_protection))
+        })();
+        let (inheritance, protection, max_protection) = match parsed {
+            Ok(parsed) => parsed,
+            Err(code) => {
+                self.ipc.release(r.memory_object, &mut self.fx);
+                return Err(code);
+            }
+        };
+        let object = self.object_for(r.memory_object)?;
+        let request = MapRequest {
+            address: r.address,
+            size: r.size,
+            mask: r.mask,
+            anywhere: r.anywhere,
+            object,
+            offset: r.offset,
+            copy: r.copy,
+            protection,
+            max_protection,
+            inheritance,
+        };
+        self.with_vm(cx, |vm, vmcx| vm.vm_map(task, request, vmcx))
+    }
+
+    fn vm_msync(&mut self, task: TaskId, r: task::VmMsync, reply: Reply, cx: &mut Cx<'_>) {
+        let ticket = self.pending.msync(reply);
+        let begun = self.with_vm(cx, |vm, vmcx| vm.vm_msync(task, r.address, r.size, r.sync_flags, ticket, vmcx));
+        if let (Err(code), Some(reply)) = (begun, begun.is_err().then(|| self.pending.msync_done(ticket)).flatten()) {
+            self.answer(reply, Err(code));
+        }
+    }
+
+    fn vm_region(&mut self, task: TaskId, address: u64) -> Results {
+        let region = self.vm.vm_region(task, address)?;
+        let object_name = region.object.map_or(Right::Null, |object| self.object_name(object));
+        Ok(task::VmRegionReply {
+            address: region.address,
+            size: region.size,
+            protection: region.protection.bits(),
+            max_protection: region.max_protection.bits(),
+            inheritance: region.inheritance as u32,
+            is_shared: region.shared,
+            object_name,
+            offset: region.offset,
+        }
+        .into_body())
+    }
+
+    fn task_get_special_port(&mut self, task: TaskId, which: u32) -> Results {
+        let special = match which {
+            SPECIAL_KERNEL => self.task_port(task)?,
+            SPECIAL_BOOTSTRAP => {
+                let record = self.tasks.get(&task).ok_or(KernReturn::InvalidTask)?;
+                self.ipc.copy_send(&record.bootstrap)
+            }
+            _ => return Err(KernReturn::InvalidArgument),
+        };
+        Ok(task::TaskGetSpecialPortReply { special }.into_body())
+    }
+
+    fn task_set_special_port(&mut self, task: TaskId, which: u32, special: Right) -> Results {
+        let is_send = matches!(special, Right::Null | Right::Dead | Right::Send(_));
+        let (given_up, results) = match self.tasks.get_mut(&task) {
+            None => (special, Err(KernReturn::InvalidTask)),
+            Some(_) if which != SPECIAL_BOOTSTRAP => (special, Err(KernReturn::InvalidArgument)),
+            Some(_) if !is_send => (special, Err(KernReturn::InvalidCapability)),
+            Some(record) => (std::mem::replace(&mut record.bootstrap, special), Ok(Vec::new())),
+        };
+        self.ipc.release(given_up, &mut self.fx);
+        results
+    }
+}
+
+fn ordered(mapped: Mapped, results: impl FnOnce(u64) -> Vec<Item<Right>>) -> (Vec<Item<Right>>, Vec<OrderId>) {
+    (results(mapped.address), mapped.order.into_iter().collect())
+}

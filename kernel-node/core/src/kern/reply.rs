@@ -1,0 +1,107 @@
+//! Answers: now, or when what a request waits for has ended.
+
+use std::collections::BTreeMap;
+
+use proto::{Item, KernReturn, Message, MigError, TraceId};
+
+use super::Kernel;
+use crate::ipc::Right;
+use crate::vm::{OrderId, Ticket};
+
+/// Where an answer goes. Holds the reply right until [`Kernel::answer`] uses it up.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub to: Right,
+    /// Of the request; the answer has this + 100.
+    pub id: i32,
+    pub trace: TraceId,
+}
+
+/// What a routine answers: its results as items, or its code.
+pub(super) type Results = Result<Vec<Item<Right>>, KernReturn>;
+
+/// Requests whose answer waits: for orders that a task has to carry out, or for an msync.
+#[derive(Default)]
+pub(super) struct Pending {
+    /// The last order of each waiting request; the others of the same request come before it and count by their result.
+    orders: BTreeMap<OrderId, u64>,
+    requests: BTreeMap<u64, Waiting>,
+    msyncs: BTreeMap<Ticket, Reply>,
+    last: u64,
+}
+
+struct Waiting {
+    reply: Reply,
+    results: Vec<Item<Right>>,
+    orders_left: usize,
+    failed: Option<KernReturn>,
+}
+
+impl Pending {
+    /// Keeps an answer until all of `orders` are done.
+    ///
+    /// Conditions: `orders` is not empty.
+    pub fn after_orders(&mut self, orders: Vec<OrderId>, reply: Reply, results: Vec<Item<Right>>) {
+        assert!(!orders.is_empty(), "an answer that waits for nothing");
+        self.last += 1;
+        let waiting = Waiting { reply, results, orders_left: orders.len(), failed: None };
+        self.requests.insert(self.last, waiting);
+        self.orders.extend(orders.into_iter().map(|order| (order, self.last)));
+    }
+
+    /// An order ended; returns the answer that waited for it, if it was the last.
+    pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>) -> Option<(Reply, Results)> {
+        let request = self.orders.remove(&order)?;
+        let waiting = self.requests.get_mut(&request)?;
+        waiting.orders_left -= 1;
+        waiting.failed = waiting.failed.or(result.err());
+        if waiting.orders_left > 0 {
+            return None;
+        }
+        let Waiting { reply, results, failed, .. } = self.requests.remove(&request)?;
+        Some((reply, failed.map_or(Ok(results), Err)))
+    }
+
+    /// A ticket for an msync that `reply` waits for.
+    pub fn msync(&mut self, reply: Reply) -> Ticket {
+        self.last += 1;
+        let ticket = Ticket(self.last);
+        self.msyncs.insert(ticket, reply);
+        ticket
+    }
+
+    /// An msync ended, or did not begin.
+    pub fn msync_done(&mut self, ticket: Ticket) -> Option<Reply> {
+        self.msyncs.remove(&ticket)
+    }
+}
+
+impl Kernel {
+    /// Sends the answer of a routine; without a reply right the results' rights are given up.
+    pub(super) fn answer(&mut self, reply: Reply, results: Results) {
+        let body = match results {
+            Ok(items) => std::iter::once(Item::U32(0)).chain(items).collect(),
+            Err(code) => vec![Item::U32(code.raw() as u32)],
+        };
+        self.answer_body(reply, body);
+    }
+
+    /// Answers a request that no routine could take, as MIG's servers do.
+    pub(super) fn answer_mig(&mut self, reply: Reply, error: MigError) {
+        self.answer_body(reply, vec![Item::U32(error.raw() as u32)]);
+    }
+
+    fn answer_body(&mut self, reply: Reply, body: Vec<Item<Right>>) {
+        let Reply { to, id, trace } = reply;
+        let message = Message { remote: to, local: Right::Null, id: id.wrapping_add(100), seqno: 0, trace, body };
+        // Whoever asked without a live reply right learns nothing, and what was to be sent is released.
+        let _ = self.ipc.kernel_send(message, &mut self.fx);
+    }
+
+    /// Answers that there is no such routine, and gives up what the message carried.
+    pub(super) fn refuse_id(&mut self, mut message: Message<Right>) {
+        let reply = Reply::of(&mut message);
+        self.discard(message);
+        self.answer_mig(reply, MigError::BadId);
+    }
+}

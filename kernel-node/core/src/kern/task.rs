@@ -1,0 +1,132 @@
+//! Tasks: a space, an address map, a task port, a bootstrap port. The process behind one is the shell's.
+
+use std::ops::Range;
+
+use proto::limits::TASKS_MAX;
+use proto::{KernReturn, Message, PortName};
+
+use super::{Cx, Effect, Kernel, Kobject, Reply};
+use crate::TaskId;
+use crate::ipc::{PortId, Right, SpaceId};
+
+/// A task of this node.
+#[derive(Debug)]
+pub struct Task {
+    /// Its names.
+    pub space: SpaceId,
+    /// Its task port, which the kernel receives on.
+    pub(super) port: PortId,
+    /// Its bootstrap port; a right in the kernel's hands.
+    pub(super) bootstrap: Right,
+    /// Whether its address map exists, i.e. its process has attached.
+    attached: bool,
+}
+
+/// What a new process learns of its task: names in its space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewTask {
+    /// `mach_task_self`.
+    pub task_self: PortName,
+    /// The bootstrap port, or `NULL`.
+    pub bootstrap: PortName,
+}
+
+impl Kernel {
+    /// A task without a process. Takes `bootstrap` over.
+    ///
+    /// Errors: `ResourceShortage` there are [`TASKS_MAX`]; `bootstrap` is released.
+    pub fn task_create(&mut self, bootstrap: Right) -> Result<TaskId, KernReturn> {
+        let port = match self.tasks.len() {
+            TASKS_MAX.. => Err(KernReturn::ResourceShortage),
+            _ => self.kernel_port(Kobject::Task(TaskId(self.last_task + 1))),
+        };
+        let port = match port {
+            Ok(port) => port,
+            Err(code) => {
+                self.ipc.release(bootstrap, &mut self.fx);
+                return Err(code);
+            }
+        };
+        self.last_task += 1;
+        let task = TaskId(self.last_task);
+        let space = self.ipc.space_create(false);
+        self.tasks.insert(task, Task { space, port, bootstrap, attached: false });
+        Ok(task)
+    }
+
+    /// A process has become the task; `arena` is the range of its addresses that the kernel may use.
+    ///
+    /// Errors: `InvalidTask` none such; `NameExists` a process is there already; `InvalidArgument` a bad arena;
+    /// `NoSpace` or `ResourceShortage` no room for the names.
+    pub fn task_attach(&mut self, task: TaskId, arena: Range<u64>) -> Result<NewTask, KernReturn> {
+        let record = self.tasks.get_mut(&task).ok_or(KernReturn::InvalidTask)?;
+        if record.attached {
+            return Err(KernReturn::NameExists);
+        }
+        self.vm.task_create(task, arena)?;
+        record.attached = true;
+        let space = record.space;
+        let task_self = self.ipc.make_send(record.port);
+        let bootstrap = self.ipc.copy_send(&record.bootstrap);
+        let task_self = self.give(space, task_self)?;
+        let bootstrap = self.give(space, bootstrap)?;
+        Ok(NewTask { task_self, bootstrap })
+    }
+
+    /// Copies a right out into a space, outside of any message.
+    ///
+    /// Errors: `NoSpace` or `InvalidTask`; the right is released.
+    pub fn give(&mut self, space: SpaceId, right: Right) -> Result<PortName, KernReturn> {
+        self.ipc.insert_right_for(space, right, &mut self.fx)
+    }
+
+    /// A send right to the task's port.
+    ///
+    /// Errors: `InvalidTask`.
+    pub fn task_port(&mut self, task: TaskId) -> Result<Right, KernReturn> {
+        let port = self.tasks.get(&task).ok_or(KernReturn::InvalidTask)?.port;
+        Ok(self.ipc.make_send(port))
+    }
+
+    /// The task's process is gone, or it will never have one: everything it held is released. Idempotent. Followed by
+    /// [`Kernel::settle`].
+    pub fn task_gone(&mut self, task: TaskId, cx: &mut Cx<'_>) {
+        let Some(Task { space, port, bootstrap, attached }) = self.tasks.remove(&task) else { return };
+        if attached {
+            self.with_vm(cx, |vm, vmcx| vm.task_gone(task, vmcx));
+        }
+        self.ipc.release(bootstrap, &mut self.fx);
+        self.kernel_port_destroy(port);
+        self.ipc.space_destroy(space, &mut self.fx);
+    }
+
+    /// The tasks, by number.
+    pub fn tasks(&self) -> impl Iterator<Item = (TaskId, &Task)> {
+        self.tasks.iter().map(|(id, task)| (*id, task))
+    }
+
+    /// The space of a task; `None` once it is gone.
+    pub fn task_space(&self, task: TaskId) -> Option<SpaceId> {
+        self.tasks.get(&task).map(|t| t.space)
+    }
+
+    pub(super) fn on_task_message(&mut self, task: TaskId, mut message: Message<Right>, cx: &mut Cx<'_>) {
+        let Some(space) = self.task_space(task) else { return self.refuse_id(message) };
+        let reply = Reply::of(&mut message);
+        let Message { id, body, .. } = message;
+        if let Some(bad) = match id {
+            3200..3300 => self.mach_port_routine(space, id, body, reply),
+            _ => self.mach_routine(task, id, body, reply, cx),
+        } {
+            let (reply, bad) = bad;
+            let error = bad.error;
+            self.discard_body(bad);
+            self.answer_mig(reply, error);
+        }
+    }
+
+    /// `task_terminate`: the answer goes out before the process ends, since the caller may be the task itself.
+    pub(super) fn task_terminate(&mut self, task: TaskId, cx: &mut Cx<'_>) {
+        cx.out.push(Effect::Kill(task));
+    }
+}

@@ -1,0 +1,46 @@
+//! What a node is told at its start. Reading files, the environment and flags into it is the command line's work.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proto::NodeName;
+
+/// A node's configuration; everything in it is checked when the node starts.
+pub struct NodeConfig {
+    /// The node's name, which its certificate must carry.
+    pub name: NodeName,
+    /// UDP address of the links.
+    pub listen: SocketAddr,
+    /// Address to tell others, where it is not the one that is bound (behind NAT, or `0.0.0.0`).
+    pub advertise: Option<SocketAddr>,
+    /// The Unix socket where tasks attach; created with mode 0600, or 0666 with `task_uid` (the peer is checked).
+    pub socket: PathBuf,
+    /// Nodes to make links to at the start.
+    pub seeds: Vec<SocketAddr>,
+    /// Certificate, key and authority.
+    pub identity: netmsg::Identity,
+    /// The authority's key, on a node that admits others by token.
+    pub authority: Option<netmsg::Authority>,
+    /// Silence after which a peer is declared dead.
+    pub dead_after: Duration,
+    /// How long a page, an unlock or a durable write may take before the thread gets a memory error.
+    pub fault_deadline: Duration,
+    /// TCP address of the Prometheus endpoint.
+    pub metrics: Option<SocketAddr>,
+    /// Whether other nodes may look up this node's host port, and so export files and stop it.
+    pub remote_admin: bool,
+    /// The largest UDP payload that path discovery tries.
+    pub mtu_max: u16,
+    /// Task processes with this uid may attach besides the node's own and root's.
+    pub task_uid: Option<u32>,
+}
+
+impl NodeConfig {
+    /// `dead_after` where nothing else is said.
+    pub const DEAD_AFTER: Duration = Duration::from_secs(3);
+    /// `fault_deadline` where nothing else is said.
+    pub const FAULT_DEADLINE: Duration = Duration::from_secs(10);
+    /// `mtu_max` where nothing else is said: a 4 KiB page in one packet where the path allows it.
+    pub const MTU_MAX: u16 = 8952;
+}

@@ -1,0 +1,97 @@
+//! Counters and histograms, and the endpoint that shows them.
+//!
+//! The kernel thread records; the operator's thread renders. What a scrape needs from kernel state is published into
+//! [`Published`], a table that both threads share, so that a scrape never waits for a fault nor a fault for a scrape.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use kernel_core::vm::FaultClass;
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+
+/// Upper bounds of the fault histogram's buckets, in seconds: 2 us to 10 s.
+const FAULT_BUCKETS: [f64; 20] = [
+    2e-6, 5e-6, 10e-6, 20e-6, 30e-6, 40e-6, 50e-6, 65e-6, 80e-6, 100e-6, 150e-6, 200e-6, 300e-6, 500e-6, 1e-3, 2e-3, 5e-3,
+    50e-3, 1.0, 10.0,
+];
+
+/// Gauges by name and label, written by the kernel thread and read by the operator's.
+pub type Published = Arc<DashMap<(&'static str, String), f64>>;
+
+/// The recorder of this process and the table behind its gauges.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+    published: Published,
+}
+
+impl Metrics {
+    /// Installs the process's recorder.
+    ///
+    /// Errors: a second node in one process.
+    pub fn install() -> Result<Metrics, metrics_exporter_prometheus::BuildError> {
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full("mach_fault_seconds".into()), &FAULT_BUCKETS)?
+            .install_recorder()?;
+        Ok(Metrics { handle, published: Arc::default() })
+    }
+
+    /// Records one served fault.
+    pub fn fault(&self, class: FaultClass, took: Duration) {
+        histogram!("mach_fault_seconds", "class" => class.label()).record(took.as_secs_f64());
+    }
+
+    /// Adds to a counter of the node.
+    pub fn count(&self, name: &'static str, by: u64) {
+        counter!(name).increment(by);
+    }
+
+    /// Publishes the value of a gauge; `label` is the object, link or task it is about, or empty.
+    pub fn publish(&self, name: &'static str, label: &str, value: f64) {
+        self.published.insert((name, label.to_owned()), value);
+    }
+
+    /// Forgets the gauges of something that is gone.
+    pub fn forget(&self, label: &str) {
+        self.published.retain(|(_, l), _| l != label);
+    }
+
+    /// Everything in the Prometheus text format.
+    pub fn render(&self) -> String {
+        for entry in self.published.iter() {
+            let (name, label) = entry.key();
+            match label.is_empty() {
+                true => gauge!(*name).set(*entry.value()),
+                false => gauge!(*name, "of" => label.clone()).set(*entry.value()),
+            }
+        }
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+
+    /// Serves `GET /metrics` on a thread of its own until the process ends.
+    ///
+    /// Errors: the address cannot be bound, or the thread not started. Returns the bound address.
+    pub fn serve(&self, address: SocketAddr) -> std::io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let bound = listener.local_addr()?;
+        let metrics = self.clone();
+        std::thread::Builder::new().name("mach-metrics".into()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async move {
+                let render = move || std::future::ready(metrics.render());
+                let app = axum::Router::new().route("/metrics", axum::routing::get(render));
+                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
+                    let _ = axum::serve(listener, app).await;
+                }
+            });
+        })?;
+        Ok(bound)
+    }
+}

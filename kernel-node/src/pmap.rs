@@ -1,0 +1,221 @@
+//! The machine-dependent layer on Linux: an object's memory is a memfd, a task's mappings are reached through the
+//! userfaultfd that it sent.
+//!
+//! Only the kernel thread comes here, so a call is atomic to every other call: a resolve never comes between a
+//! write-protect and the read-out behind it (uffd-rules 13). Expected answers of Linux (the page is mapped already, the
+//! range is gone, the process is gone) are stepped over by `sys::uffd`, which then wakes the range; what is left is
+//! logged here and woken, since a thread that faults again costs less than one that sleeps for ever.
+//!
+//! Orders that only a task can carry out are collected in [`LinuxPmap::take_orders`]; the shell sends them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use kernel_core::TaskId;
+use kernel_core::vm::{MapOrder, ObjectId, OrderId, Pmap};
+use proto::{KernReturn, Payload, Prot};
+use sys::uffd::WriteProtect;
+use sys::{Memfd, SysError, Uffd};
+
+/// Size of every object's memfd. It is all holes and sealed, so the number only has to be out of reach.
+const OBJECT_BYTES: u64 = 1 << 46;
+
+/// An order for a task, with the descriptor that it needs.
+#[derive(Debug)]
+pub struct Order {
+    /// Whose.
+    pub task: TaskId,
+    /// To be answered with [`kernel_core::kern::Kernel::order_done`].
+    pub id: OrderId,
+    /// What to do.
+    pub what: OrderKind,
+}
+
+/// What a task is to do.
+#[derive(Debug)]
+pub enum OrderKind {
+    /// Map a descriptor.
+    Map {
+        /// Where and how.
+        order: MapOrder,
+        /// The object's descriptor: read-write for a shared mapping, else read-only.
+        fd: Rc<OwnedFd>,
+    },
+    /// Unmap a range.
+    Unmap {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        size: u64,
+    },
+    /// Change a protection.
+    Protect {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        size: u64,
+        /// The new one.
+        protection: Prot,
+    },
+}
+
+/// An object's memory, and the descriptors of it that tasks have been given.
+struct Frames {
+    memfd: Memfd,
+    reader: Option<Rc<OwnedFd>>,
+    writer: Option<Rc<OwnedFd>>,
+}
+
+impl Frames {
+    fn descriptor(&mut self, shared: bool) -> Result<Rc<OwnedFd>, SysError> {
+        let slot = if shared { &mut self.writer } else { &mut self.reader };
+        if let Some(fd) = slot {
+            return Ok(fd.clone());
+        }
+        let fd = Rc::new(if shared { self.memfd.writer()? } else { self.memfd.reader()? });
+        Ok(slot.insert(fd).clone())
+    }
+}
+
+/// The memory of this node's tasks.
+#[derive(Default)]
+pub struct LinuxPmap {
+    objects: BTreeMap<ObjectId, Frames>,
+    tasks: BTreeMap<TaskId, Rc<Uffd>>,
+    orders: VecDeque<Order>,
+    /// Orders that could not even be made; answered as failed.
+    failed: Vec<OrderId>,
+    last_order: u64,
+}
+
+impl LinuxPmap {
+    /// From now on the task's memory is reached through `uffd`.
+    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Uffd>) {
+        self.tasks.insert(task, uffd);
+    }
+
+    /// The task is gone; its orders are dropped.
+    pub fn task_gone(&mut self, task: TaskId) {
+        self.tasks.remove(&task);
+        self.orders.retain(|order| order.task != task);
+    }
+
+    /// The orders since the last call, and the ids of those that failed before they were sent.
+    pub fn take_orders(&mut self) -> (VecDeque<Order>, Vec<OrderId>) {
+        (std::mem::take(&mut self.orders), std::mem::take(&mut self.failed))
+    }
+
+    fn order(&mut self, task: TaskId, what: OrderKind) -> OrderId {
+        self.last_order += 1;
+        let id = OrderId(self.last_order);
+        match self.tasks.contains_key(&task) {
+            true => self.orders.push_back(Order { task, id, what }),
+            false => self.failed.push(id),
+        }
+        id
+    }
+
+    /// One call on a task's userfaultfd. A task that is gone has no thread to wait.
+    fn on_task(&self, task: TaskId, address: u64, len: u64, call: impl FnOnce(&Uffd) -> Result<(), SysError>) {
+        let Some(uffd) = self.tasks.get(&task) else { return };
+        if let Err(error) = call(uffd) {
+            tracing::warn!(task = task.0, address, len, %error, "a task's memory could not be reached; its threads fault again");
+            if let Err(error) = uffd.wake(address, len) {
+                tracing::debug!(task = task.0, %error, "nor could they be woken");
+            }
+        }
+    }
+
+    fn frames(&self, object: ObjectId) -> &Frames {
+        self.objects.get(&object).expect("vm names only objects that it created")
+    }
+}
+
+impl Pmap for LinuxPmap {
+    fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
+        let memfd = Memfd::create("mach-object", OBJECT_BYTES).map_err(|error| short("make an object", &error))?;
+        self.objects.insert(object, Frames { memfd, reader: None, writer: None });
+        Ok(())
+    }
+
+    fn object_destroy(&mut self, object: ObjectId) {
+        self.objects.remove(&object);
+    }
+
+    fn fill(&mut self, object: ObjectId, offset: u64, data: &Payload) -> Result<(), KernReturn> {
+        self.frames(object).memfd.write_at(offset, data.chunks()).map_err(|error| short("fill pages", &error))
+    }
+
+    fn zero(&mut self, object: ObjectId, offset: u64, len: u64) -> Result<(), KernReturn> {
+        self.frames(object).memfd.zero(offset, len).map_err(|error| short("make zero pages", &error))
+    }
+
+    fn read_out(&mut self, object: ObjectId, offset: u64, len: u64) -> Payload {
+        let mut buffer = BytesMut::zeroed(len as usize);
+        self.frames(object)
+            .memfd
+            .read_at(offset, &mut buffer)
+            .expect("a memfd of a fixed size that is larger than any object can be read");
+        Payload::from(Bytes::from(buffer))
+    }
+
+    fn discard(&mut self, object: ObjectId, offset: u64, len: u64) {
+        if let Err(error) = self.frames(object).memfd.punch(offset, len) {
+            // The table says absent all the same: what the file still holds is thrown away at the next fault.
+            tracing::error!(offset, len, %error, "pages could not be discarded");
+        }
+    }
+
+    fn enter(&mut self, task: TaskId, address: u64, len: u64, writable: bool) {
+        let protect = if writable { WriteProtect::Off } else { WriteProtect::On };
+        self.on_task(task, address, len, |uffd| uffd.continue_range(address, len, protect).map(drop));
+    }
+
+    fn protect(&mut self, task: TaskId, address: u64, len: u64) {
+        self.on_task(task, address, len, |uffd| uffd.write_protect(address, len, WriteProtect::On, false).map(drop));
+    }
+
+    fn unprotect(&mut self, task: TaskId, address: u64, len: u64) {
+        self.on_task(task, address, len, |uffd| uffd.write_protect(address, len, WriteProtect::Off, true).map(drop));
+    }
+
+    fn error(&mut self, task: TaskId, address: u64, len: u64) {
+        self.on_task(task, address, len, |uffd| {
+            // A write-protect mark on an absent page would pass for a page (uffd-rules 5).
+            uffd.write_protect(address, len, WriteProtect::Off, false)?;
+            uffd.poison(address, len).map(drop)
+        });
+    }
+
+    fn wake(&mut self, task: TaskId, address: u64, len: u64) {
+        self.on_task(task, address, len, |uffd| uffd.wake(address, len));
+    }
+
+    fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
+        let frames = self.objects.get_mut(&order.object).expect("vm names only objects that it created");
+        match frames.descriptor(order.shared) {
+            Ok(fd) => self.order(task, OrderKind::Map { order, fd }),
+            Err(error) => {
+                short("give a task an object", &error);
+                self.last_order += 1;
+                self.failed.push(OrderId(self.last_order));
+                OrderId(self.last_order)
+            }
+        }
+    }
+
+    fn unmap(&mut self, task: TaskId, address: u64, size: u64) -> OrderId {
+        self.order(task, OrderKind::Unmap { address, size })
+    }
+
+    fn set_protection(&mut self, task: TaskId, address: u64, size: u64, protection: Prot) -> OrderId {
+        self.order(task, OrderKind::Protect { address, size, protection })
+    }
+}
+
+fn short(what: &str, error: &SysError) -> KernReturn {
+    tracing::warn!(what, %error, "memory is short");
+    KernReturn::ResourceShortage
+}
