@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::Entry;
-use super::kernel::each_right;
-use super::kmsg::Kmsg;
+use super::kmsg::{Kmsg, each_right};
 use super::mqueue::{Source, Waiting};
 use super::port::{PortId, Receiver};
 use super::right::Right;
@@ -44,7 +43,7 @@ impl Ipc {
         self.check_spaces();
         self.check_sets();
         self.check_waiters();
-        let costs = self.kmsgs.values().map(|k| k.size.cost_bytes as usize);
+        let costs = self.kmsgs.values().map(|k| k.size.cost_bytes);
         assert_eq!(self.queued_bytes, costs.sum::<usize>(), "bytes of queued messages");
         let listed: u32 = self.ports.values().map(|p| p.queue.len() + p.blocked.len()).sum();
         assert_eq!(self.kmsgs.len(), listed as usize, "messages outside any queue");

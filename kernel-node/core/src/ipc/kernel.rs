@@ -4,7 +4,7 @@
 
 use proto::{Item, KernReturn, Message, MsgReturn, PortName};
 
-use super::kmsg::measure;
+use super::kmsg::{each_right, measure};
 use super::port::{Circularity, PortId, Receiver};
 use super::right::Right;
 use super::space::SpaceId;
@@ -67,7 +67,7 @@ impl Ipc {
         }
     }
 
-    /// Sends from the kernel: never blocks, whatever the queue limit; no bound on its size but the kernel's own sense.
+    /// Sends from the kernel: never blocks, whatever the queue limit and the bounds of a message.
     ///
     /// Conditions: `message.remote` is the destination, a send or send-once right; every right of the message is consumed.
     /// Errors: `SendInvalidDest` the destination is null or dead; the message's rights are released.
@@ -91,7 +91,7 @@ impl Ipc {
             self.destroy_message(message);
             return Ok(());
         }
-        let size = measure(&message).expect("the kernel keeps within the bounds of a message");
+        let (size, _) = measure(&message);
         self.post(dest, message, size, fx);
         Ok(())
     }
@@ -140,6 +140,12 @@ impl Ipc {
         self.take_in(&right);
         self.defer_release(right);
         self.settle(fx);
+    }
+
+    /// Releases every right of a body.
+    pub fn release_body(&mut self, body: Vec<Item<Right>>, fx: &mut Vec<Effect>) {
+        let (remote, local) = (Right::Null, Right::Null);
+        self.release_message(Message { remote, local, id: 0, seqno: 0, trace: Default::default(), body }, fx);
     }
 
     /// Releases every right of a message.
@@ -248,18 +254,5 @@ impl Right {
     pub(super) fn tap_hand_out(self, ipc: &mut Ipc) -> Right {
         ipc.hand_out(&self);
         self
-    }
-}
-
-/// Every right of a message: the header's, then the body's in order.
-pub(super) fn each_right(message: &Message<Right>, mut f: impl FnMut(&Right)) {
-    f(&message.remote);
-    f(&message.local);
-    for item in &message.body {
-        match item {
-            Item::Port(right) => f(right),
-            Item::Ports(rights) => rights.iter().for_each(&mut f),
-            Item::U32(_) | Item::U64(_) | Item::Data(_) | Item::OutOfLine(_) => {}
-        }
     }
 }

@@ -33,19 +33,16 @@ pub(super) struct Kmsg {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Size {
     /// Bytes of the items that stand in the body itself; what a receiver's limit is compared with.
-    pub inline_bytes: u32,
+    pub inline_bytes: usize,
+    /// Bytes of out-of-line memory.
+    pub out_of_line_bytes: usize,
     /// Bytes that it costs the node while it is queued.
-    pub cost_bytes: u32,
+    pub cost_bytes: usize,
 }
 
-/// Measures a message and holds it to the bounds of one message.
-///
-/// Errors: [ipc.bound.1] `SendInvalidType` too many items; `SendInvalidRight` too many rights; `SendNoBuffer` too many bytes.
-pub(super) fn measure<R>(message: &Message<R>) -> Result<Size, MsgReturn> {
+/// What a message measures, and how many rights its body has.
+pub(super) fn measure<R>(message: &Message<R>) -> (Size, usize) {
     let (mut inline, mut rights, mut outside) = (0, 0, 0);
-    if message.body.len() > MSG_ITEMS_MAX {
-        return Err(MsgReturn::SendInvalidType);
-    }
     for item in &message.body {
         match item {
             Item::U32(_) => inline += 4,
@@ -56,15 +53,32 @@ pub(super) fn measure<R>(message: &Message<R>) -> Result<Size, MsgReturn> {
             Item::OutOfLine(memory) => (inline, outside) = (inline + 8, outside + memory.len()),
         }
     }
+    let items = message.body.len() * size_of::<Item<Right>>() + rights * size_of::<Right>();
+    (
+        Size {
+            inline_bytes: inline,
+            out_of_line_bytes: outside,
+            cost_bytes: size_of::<Kmsg>() + items + inline + outside,
+        },
+        rights,
+    )
+}
+
+/// Measures a message of a task and holds it to the bounds of one message.
+///
+/// Errors: [ipc.bound.1] `SendInvalidType` too many items; `SendInvalidRight` too many rights; `SendNoBuffer` too many bytes.
+pub(super) fn measure_bounded<R>(message: &Message<R>) -> Result<Size, MsgReturn> {
+    if message.body.len() > MSG_ITEMS_MAX {
+        return Err(MsgReturn::SendInvalidType);
+    }
+    let (size, rights) = measure(message);
     if rights > MSG_RIGHTS_MAX {
         return Err(MsgReturn::SendInvalidRight);
     }
-    if inline > MSG_INLINE_BYTES_MAX || outside > MSG_OOL_BYTES_MAX {
+    if size.inline_bytes > MSG_INLINE_BYTES_MAX || size.out_of_line_bytes > MSG_OOL_BYTES_MAX {
         return Err(MsgReturn::SendNoBuffer);
     }
-    let items = message.body.len() * size_of::<Item<Right>>() + rights * size_of::<Right>();
-    let cost = size_of::<Kmsg>() + items + inline + outside;
-    Ok(Size { inline_bytes: inline as u32, cost_bytes: cost as u32 })
+    Ok(size)
 }
 
 impl Ipc {
@@ -304,5 +318,23 @@ impl Ipc {
             }
         }
         Circularity::None
+    }
+}
+
+/// Every right of a message: the header's, then the body's in order.
+pub(super) fn each_right(message: &Message<Right>, mut f: impl FnMut(&Right)) {
+    f(&message.remote);
+    f(&message.local);
+    each_right_of(&message.body, f);
+}
+
+/// Every right of a body in order.
+pub(super) fn each_right_of(body: &[Item<Right>], mut f: impl FnMut(&Right)) {
+    for item in body {
+        match item {
+            Item::Port(right) => f(right),
+            Item::Ports(rights) => rights.iter().for_each(&mut f),
+            Item::U32(_) | Item::U64(_) | Item::Data(_) | Item::OutOfLine(_) => {}
+        }
     }
 }

@@ -4,7 +4,7 @@ use proto::limits::QUEUED_BYTES_MAX;
 use proto::{Message, MsgReturn, NamedRight, PortName};
 
 use super::entry::Entry;
-use super::kmsg::measure;
+use super::kmsg::measure_bounded;
 use super::list::Links;
 use super::mqueue::{Receiving, Source, Waiting};
 use super::port::{Circularity, Port, PortId};
@@ -45,11 +45,11 @@ impl Ipc {
         fx: &mut Vec<Effect>,
     ) -> Result<SendOutcome, SendError> {
         let unchanged = |code, message| Err(SendError { code, message: Some(message) });
-        let size = match measure(&message) {
+        let size = match measure_bounded(&message) {
             Ok(size) => size,
             Err(code) => return unchanged(code, message),
         };
-        if self.queued_bytes + size.cost_bytes as usize > QUEUED_BYTES_MAX {
+        if self.queued_bytes + size.cost_bytes > QUEUED_BYTES_MAX {
             return unchanged(MsgReturn::SendNoBuffer, message);
         }
         let message = self.copyin_message(space, message, fx)?;

@@ -7,7 +7,7 @@
 use proto::{Message, MsgReturn, NamedRight};
 use slotmap::new_key_type;
 
-use super::kmsg::{Kmsg, KmsgId, Size};
+use super::kmsg::{Kmsg, KmsgId, Size, each_right_of};
 use super::list::{Links, List};
 use super::port::{Port, PortId, Receiver};
 use super::pset::PsetId;
@@ -65,7 +65,7 @@ impl Ipc {
         };
         let kmsg = Kmsg { message, size, port, sender: None, in_port: Links::default(), in_set: Links::default() };
         let Some(kmsg) = self.offer(receiving, kmsg, fx) else { return };
-        self.queued_bytes += kmsg.size.cost_bytes as usize;
+        self.queued_bytes += kmsg.size.cost_bytes;
         let id = self.kmsgs.insert(kmsg);
         self.enqueue(port, id, fx);
     }
@@ -142,7 +142,7 @@ impl Ipc {
             }
         }
         let kmsg = self.kmsgs.remove(id).expect("a listed message");
-        self.queued_bytes -= kmsg.size.cost_bytes as usize;
+        self.queued_bytes -= kmsg.size.cost_bytes;
         self.refill(kmsg.port, fx);
         (kmsg.port, kmsg.message)
     }
@@ -200,7 +200,7 @@ impl Ipc {
         let sender = Some((waiter, space));
         let kmsg = Kmsg { message, size, port, sender, in_port: Links::default(), in_set: Links::default() };
         let id = self.kmsgs.insert(kmsg);
-        self.queued_bytes += size.cost_bytes as usize;
+        self.queued_bytes += size.cost_bytes;
         let p = &mut self.ports[port];
         p.blocked.push_back(&mut self.kmsgs, id, |k| &mut k.in_port);
         if let Some(set) = p.set {
@@ -297,7 +297,7 @@ impl Ipc {
     pub(super) fn withdraw(&mut self, id: KmsgId) -> (WaiterId, Message<Right>) {
         let waiter = self.unlist_blocked(id);
         let kmsg = self.kmsgs.remove(id).expect("a listed message");
-        self.queued_bytes -= kmsg.size.cost_bytes as usize;
+        self.queued_bytes -= kmsg.size.cost_bytes;
         (waiter, kmsg.message)
     }
 
@@ -306,7 +306,7 @@ impl Ipc {
         let ids: Vec<KmsgId> = list.iter(&self.kmsgs, |k: &Kmsg| &k.in_port).collect();
         for id in ids {
             let kmsg = self.kmsgs.remove(id).expect("a listed message");
-            self.queued_bytes -= kmsg.size.cost_bytes as usize;
+            self.queued_bytes -= kmsg.size.cost_bytes;
             if let Some((waiter, _)) = kmsg.sender {
                 self.waiters.remove(&waiter);
                 fx.push(Effect::Sent { waiter, result: Ok(()) });
@@ -347,6 +347,11 @@ impl Ipc {
         let Message { remote: dest, local: reply, id, trace, body, .. } = message;
         let seqno = self.arrival_header(port, &dest, id).seqno;
         self.use_up(dest);
+        each_right_of(&body, |right| {
+            if let Right::Receive(moved) = *right {
+                self.ports[moved].receiver = Receiver::Limbo;
+            }
+        });
         let message = Message { remote: reply, local: Right::Null, id, seqno, trace, body };
         self.inbox.push_back(KernelMessage { port, tag, message });
     }
@@ -361,7 +366,7 @@ impl Port {
 
 fn fit(size: Size, limit: Option<usize>, large: bool) -> Fit {
     match limit {
-        Some(limit) if size.inline_bytes as usize > limit => match large {
+        Some(limit) if size.inline_bytes > limit => match large {
             true => Fit::StaysQueued,
             false => Fit::Destroyed,
         },
@@ -370,5 +375,5 @@ fn fit(size: Size, limit: Option<usize>, large: bool) -> Fit {
 }
 
 fn too_large(size: Size, message: Option<Message<NamedRight>>) -> ReceiveError {
-    ReceiveError { code: MsgReturn::RcvTooLarge, needed: size.inline_bytes as usize, message }
+    ReceiveError { code: MsgReturn::RcvTooLarge, needed: size.inline_bytes, message }
 }

@@ -1,6 +1,7 @@
 //! Notifications: what the kernel tells, once, whoever gave it a send-once right for that.
 
-use proto::{Item, Message, PortName, TraceId};
+use proto::iface::notify;
+use proto::{Item, Message, PortName, SimpleRoutine, TraceId};
 
 use super::entry::Entry;
 use super::kmsg::measure;
@@ -9,7 +10,7 @@ use super::right::Right;
 use super::space::SpaceId;
 use super::{Effect, Ipc, Work};
 
-/// What is told. The ids are those of `proto/idl/mach/notify.proto`.
+/// What is told; the messages are those of `proto/idl/mach/notify.proto`.
 pub(super) enum Notice {
     /// 65: a name with an armed dead-name request was freed by its holder.
     PortDeleted(PortName),
@@ -24,22 +25,17 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    fn id(&self) -> i32 {
-        match self {
-            Notice::PortDeleted(_) => 65,
-            Notice::PortDestroyed(_) => 69,
-            Notice::NoSenders(_) => 70,
-            Notice::SendOnce => 71,
-            Notice::DeadName(_) => 72,
+    /// The message's id and items.
+    fn into_request(self) -> (i32, Vec<Item<Right>>) {
+        fn request<Q: SimpleRoutine<Right>>(request: Q) -> (i32, Vec<Item<Right>>) {
+            (Q::ID, request.into_body())
         }
-    }
-
-    fn into_body(self) -> Vec<Item<Right>> {
         match self {
-            Notice::PortDeleted(name) | Notice::DeadName(name) => vec![Item::U32(name.0)],
-            Notice::PortDestroyed(port) => vec![Item::Port(Right::Receive(port))],
-            Notice::NoSenders(mscount) => vec![Item::U32(mscount)],
-            Notice::SendOnce => Vec::new(),
+            Notice::PortDeleted(name) => request(notify::PortDeleted { name: name.0 }),
+            Notice::PortDestroyed(port) => request(notify::PortDestroyed { rights: Right::Receive(port) }),
+            Notice::NoSenders(mscount) => request(notify::NoSenders { mscount }),
+            Notice::SendOnce => request(notify::SendOnce),
+            Notice::DeadName(name) => request(notify::DeadName { name: name.0 }),
         }
     }
 }
@@ -50,17 +46,12 @@ impl Ipc {
         if !self.ports.contains_key(port) {
             return;
         }
-        let message = Message {
-            remote: Right::SendOnce(port),
-            local: Right::Null,
-            id: notice.id(),
-            seqno: 0,
-            trace: TraceId::default(),
-            body: notice.into_body(),
-        };
+        let (id, body) = notice.into_request();
+        let (remote, local) = (Right::SendOnce(port), Right::Null);
+        let message = Message { remote, local, id, seqno: 0, trace: TraceId::default(), body };
         let found = self.put_in_transit(&message.body, port);
         assert_eq!(found, Circularity::None, "port_death looked before it told");
-        let size = measure(&message).expect("a notification is small");
+        let (size, _) = measure(&message);
         self.post(port, message, size, fx);
     }
 
