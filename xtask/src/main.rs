@@ -2,6 +2,9 @@
 
 mod check;
 mod generate;
+mod image;
+mod machine;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +15,10 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
   gen [--check]  write the stubs, the wire records and the reference page (or say whether they are stale)
   check          format, clippy, import rules, tidiness, rules with their tests; writes nothing
-  spec           only the rules of docs/spec and their tests";
+  spec           only the rules of docs/spec and their tests
+  test           every test; installs and starts what they need (--without containers, --without netns)
+  static         the static binary
+  image [TAG]    the static binary and the container image of it";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +38,10 @@ fn run(args: &[&str]) -> Result<()> {
         ["gen", "--check"] => generate::run(&root(), true),
         ["check"] => check::run(&root()),
         ["spec"] => check::run_spec(&root()),
+        ["test", ref rest @ ..] => test::run(&root(), rest),
+        ["static"] => image::static_binary(&root()).map(|path| println!("{}", path.display())),
+        ["image"] => image::build(&root(), &image::static_binary(&root())?, image::NAME),
+        ["image", tag] => image::build(&root(), &image::static_binary(&root())?, tag),
         _ => bail!("{USAGE}"),
     }
 }

@@ -42,7 +42,7 @@ pub fn faults(tree: &Tree) -> Vec<String> {
     }
     for (path, text) in tree.with_extension("rs") {
         let folder = package(tree, path);
-        let core = CORES.iter().any(|(c, _)| *c == folder) && !path.contains("/tests/") && !path.ends_with("/tests.rs");
+        let core = CORES.iter().any(|(c, _)| *c == folder) && !is_test(tree, path);
         for (number, line) in code(text) {
             let named = ONLY.iter().filter(|(name, _)| names(line, &name.replace('-', "_")));
             let impure = IMPURE.iter().filter(|i| core && word(line, i));
@@ -56,6 +56,15 @@ pub fn faults(tree: &Tree) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Whether a source is compiled only for tests: an integration test, or a module that its parent declares so.
+fn is_test(tree: &Tree, path: &str) -> bool {
+    let Some((folder, file)) = path.rsplit_once('/') else { return false };
+    let declared = format!("#[cfg(test)]\nmod {};", file.trim_end_matches(".rs"));
+    let parents = ["lib.rs", "main.rs", "mod.rs"].map(|f| format!("{folder}/{f}"));
+    let mut parents = parents.into_iter().chain([format!("{folder}.rs")]);
+    path.contains("/tests/") || parents.any(|p| tree.files.get(&p).is_some_and(|text| text.contains(&declared)))
 }
 
 /// Names of the dependencies of a manifest, and whether only its tests have them.
@@ -131,6 +140,10 @@ mod tests {
         let core = |line| found(&[("pager/core/Cargo.toml", ""), ("pager/core/src/lib.rs", line)]);
         assert_eq!(core("use std::time::Instant;"), ["pager/core/src/lib.rs:1: Instant in a core"]);
         assert_eq!(core("\nlet m = HashMap::new();"), ["pager/core/src/lib.rs:2: HashMap in a core"]);
+        let model = ("pager/core/src/model.rs", "use std::time::Instant;");
+        let lib = ("pager/core/src/lib.rs", "#[cfg(test)]\nmod model;");
+        assert!(found(&[("pager/core/Cargo.toml", ""), lib, model]).is_empty());
+        assert!(!found(&[("pager/core/Cargo.toml", ""), ("pager/core/src/lib.rs", "mod model;"), model]).is_empty());
         assert!(core("// an Instant\nuse std::collections::BTreeMap; struct Instantly;").is_empty());
     }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 /// The text files of the workspace by path from its root.
 #[derive(Default)]
@@ -84,12 +84,16 @@ fn report(faults: Vec<String>) -> Result<()> {
     Ok(())
 }
 
+fn cargo(root: &Path, args: &[&str]) -> Result<()> {
+    cargo_with(root, args, &[])
+}
+
 /// Runs cargo in the workspace; its output is the user's.
-pub fn cargo(root: &Path, args: &[&str]) -> Result<()> {
-    let status = Command::new(env!("CARGO")).args(args).current_dir(root).status().context("running cargo")?;
-    if !status.success() {
-        bail!("cargo {} failed: {status}", args.join(" "));
-    }
+pub fn cargo_with(root: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let mut command = Command::new(env!("CARGO"));
+    let status = command.args(args).envs(environment.iter().copied()).current_dir(root).status();
+    let status = status.context("running cargo")?;
+    ensure!(status.success(), "cargo {} failed: {status}", args.join(" "));
     Ok(())
 }
 
