@@ -6,6 +6,7 @@
 
 mod args;
 pub mod code;
+pub mod codec;
 #[rustfmt::skip]
 #[allow(missing_docs)]
 pub mod iface;

@@ -102,6 +102,13 @@ pub const REMOTE_WINDOW: u64 = 64;
 pub const LINK_RIGHTS_MAX: usize = 1 << 16;
 /// Messages that came ahead of their turn on one link; above it the peer misbehaves.
 pub const LINK_REORDER_MAX: usize = 4096;
+/// Out-of-line bytes under way on one link and not yet taken into their queues; further messages that carry any wait at
+/// the sender, and a peer that sends more misbehaves.
+pub const LINK_BYTES_MAX: usize = 256 << 20;
+/// Names that one node's name server binds; `ResourceShortage` above.
+pub const NETNAME_BINDINGS_MAX: usize = 1 << 14;
+/// Look-ups at peers that one node's name server waits for; `ResourceShortage` above.
+pub const NETNAME_LOOK_UPS_MAX: usize = 1024;
 /// Nodes of one cluster.
 pub const NODES_MAX: usize = 256;
 /// Bytes accepted for one link and not yet handed to QUIC; above it the link is closed as overloaded.
@@ -125,6 +132,7 @@ const _: () = assert!(DATA_RETURN_BYTES_MAX.is_multiple_of(PAGE_SIZE) && DATA_RE
 const _: () = assert!(READ_AHEAD_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
 const _: () = assert!(MSG_OOL_BYTES_MAX <= BULK_BYTES_UNDER_WAY_MAX);
 const _: () = assert!(BULK_BYTES_MIN < MSG_OOL_BYTES_MAX && GOSSIP_BYTES_MAX < FRAME_HEAD_BYTES_MAX);
+const _: () = assert!(MSG_OOL_BYTES_MAX <= LINK_BYTES_MAX);
 const _: () = assert!(TRAP_INLINE_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX < TRAP_RECORD_BYTES_MAX);
 const _: () = assert!(PAGER_RUN_PAGES_MAX > 0 && PAGER_RUN_PAGES_MAX <= CLIENT_PAGES_MAX);
 const _: () = assert!(PAGE_WAITERS_MAX >= 2 * NODES_MAX);

@@ -53,7 +53,8 @@ pub mod body {
         #[prost(message, repeated, tag = "1")]
         pub rights: ::prost::alloc::vec::Vec<NamedRight>,
     }
-    /// Out-of-line bytes: in the record itself, or in the descriptor beside it.
+    /// Out-of-line bytes: in the record itself, or in a descriptor beside it. Several items may lie in one descriptor, one
+    /// behind the other in the order of the items.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct OutOfLine {
         #[prost(uint64, tag = "1")]
@@ -375,7 +376,8 @@ pub mod trap {
         /// A token of node_task_prepare, or of the task that this thread belongs to; 0 starts a task of its own.
         #[prost(uint64, tag = "3")]
         pub token: u64,
-        /// "full" or "user-mode-only"; the descriptor comes beside the first hello of a task.
+        /// "full" or "user-mode-only"; the descriptor comes beside the first hello of a task. "none" for a task without
+        /// managed memory: no descriptor, no arena, no agent.
         #[prost(string, tag = "4")]
         pub userfaultfd: ::prost::alloc::string::String,
         #[prost(string, tag = "5")]
@@ -450,6 +452,7 @@ pub mod trap {
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct ReplyPort {}
+    /// Not answered.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct OrderDone {
         #[prost(uint64, tag = "1")]
@@ -462,7 +465,9 @@ pub mod trap {
     pub struct Answer {
         #[prost(uint64, tag = "1")]
         pub ticket: u64,
-        /// What the calling thread (or, on an agent's connection, the agent) does before the call returns, in this order.
+        /// What the calling thread (or, on an agent's connection, the agent) does before the call returns, in this order,
+        /// with an OrderDone for each. A call that receives may be answered twice: first with orders and neither message nor
+        /// result, while the message waits for those orders, then with the rest.
         #[prost(message, repeated, tag = "2")]
         pub orders: ::prost::alloc::vec::Vec<Order>,
         /// A mach_msg_return_t, or 0.
