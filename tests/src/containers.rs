@@ -108,7 +108,7 @@ impl Host for Container {
         exec.iter().map(|w| w.to_string()).chain([self.container(), "/mach".to_owned()]).collect()
     }
 
-    fn folder(&self) -> &Path {
+    fn data(&self) -> &Path {
         &self.data
     }
 

@@ -26,7 +26,7 @@ pub trait Host {
     fn prefix(&self, interactive: bool) -> Vec<String>;
 
     /// A folder of this host, as the test sees it.
-    fn folder(&self) -> &Path;
+    fn data(&self) -> &Path;
 
     /// The path of a file of that folder, as a process of the host sees it.
     fn seen(&self, file: &str) -> String;
@@ -69,7 +69,7 @@ pub trait Host {
 
     /// Writes a file into the host's folder, readable and writable by its node; answers the path as it is seen there.
     fn put(&self, file: &str, bytes: &[u8]) -> String {
-        let path: PathBuf = self.folder().join(file);
+        let path: PathBuf = self.data().join(file);
         std::fs::write(&path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         std::os::unix::fs::chown(&path, Some(crate::cluster::NODE_UID), Some(crate::cluster::NODE_UID))
             .unwrap_or_else(|e| panic!("{}: {e}", path.display()));

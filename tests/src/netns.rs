@@ -122,7 +122,7 @@ impl Host for Namespace {
         ["ip", "netns", "exec", &self.namespace(), "env", &run, &binary].map(str::to_owned).to_vec()
     }
 
-    fn folder(&self) -> &Path {
+    fn data(&self) -> &Path {
         &self.data
     }
 
