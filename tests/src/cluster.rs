@@ -40,7 +40,7 @@ impl Cluster {
     pub fn in_containers(test: &str, nodes: u8) -> Cluster {
         let slot = slot();
         let (id, folder) = prepare(test, nodes);
-        let device = device(folder.path());
+        let device = userfaultfd_device(folder.path());
         for inner in (1..=nodes).flat_map(|n| ["etc", "data"].map(|f| format!("n{n}/{f}"))) {
             give_to_node(&folder.path().join(inner));
         }
@@ -147,8 +147,8 @@ fn give_to_node(folder: &Path) {
     }
 }
 
-/// A second name for the userfaultfd device that the image's user may open; the machine's own stays as it is.
-fn device(folder: &Path) -> PathBuf {
+/// A second name for the userfaultfd device, in `folder`, that the image's user may open; the machine's own stays as it is.
+pub fn userfaultfd_device(folder: &Path) -> PathBuf {
     let path = folder.join("userfaultfd");
     let numbers = std::fs::read_to_string("/sys/class/misc/userfaultfd/dev").expect("a kernel with /dev/userfaultfd");
     let (major, minor) = numbers.trim().split_once(':').expect("MAJOR:MINOR");

@@ -108,6 +108,10 @@ impl Host for Container {
         exec.iter().map(|w| w.to_string()).chain([self.container(), "/mach".to_owned()]).collect()
     }
 
+    fn socket(&self) -> String {
+        format!("/run/mach/local/{}/mach.sock", self.name)
+    }
+
     fn data(&self) -> &Path {
         &self.data
     }

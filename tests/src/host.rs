@@ -25,6 +25,9 @@ pub trait Host {
     /// input reaches it.
     fn prefix(&self, interactive: bool) -> Vec<String>;
 
+    /// The node's socket, as a process of the host sees it.
+    fn socket(&self) -> String;
+
     /// A folder of this host, as the test sees it.
     fn data(&self) -> &Path;
 

@@ -14,7 +14,7 @@ mod talk;
 
 use std::path::PathBuf;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, DEAD_AFTER, FAULT_DEADLINE, userfaultfd_device};
 pub use host::Host;
 pub use run::{Answer, run, wait_until};
 pub use talk::Talk;

@@ -122,6 +122,10 @@ impl Host for Namespace {
         ["ip", "netns", "exec", &self.namespace(), "env", &run, &binary].map(str::to_owned).to_vec()
     }
 
+    fn socket(&self) -> String {
+        self.folder.join(format!("run/local/{}/mach.sock", self.name)).display().to_string()
+    }
+
     fn data(&self) -> &Path {
         &self.data
     }

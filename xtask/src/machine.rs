@@ -22,8 +22,11 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// How long it has to stop before it is left to itself.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
-/// The label of everything that a test starts: its value ends in the number of the process that will remove it.
-const LABEL: &str = "mach.test";
+/// The labels of what tests start, ours and compose's: the value begins with [`OWNED`] and ends in the number of the
+/// process that will remove it.
+const LABELS: &[&str] = &["mach.test", "com.docker.compose.project"];
+/// How every name that a test gives to something of the machine begins.
+const OWNED: &str = "mach-test-";
 
 /// A machine on which the tests can run. Dropping it stops the engine, if it was started here.
 pub struct Machine {
@@ -140,32 +143,34 @@ fn sweep() {
         let output = as_root(program).args(args).output();
         output.map(|o| String::from_utf8_lossy(&o.stdout).lines().map(str::to_owned).collect()).unwrap_or_default()
     };
-    let filter = format!("label={LABEL}");
-    let format = format!("{{{{.ID}}}} {{{{.Label \"{LABEL}\"}}}}");
     let quietly = |program: &str, args: &[&str]| drop(as_root(program).args(args).output());
-    for kind in [&["container", "ls", "-a"][..], &["network", "ls"], &["volume", "ls"]] {
-        let format = if kind[0] == "volume" { format.replace(".ID", ".Name") } else { format.clone() };
-        for line in lines("docker", &[kind, &["--filter", &filter, "--format", &format]].concat()) {
-            let Some((id, label)) = line.split_once(' ') else { continue };
-            match is_stale(label) {
-                true if kind[0] == "container" => quietly("docker", &["rm", "-fv", id]),
-                true => quietly("docker", &[kind[0], "rm", id]),
-                false => {}
+    for (kind, id) in [("container", "ID"), ("network", "ID"), ("volume", "Name")] {
+        for label in LABELS {
+            let (filter, format) = (format!("label={label}"), format!("{{{{.{id}}}}} {{{{.Label \"{label}\"}}}}"));
+            let all: &[&str] = if kind == "container" { &["-a"] } else { &[] };
+            for line in lines("docker", &[&[kind, "ls", "--filter", &filter, "--format", &format], all].concat()) {
+                match line.split_once(' ') {
+                    Some((id, owner)) if is_stale(owner) && kind == "container" => {
+                        quietly("docker", &["rm", "-fv", id])
+                    }
+                    Some((id, owner)) if is_stale(owner) => quietly("docker", &[kind, "rm", id]),
+                    _ => {}
+                }
             }
         }
     }
     for line in lines("ip", &["netns", "list"]) {
         let name = line.split(' ').next().unwrap_or_default();
-        let ours = name.strip_prefix("mach-test-").and_then(|rest| rest.rsplit_once('.'));
-        if ours.is_some_and(|(owner, _)| is_stale(owner)) {
+        if name.rsplit_once('.').is_some_and(|(owner, _)| is_stale(owner)) {
             quietly("ip", &["netns", "del", name]);
         }
     }
 }
 
-/// Whether the process at the end of a label is gone.
-fn is_stale(label: &str) -> bool {
-    let owner = label.rsplit('-').next().and_then(|pid| pid.parse::<u32>().ok());
+/// Whether this is the name of something of a test whose process is gone.
+fn is_stale(name: &str) -> bool {
+    let owner =
+        name.strip_prefix(OWNED).and_then(|rest| rest.rsplit('-').next()).and_then(|pid| pid.parse::<u32>().ok());
     owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
 }
 
@@ -177,7 +182,7 @@ mod tests {
     fn what_a_living_test_owns_is_not_stale() {
         assert!(!is_stale(&format!("mach-test-x-{}", std::process::id())));
         assert!(is_stale("mach-test-x-4194999"));
-        assert!(!is_stale("somebody-else"));
+        assert!(!is_stale("somebody-else-4194999"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{Tree, code};
 /// A core is pure: the crates that it may have, of the workspace and beside it. Development dependencies are free, but
 /// may not reach up either.
 const CORES: &[(&str, &[&str])] =
-    &[("kernel-node/core", &["proto"]), ("netmsg/core", &["proto"]), ("pager/core", &["proto"])];
+    &[("kernel-node/core", &["proto"]), ("netmsg/core", &["proto", "kernel-core"]), ("pager/core", &["proto"])];
 const SMALL: &[&str] = &["bitflags", "bytes", "slotmap", "smallvec", "thiserror"];
 
 /// Crates that only some folders may name.
