@@ -14,6 +14,9 @@ use crate::limits::{
 use crate::wire::body::{self, named_item};
 use crate::{Disposition, Item, Message, MsgReturn, NamedRight, Payload, PortName, TraceId};
 
+/// The version of the records between a task and its node; a hello of another is refused.
+pub const TRAP_VERSION: u32 = 1;
+
 /// Room in a record for everything that stands around the message.
 const ENVELOPE_BYTES: usize = 16 << 10;
 /// What one right, one item and the header take at most.

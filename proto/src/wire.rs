@@ -466,8 +466,7 @@ pub mod trap {
         #[prost(uint64, tag = "1")]
         pub ticket: u64,
         /// What the calling thread (or, on an agent's connection, the agent) does before the call returns, in this order,
-        /// with an OrderDone for each. A call that receives may be answered twice: first with orders and neither message nor
-        /// result, while the message waits for those orders, then with the rest.
+        /// with an OrderDone for each.
         #[prost(message, repeated, tag = "2")]
         pub orders: ::prost::alloc::vec::Vec<Order>,
         /// A mach_msg_return_t, or 0.

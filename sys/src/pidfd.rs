@@ -26,6 +26,12 @@ impl PidFd {
         Ok(PidFd { fd })
     }
 
+    /// Another descriptor of the same process.
+    pub fn try_clone(&self) -> Result<PidFd, SysError> {
+        let fd = rustix::io::fcntl_dupfd_cloexec(&self.fd, 0).context("fcntl(2)", || "duplicate a pidfd")?;
+        Ok(PidFd { fd })
+    }
+
     /// Whether the process has ended (it may not have been reaped).
     pub fn has_exited(&self) -> Result<bool, SysError> {
         self.wait_exit(Duration::ZERO)
@@ -84,7 +90,9 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let pidfd = PidFd::open(child.id()).unwrap();
         assert!(!pidfd.has_exited().unwrap());
+        let other = pidfd.try_clone().unwrap();
         pidfd.kill().unwrap();
+        assert!(other.wait_exit(Duration::from_secs(10)).unwrap());
         assert!(pidfd.wait_exit(Duration::from_secs(10)).unwrap());
         let status = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));

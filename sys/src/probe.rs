@@ -70,6 +70,11 @@ impl Probe {
     }
 }
 
+/// Bytes of a page on this machine.
+pub fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
 fn number(path: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
@@ -102,6 +107,7 @@ mod tests {
         assert!(probe.udp_receive_bytes_max.unwrap() > 0);
         assert!(probe.open_files.now.unwrap_or(u64::MAX) >= 64);
         assert!(probe.cpus >= 1);
+        assert_eq!(page_size(), proto::PAGE_SIZE);
         let (_, offered) = probe.best_userfaultfd().expect("some way is open on a machine that runs these tests");
         assert!(offered.contains(Features::MANAGED), "{offered:?}");
         assert_eq!(probe.userfaultfd.len(), 3);

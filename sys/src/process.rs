@@ -31,6 +31,11 @@ pub fn adopt_orphans() -> Result<(), SysError> {
     rustix::process::set_child_subreaper(Some(Pid::INIT)).context("prctl(2)", || "PR_SET_CHILD_SUBREAPER")
 }
 
+/// The user that this process acts as.
+pub fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -49,6 +54,13 @@ mod tests {
         let pidfd = PidFd::open(child.id()).unwrap();
         assert!(pidfd.wait_exit(Duration::from_secs(10)).unwrap());
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn the_user_is_the_one_that_files_get() {
+        let file = tempfile::tempfile().unwrap();
+        let owner = std::os::unix::fs::MetadataExt::uid(&file.metadata().unwrap());
+        assert_eq!(effective_uid(), owner);
     }
 
     #[test]
