@@ -121,14 +121,7 @@ impl<D: Bulk> Directory<D> {
     /// `memory_object_lock_completed`: the lock request for exactly this range is carried out.
     ///
     /// Units: bytes. One that answers no lock request is reported and ignored. Source: [pager.recall.*].
-    pub fn lock_completed(
-        &mut self,
-        now: Time,
-        client: ClientId,
-        offset: u64,
-        length: u64,
-        out: &mut Vec<Output<D>>,
-    ) {
+    pub fn lock_completed(&mut self, now: Time, client: ClientId, offset: u64, length: u64, out: &mut Vec<Output<D>>) {
         let pages = Pages::from_bytes(offset, length);
         let ticket = pages.and_then(|p| self.cells.get(p.start)).and_then(|(_, cell)| cell.busy);
         let op = ticket.and_then(|t| self.ops.get_mut(&t)).filter(|op| Some(op.pages) == pages);
