@@ -1,1 +1,25 @@
-//! (being written)
+//! The daemon of a node: Mach's semantics from `kernel_core`, given Linux to work on.
+//!
+//! Everything that touches kernel state runs on one thread (docs/decisions/0001). [`node`] is that state; [`shell`] has
+//! the loops that feed it; the other modules are what it is made of: memory ([`pmap`]), connections of tasks
+//! ([`channel`], [`trap`], [`tasks`]), the servers that live in the node ([`server`] and one module each), numbers
+//! ([`metrics`]).
+
+pub mod channel;
+pub mod config;
+pub mod host;
+pub mod metrics;
+pub mod names;
+pub mod node;
+pub mod pagers;
+pub mod pmap;
+pub mod process;
+pub mod remote;
+pub mod server;
+pub mod shell;
+pub mod tasks;
+pub mod trap;
+pub mod waiters;
+
+pub use config::NodeConfig;
+pub use shell::{NodeError, run};

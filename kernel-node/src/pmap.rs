@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
 use kernel_core::vm::{MapOrder, ObjectId, OrderId, Pmap};
 use proto::{KernReturn, Payload, Prot};
+use sys::aio::Async;
 use sys::uffd::WriteProtect;
 use sys::{Memfd, SysError, Uffd};
 
@@ -83,7 +84,7 @@ impl Frames {
 #[derive(Default)]
 pub struct LinuxPmap {
     objects: BTreeMap<ObjectId, Frames>,
-    tasks: BTreeMap<TaskId, Rc<Uffd>>,
+    tasks: BTreeMap<TaskId, Rc<Async<Uffd>>>,
     orders: VecDeque<Order>,
     /// Orders that could not even be made; answered as failed.
     failed: Vec<OrderId>,
@@ -92,7 +93,7 @@ pub struct LinuxPmap {
 
 impl LinuxPmap {
     /// From now on the task's memory is reached through `uffd`.
-    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Uffd>) {
+    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Async<Uffd>>) {
         self.tasks.insert(task, uffd);
     }
 
@@ -119,7 +120,7 @@ impl LinuxPmap {
 
     /// One call on a task's userfaultfd. A task that is gone has no thread to wait.
     fn on_task(&self, task: TaskId, address: u64, len: u64, call: impl FnOnce(&Uffd) -> Result<(), SysError>) {
-        let Some(uffd) = self.tasks.get(&task) else { return };
+        let Some(uffd) = self.tasks.get(&task).map(|uffd| uffd.get()) else { return };
         if let Err(error) = call(uffd) {
             tracing::warn!(task = task.0, address, len, %error, "a task's memory could not be reached; its threads fault again");
             if let Err(error) = uffd.wake(address, len) {

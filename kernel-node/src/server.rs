@@ -5,8 +5,8 @@
 
 use kernel_core::ipc::{
     Effect, Ipc, NotificationKind, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome, SpaceId, Wait,
-    WaiterId,
 };
+use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_OOL_BYTES_MAX, QUEUED_BYTES_MAX};
 use proto::{Disposition, KernReturn, Message, NamedRight, PortName, PortUid, RightType};
 
 /// Which server a space belongs to.
@@ -28,6 +28,18 @@ pub struct Server {
     /// Its space.
     pub space: SpaceId,
     set: PortName,
+}
+
+impl Which {
+    /// The server as the operator's list of ports names it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Which::Netmsg => "netmsg",
+            Which::Names => "name server",
+            Which::Pagers => "pager",
+            Which::Host => "host",
+        }
+    }
 }
 
 impl Server {
@@ -105,7 +117,7 @@ impl Calls<'_> {
 
     /// Sends whatever the queue limit says; a message that cannot be sent is given up with its rights.
     pub fn send_always(&mut self, message: Message<NamedRight>) {
-        if let Err(SendError { message: Some(message), .. }) = self.send(message, SendOptions::ALWAYS) {
+        if let Err(SendError { message, .. }) = self.send(message, SendOptions::ALWAYS) {
             netmsg_core::release_refused(self, message);
         }
     }
@@ -128,14 +140,14 @@ impl Calls<'_> {
     ) -> Result<(), KernReturn> {
         let space = self.server.space;
         let right = self.ipc.extract_right(space, notify, Disposition::MakeSendOnce, self.fx)?;
-        let previous = self.ipc.request_notification(space, name, Some(kind), sync, right, self.fx)?;
+        let previous = self.ipc.request_notification(space, name, kind, sync, right, self.fx)?;
         self.ipc.release(previous, self.fx);
         Ok(())
     }
 
     /// The identity of the port behind a name.
-    pub fn port_uid(&self, name: PortName) -> Option<PortUid> {
-        self.ipc.port_uid(self.server.space, name)
+    pub fn port_uid(&mut self, name: PortName) -> Option<PortUid> {
+        self.ipc.port_of(self.server.space, name).ok().map(|(_, uid)| uid)
     }
 }
 
@@ -164,9 +176,7 @@ impl netmsg_core::PortSpace for Calls<'_> {
         match Calls::send(self, message, SendOptions { wait, always: false }) {
             Ok(SendOutcome::Sent) => Ok(netmsg_core::Sent::Taken),
             Ok(SendOutcome::Blocked) => Ok(netmsg_core::Sent::Waiting),
-            Err(SendError { code, message: Some(message) }) => Err(netmsg_core::Refused { code, message }),
-            // Its rights were given up with it.
-            Err(SendError { message: None, .. }) => Ok(netmsg_core::Sent::Taken),
+            Err(SendError { code, message }) => Err(netmsg_core::Refused { code, message }),
         }
     }
 
@@ -182,17 +192,12 @@ impl netmsg_core::PortSpace for Calls<'_> {
         let _ = Calls::request_notification(self, name, NotificationKind::DeadName, 1, notify);
     }
 
-    fn port_uid(&self, name: PortName) -> Option<PortUid> {
+    fn port_uid(&mut self, name: PortName) -> Option<PortUid> {
         Calls::port_uid(self, name)
     }
-}
 
-/// The name of a waiter, for messages.
-pub fn label(which: Which) -> &'static str {
-    match which {
-        Which::Netmsg => "netmsg",
-        Which::Names => "name server",
-        Which::Pagers => "pager",
-        Which::Host => "host",
+    fn has_room(&self) -> bool {
+        let (_, queued_bytes) = self.ipc.queued();
+        queued_bytes + MSG_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX < QUEUED_BYTES_MAX
     }
 }

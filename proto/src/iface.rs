@@ -2020,20 +2020,31 @@ pub mod node {
         pub size: u64,
         /// Goes in as `COPY_SEND` unless the sender says otherwise.
         pub object: R,
+        /// Why the file cannot be served, for a person; empty when it is, and the object is null otherwise.
+        pub problem: String,
     }
     impl<R> msg::Reply<R> for ExportReply<R> {
         fn into_body(self) -> Vec<msg::Item<R>> {
-            let ExportReply { name, size, object } = self;
-            vec![args::from_text(name), msg::Item::U64(size), msg::Item::Port(object)]
+            let ExportReply { name, size, object, problem } = self;
+            vec![
+                args::from_text(name), msg::Item::U64(size), msg::Item::Port(object),
+                args::from_text(problem)
+            ]
         }
         fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            let Some(name) = args::text(&items[0]) else {
+            let items: [msg::Item<R>; 4] = args::exactly(body)?;
+            let (Some(name), Some(problem)) = (args::text(&items[0]), args::text(&items[3]))
+            else {
                 return Err(args::misfit(items));
             };
             match items {
-                [_, msg::Item::U64(size), msg::Item::Port(object)] => {
-                    Ok(ExportReply { name, size, object })
+                [_, msg::Item::U64(size), msg::Item::Port(object), _] => {
+                    Ok(ExportReply {
+                        name,
+                        size,
+                        object,
+                        problem,
+                    })
                 }
                 items => Err(args::misfit(items)),
             }

@@ -131,7 +131,7 @@ impl Kernel {
     }
 
     /// Sends a call of `vm`'s to an object's pager, or to who asked for an answer.
-    pub(super) fn to_pager(&mut self, object: ObjectId, call: ToPager, trace: TraceId) {
+    pub(super) fn call_pager(&mut self, object: ObjectId, call: ToPager, trace: TraceId) {
         let Some(ports) = self.emm.objects.get(&object) else { return };
         let memory_control = self.ipc.make_send(ports.control);
         let reply = match call {

@@ -125,6 +125,16 @@ impl Kernel {
         }
     }
 
+    /// What a kernel-owned port stands for, for people.
+    pub fn kobject_label(&self, tag: KernelTag) -> String {
+        match self.kobjects.get(&tag) {
+            Some(Kobject::Task(task)) => format!("task {}", task.0),
+            Some(Kobject::Control(_)) => "memory control".into(),
+            Some(Kobject::Name(_)) => "memory name".into(),
+            None => "nothing".into(),
+        }
+    }
+
     /// A thread of a task faulted. Followed by [`Kernel::settle`].
     pub fn fault(&mut self, fault: Fault, cx: &mut Cx<'_>) -> FaultOutcome {
         let Kernel { vm, vm_events, .. } = self;
@@ -195,7 +205,7 @@ impl Kernel {
 
     fn on_vm_event(&mut self, event: VmEvent, cx: &mut Cx<'_>) {
         match event {
-            VmEvent::ToPager { object, call, trace } => self.to_pager(object, call, trace),
+            VmEvent::ToPager { object, call, trace } => self.call_pager(object, call, trace),
             VmEvent::ObjectGone { object } => self.object_gone(object),
             VmEvent::FaultDone { class, since, trace, .. } => cx.out.push(Effect::FaultDone { class, since, trace }),
             VmEvent::MsyncDone { ticket, result } => {

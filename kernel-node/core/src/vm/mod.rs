@@ -14,19 +14,42 @@
 //!
 //! Spec: docs/spec/vm.md.
 
-mod api;
+mod check;
+mod entry;
 mod event;
+mod fault;
+mod job;
+mod map;
+mod memory_object;
+mod msync;
+mod object;
+mod order;
+mod page;
 mod pmap;
+mod readahead;
 mod stats;
+mod user;
+mod wait;
 
-pub use api::Vm;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
 pub use pmap::{MapOrder, OrderId, Pmap};
 pub use stats::{Counters, ObjectStat, TaskStat};
 
-use proto::{Inherit, KernReturn, Payload, Prot, TraceId, vm::ShouldReturn};
+use proto::limits::TASKS_MAX;
+use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot, TraceId, vm::ShouldReturn};
+use slotmap::SlotMap;
 
 use crate::{TaskId, Time};
+use map::Map;
+use msync::Msync;
+use object::{Object, ObjectEvent, ObjectState};
+use order::Order;
 
 slotmap::new_key_type! {
     /// A memory object in this node, one for each control port that a pager was given. Never reused.
@@ -41,6 +64,169 @@ pub struct VmCx<'a> {
     pub pmap: &'a mut dyn Pmap,
     /// Where events go, in order.
     pub out: &'a mut Vec<VmEvent>,
+}
+
+/// The virtual memory of a node.
+#[derive(Default)]
+pub struct Vm {
+    config: Config,
+    tasks: BTreeMap<TaskId, Map>,
+    objects: SlotMap<ObjectId, Object>,
+    orders: BTreeMap<OrderId, Order>,
+    msyncs: BTreeMap<Ticket, Msync>,
+    /// What has to happen when; each has its deadline noted at what it is about.
+    timers: BTreeSet<(Time, Timer)>,
+    counters: Counters,
+    /// The last serial number of a waiter.
+    serial: u64,
+    planted: Planted,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Timer {
+    /// The first job of an object can go on.
+    Job { object: ObjectId },
+    /// A thread has waited long enough.
+    Fault { object: ObjectId, page: u64, serial: u64 },
+    /// An msync has taken long enough.
+    Msync { ticket: Ticket },
+}
+
+impl Vm {
+    /// An empty node.
+    pub fn new(config: Config) -> Vm {
+        Vm { config, ..Vm::default() }
+    }
+
+    /// Makes the map of a task, empty, over the addresses that the task keeps for it.
+    ///
+    /// Errors: `InvalidArgument` the arena is not whole pages, or empty; `NameExists` the task has a map;
+    /// `ResourceShortage` there are too many.
+    /// Source: spec [vm.map.9].
+    pub fn task_create(&mut self, task: TaskId, arena: Range<u64>) -> Result<(), KernReturn> {
+        let whole = arena.start.is_multiple_of(PAGE_SIZE) && arena.end.is_multiple_of(PAGE_SIZE);
+        if arena.is_empty() || !whole {
+            return Err(KernReturn::InvalidArgument);
+        }
+        if self.tasks.contains_key(&task) {
+            return Err(KernReturn::NameExists);
+        }
+        if self.tasks.len() >= TASKS_MAX {
+            return Err(KernReturn::ResourceShortage);
+        }
+        self.tasks.insert(task, Map::new(arena));
+        Ok(())
+    }
+
+    /// The task's process is dead: its entries, waiting threads, orders and msyncs go, and objects that nobody else maps.
+    ///
+    /// Conditions: no thread of the process runs any more, so that nothing of its memory has to be protected. A task that
+    /// is unknown is ignored.
+    /// Source: spec [vm.map.10].
+    pub fn task_gone(&mut self, task: TaskId, cx: &mut VmCx<'_>) {
+        let Some(map) = self.tasks.get(&task) else { return };
+        self.remove_entries(task, map.arena(), false, cx);
+        self.orders_gone(task);
+        let msyncs: Vec<Ticket> = self.msyncs.iter().filter(|(_, m)| m.task == task).map(|(t, _)| *t).collect();
+        msyncs.into_iter().for_each(|t| self.end_msync(t));
+        self.tasks.remove(&task);
+    }
+
+    /// When [`Vm::tick`] has to be called next; it may be in the past, which means soon.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Does what is due at `cx.now`: errors for those who waited too long, lock requests whose hold has ended, the next
+    /// step of long ones.
+    pub fn tick(&mut self, cx: &mut VmCx<'_>) {
+        let mut due = Vec::new();
+        while let Some((at, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= cx.now) {
+            self.timers.remove(&(at, timer));
+            due.push(timer);
+        }
+        // What these set for the same time comes with the next tick, so that a step does not follow on a step.
+        for timer in due {
+            match timer {
+                Timer::Job { object } => {
+                    if let Some(o) = self.objects.get_mut(object) {
+                        o.timer = None;
+                        self.run_jobs(object, false, cx);
+                    }
+                }
+                Timer::Fault { object, page, serial } => {
+                    let wait = self.objects.get(object).and_then(|o| o.waits.get(&page));
+                    if wait.is_some_and(|w| w.waiters.iter().any(|w| w.serial == serial)) {
+                        self.waited_too_long(object, page, cx);
+                    }
+                }
+                Timer::Msync { ticket } => self.msync_timed_out(ticket, cx),
+            }
+        }
+    }
+
+    /// No entry maps the object any more.
+    fn unreferenced(&mut self, id: ObjectId, cx: &mut VmCx<'_>) {
+        let object = &mut self.objects[id];
+        if object.internal {
+            return self.forget(id, cx);
+        }
+        object.turn(ObjectEvent::Unmap);
+        match object.state {
+            ObjectState::Terminating => self.start_terminate(id, cx),
+            _ => self.forget(id, cx),
+        }
+    }
+
+    /// Forgets an object that nobody maps.
+    fn forget(&mut self, id: ObjectId, cx: &mut VmCx<'_>) {
+        let object = self.objects.remove(id).expect("forgotten once");
+        assert!(object.mappings.is_empty(), "an object that is mapped is not forgotten");
+        if let Some(at) = object.timer {
+            self.timers.remove(&(at, Timer::Job { object: id }));
+        }
+        let all = object.pages.present(0..page::PAGES_MAX).filter(|(_, p)| p.resident().is_some());
+        for (run, ()) in page::runs(all.map(|(p, _)| (p, ())), u64::MAX) {
+            cx.pmap.discard(id, run.start * PAGE_SIZE, (run.end - run.start) * PAGE_SIZE);
+        }
+        if object.state != ObjectState::New {
+            cx.pmap.object_destroy(id);
+        }
+        for job in object.jobs {
+            self.settle_job(id, job, cx);
+        }
+        for sync in object.syncs {
+            self.msync_part_done(sync.ticket, KernReturn::Terminated, cx);
+        }
+        if !object.internal {
+            cx.out.push(VmEvent::ObjectGone { object: id });
+        }
+    }
+
+    /// Whether the task has been told to unmap `address` and has not done it.
+    fn is_unmapping(&self, task: TaskId, address: u64) -> bool {
+        self.orders
+            .values()
+            .any(|o| matches!(o, Order::Unmap { task: t, range } if *t == task && range.contains(&address)))
+    }
+}
+
+/// A fault that tests plant to see that they find it.
+#[derive(Clone, Copy, Default)]
+struct Planted {
+    #[cfg(test)]
+    skip_protect: bool,
+}
+
+impl Planted {
+    /// Whether writers are left their access while a page is read out.
+    fn skips_protect(self) -> bool {
+        #[cfg(test)]
+        return self.skip_protect;
+        #[cfg(not(test))]
+        false
+    }
 }
 
 /// Times, in nanoseconds, and switches.
@@ -151,7 +337,7 @@ pub struct Fault {
 /// What became of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FaultOutcome {
-    /// The thread has been woken.
+    /// The thread has been woken, or (`Refused`) will be when the order under way for its address is done.
     Done(FaultClass),
     /// The thread waits, for its pager or for an order to its task; [`VmEvent::FaultDone`] tells the end.
     Waiting,

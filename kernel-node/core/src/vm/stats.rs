@@ -1,7 +1,8 @@
 //! What an operator can see: counters and the state of objects and tasks.
 
 use super::event::FaultClass;
-use super::{ObjectId, Region};
+use super::object::Object;
+use super::{ObjectId, Region, Vm};
 use crate::TaskId;
 
 /// Counts since the node started. All only grow.
@@ -82,4 +83,48 @@ pub struct TaskStat {
     pub waiters: u32,
     /// The entries of its map, by address.
     pub regions: Vec<Region>,
+}
+
+impl Vm {
+    /// The counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How every object is doing, in the order of their ids.
+    pub fn object_stats(&self) -> Vec<ObjectStat> {
+        self.objects.iter().map(|(id, o)| stat(id, o)).collect()
+    }
+
+    /// How one object is doing.
+    pub fn object_stat(&self, object: ObjectId) -> Option<ObjectStat> {
+        self.objects.get(object).map(|o| stat(object, o))
+    }
+
+    /// How every task's memory is doing, in the order of their ids.
+    pub fn task_stats(&self) -> Vec<TaskStat> {
+        let stat = |(task, map): (&TaskId, &super::map::Map)| TaskStat {
+            task: *task,
+            mapped_bytes: map.mapped_bytes(),
+            faults: map.faults,
+            waiters: map.waiters,
+            regions: map.entries().map(|e| self.region(e)).collect(),
+        };
+        self.tasks.iter().map(stat).collect()
+    }
+}
+
+fn stat(id: ObjectId, o: &Object) -> ObjectStat {
+    let counts = o.pages.counts();
+    ObjectStat {
+        object: id,
+        state: if o.internal { "internal" } else { o.state.label() },
+        resident_pages: counts.resident,
+        dirty_pages: counts.dirty,
+        requested_pages: counts.requested + counts.requested_ahead,
+        mappings: o.mappings.len() as u32,
+        waiters: o.waits.values().map(|w| w.waiters.len() as u32).sum(),
+        pages_in: o.pages_in,
+        pages_out: o.pages_out,
+    }
 }

@@ -1,0 +1,199 @@
+//! A task's connection: one for each of its threads, one for its agent. Records are `Call`s and `Answer`s.
+//!
+//! A thread waits for one thing at a time, so a connection has at most one call under way, and its queue never fills
+//! unless the task does not read; then the connection ends. What a task sends is decoded here and only here; a record
+//! that is none ends the connection, and with its last connection the task.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use kernel_core::{TaskId, Time};
+use prost::Message as _;
+use proto::wire::trap::{Answer, Call, MapObject, Protect, Unmap, order};
+use proto::{KernReturn, Message, MsgReturn, NamedRight, Payload, codec};
+use sys::aio::Async;
+use sys::seqpacket::Sent;
+use sys::{Channel, Memfd};
+
+use crate::pmap::{Order, OrderKind};
+
+/// A connection. Counts up; never reused in one life of the node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ChannelId(pub u64);
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// No hello has come.
+    New,
+    /// A thread of a task.
+    Thread(TaskId),
+    /// The agent of a task.
+    Agent(TaskId),
+}
+
+/// A thread that is in `mach_msg`.
+#[derive(Clone, Copy, Debug)]
+pub struct InMsg {
+    /// Of the call.
+    pub ticket: u64,
+    /// When it gives up.
+    pub deadline: Option<Time>,
+    /// What it does once its message is sent; `None` when it waits to receive, or only sends.
+    pub then: Option<Receive>,
+    /// Whether it waits to receive.
+    pub receiving: bool,
+}
+
+/// The receiving half of a `mach_msg`.
+#[derive(Clone, Copy, Debug)]
+pub struct Receive {
+    /// Port or set.
+    pub name: proto::PortName,
+    /// Milliseconds; `None` for ever.
+    pub timeout_ms: Option<u64>,
+    /// Bytes of body that fit.
+    pub limit: Option<usize>,
+    /// `MACH_RCV_LARGE`.
+    pub large: bool,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub socket: Rc<Async<Channel>>,
+    /// Whose it is.
+    pub role: Role,
+    /// The call under way.
+    pub in_msg: Option<InMsg>,
+    /// Orders that the thread carries out before its call returns.
+    orders: Vec<Order>,
+}
+
+/// Why a connection ends.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The record is no call.
+    #[error("a record that is no call: {0}")]
+    BadRecord(String),
+    /// A call that makes no sense where it came.
+    #[error("{0}")]
+    OutOfPlace(&'static str),
+    /// The peer is gone, or does not read.
+    #[error("the task does not read its answers")]
+    NotReading,
+    /// Linux.
+    #[error(transparent)]
+    Sys(#[from] sys::SysError),
+}
+
+impl Connection {
+    /// A connection without a hello.
+    pub fn new(socket: Rc<Async<Channel>>) -> Connection {
+        Connection { socket, role: Role::New, in_msg: None, orders: Vec::new() }
+    }
+
+    /// Has `order` ride in the next answer.
+    pub fn ride(&mut self, order: Order) {
+        self.orders.push(order);
+    }
+
+    /// Sends an answer, with the orders that ride in it and the descriptors that these and the message need.
+    ///
+    /// Errors: the connection is to be ended. Orders that did not go out are gone with their task.
+    pub fn answer(&mut self, mut answer: Answer, message: Option<Message<NamedRight>>) -> Result<(), ChannelError> {
+        let mut fds = Descriptors::default();
+        answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect();
+        if let Some(message) = message {
+            let (wire, beside) = codec::encode(message, fds.objects.len() as u32);
+            answer.message = Some(wire);
+            if !beside.is_empty() {
+                fds.payload = Some(Memfd::frozen("mach-out-of-line", &beside)?.reader()?);
+            }
+        }
+        let record = answer.encode_to_vec();
+        match self.socket.get().try_send(&record, &fds.borrowed())? {
+            Sent::Done => Ok(()),
+            Sent::WouldBlock | Sent::Closed => Err(ChannelError::NotReading),
+        }
+    }
+
+    /// An answer without a message.
+    pub fn answer_result(&mut self, ticket: u64, result: MsgReturn) -> Result<(), ChannelError> {
+        self.answer(Answer { ticket, result: result.raw(), ..Answer::default() }, None)
+    }
+}
+
+/// The descriptors beside one record; each is sent once.
+#[derive(Default)]
+struct Descriptors {
+    objects: Vec<Rc<OwnedFd>>,
+    payload: Option<OwnedFd>,
+}
+
+impl Descriptors {
+    fn order(&mut self, order: Order) -> proto::wire::trap::Order {
+        let op = match order.what {
+            OrderKind::Map { order: map, fd } => {
+                let at = self.objects.iter().position(|o| Rc::ptr_eq(o, &fd)).unwrap_or_else(|| {
+                    self.objects.push(fd);
+                    self.objects.len() - 1
+                });
+                order::Op::Map(MapObject {
+                    address: map.address,
+                    size: map.size,
+                    fd: at as u32,
+                    offset: map.offset,
+                    protection: map.protection.bits(),
+                    shared: map.shared,
+                    unmanaged: !map.managed,
+                })
+            }
+            OrderKind::Unmap { address, size } => order::Op::Unmap(Unmap { address, size }),
+            OrderKind::Protect { address, size, protection } => {
+                order::Op::Protect(Protect { address, size, protection: protection.bits() })
+            }
+        };
+        proto::wire::trap::Order { order: order.id.0, op: Some(op) }
+    }
+
+    fn borrowed(&self) -> Vec<BorrowedFd<'_>> {
+        self.objects.iter().map(|fd| fd.as_fd()).chain(self.payload.iter().map(|fd| fd.as_fd())).collect()
+    }
+}
+
+/// Decodes a record.
+///
+/// Errors: `BadRecord`.
+pub fn decode_call(record: &[u8]) -> Result<Call, ChannelError> {
+    Call::decode(record).map_err(|error| ChannelError::BadRecord(error.to_string()))
+}
+
+/// Decodes the message of a call. Large out-of-line bytes are copied out of a descriptor beside it, which must be frozen:
+/// nothing that is checked here can change afterwards.
+///
+/// Errors: the code for the sender; nothing was taken from its space.
+pub fn decode_message(
+    message: proto::wire::body::NamedMessage,
+    fds: Vec<OwnedFd>,
+) -> Result<Message<NamedRight>, MsgReturn> {
+    let beside: Vec<Option<Memfd>> = fds.into_iter().map(|fd| Memfd::adopt(fd).ok().filter(Memfd::is_frozen)).collect();
+    codec::decode(message, |index, offset, length| {
+        let mut bytes = vec![0; length];
+        beside.get(index as usize)?.as_ref()?.read_at(offset, &mut bytes).ok()?;
+        Some(Payload::from(bytes))
+    })
+}
+
+/// How a task said that an order ended: 0, or an `errno` of the system call that failed.
+pub fn order_result(errno: i32) -> Result<(), KernReturn> {
+    match errno {
+        0 => Ok(()),
+        ENOMEM => Err(KernReturn::NoSpace),
+        _ => Err(KernReturn::Failure),
+    }
+}
+
+/// `ENOMEM`: too many mappings.
+const ENOMEM: i32 = 12;

@@ -1,0 +1,301 @@
+//! The host port: what an operator asks of this node, by message, from this machine or (if allowed) from another.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::Bytes;
+use kernel_core::ipc::{ReceiverKind, Right};
+use kernel_core::kern::Kernel;
+use netmsg::MemberState;
+use proto::iface::node::{self, Request};
+use proto::limits::NETNAME_MAX;
+use proto::msg::Reply as _;
+use proto::{BadBody, Disposition, Item, KernReturn, Message, NamedRight, Payload, PortName, TraceId};
+
+use crate::node::Node;
+use crate::pagers::ExportInfo;
+use crate::server::{Server, Which};
+
+/// The name under which a node's host port is checked in where its configuration allows it.
+pub const HOST_NAME: &str = "host";
+
+/// The host server.
+pub struct Host {
+    pub(crate) server: Server,
+    pub(crate) port: PortName,
+    /// Signs the names that this node checks in.
+    pub(crate) signature: PortName,
+}
+
+impl Host {
+    /// A server with the host port.
+    ///
+    /// Errors: its ports could not be made.
+    pub fn new(kernel: &mut Kernel) -> Result<Host, KernReturn> {
+        let server = Server::new(&mut kernel.ipc);
+        let mut calls = Node::calls(kernel, &server);
+        let port = calls.allocate_with_send()?;
+        let signature = calls.allocate_with_send()?;
+        Ok(Host { server, port, signature })
+    }
+
+    /// A send right to the host port.
+    pub fn send_right(&self, kernel: &mut Kernel) -> kernel_core::ipc::Right {
+        let right = kernel.copy_send(self.server.space, self.port);
+        right.expect("the host port lives as long as its node")
+    }
+}
+
+/// What a routine answers: its results, or a code with a text for the log.
+type Results = Result<Vec<Item<NamedRight>>, KernReturn>;
+
+impl Node {
+    pub(crate) fn serve_host(&mut self) {
+        while let Some(message) = Node::calls(&mut self.kernel, &self.host.server).receive() {
+            self.on_host_message(message);
+        }
+    }
+
+    fn on_host_message(&mut self, message: Message<NamedRight>) {
+        let Message { remote, local, id, trace, body, .. } = message;
+        let body = match Request::decode(id, body) {
+            Ok(request) if local.name == self.host.port => match self.host_call(request) {
+                Ok(results) => std::iter::once(Item::U32(0)).chain(results).collect(),
+                Err(code) => vec![Item::U32(code.raw() as u32)],
+            },
+            Ok(request) => {
+                self.release_request(request);
+                vec![Item::U32(KernReturn::InvalidHost.raw() as u32)]
+            }
+            Err(BadBody { error, body }) => {
+                self.release_items(body);
+                vec![Item::U32(error.raw() as u32)]
+            }
+        };
+        if remote.name.is_valid() {
+            let id = id.wrapping_add(100);
+            let reply = Message { remote, local: NamedRight::NULL, id, seqno: 0, trace, body };
+            Node::calls(&mut self.kernel, &self.host.server).send_always(reply);
+        }
+    }
+
+    fn host_call(&mut self, request: Request<NamedRight>) -> Results {
+        Ok(match request {
+            Request::Info(_) => node::InfoReply { info: self.node_info() }.into_body(),
+            Request::Members(_) => node::MembersReply { members: self.members() }.into_body(),
+            Request::Objects(_) => node::ObjectsReply { objects: self.objects() }.into_body(),
+            Request::Ports(_) => node::PortsReply { ports: self.ports() }.into_body(),
+            Request::Tasks(_) => node::TasksReply { tasks: self.tasks_info() }.into_body(),
+            Request::Metrics(_) => {
+                self.publish();
+                let text = Payload::from(Bytes::from(self.metrics.render()));
+                node::MetricsReply { text }.into_body()
+            }
+            Request::Export(r) => self.node_export(&r)?.into_body(),
+            Request::ObjectRemove(r) => {
+                self.export_remove(&r.name)?;
+                Vec::new()
+            }
+            Request::TaskPrepare(r) => self.node_task_prepare(r.bootstrap)?.into_body(),
+            Request::Shutdown(_) => {
+                self.stop.cancel();
+                Vec::new()
+            }
+        })
+    }
+
+    fn node_export(&mut self, r: &node::Export) -> Result<node::ExportReply<NamedRight>, KernReturn> {
+        let fits = (1..=NETNAME_MAX).contains(&r.name.len()) && !r.name.chars().any(char::is_control);
+        if !fits || r.name == HOST_NAME {
+            return Err(KernReturn::InvalidArgument);
+        }
+        match self.export_file(Path::new(&r.path), &r.name, r.writable) {
+            Ok((size, port)) => {
+                let right = self.export_right(port);
+                let name = self.kernel.give(self.host.server.space, right)?;
+                let object = NamedRight::move_send(name);
+                Ok(node::ExportReply { name: r.name.clone(), size, object, problem: String::new() })
+            }
+            Err(problem) => Ok(node::ExportReply { name: r.name.clone(), size: 0, object: NamedRight::NULL, problem }),
+        }
+    }
+
+    fn node_task_prepare(&mut self, bootstrap: NamedRight) -> Result<node::TaskPrepareReply<NamedRight>, KernReturn> {
+        let space = self.host.server.space;
+        let (ipc, fx) = self.kernel.ipc_mut();
+        let bootstrap = match bootstrap {
+            NamedRight { name, .. } if !name.is_valid() => Right::Null,
+            NamedRight { name, disposition: Disposition::MoveSend } => {
+                ipc.extract_right(space, name, Disposition::MoveSend, fx)?
+            }
+            other => {
+                self.release_items(vec![Item::Port(other)]);
+                return Err(KernReturn::InvalidCapability);
+            }
+        };
+        let (task, token) = self.task_prepare(bootstrap)?;
+        let right = self.kernel.task_port(task)?;
+        let task = self.kernel.give(space, right)?;
+        Ok(node::TaskPrepareReply { token, task: NamedRight::move_send(task) })
+    }
+
+    fn node_info(&mut self) -> node::NodeInfo {
+        node::NodeInfo {
+            name: self.facts.name.to_string(),
+            incarnation: self.facts.incarnation.0,
+            address: self.remote.net.as_ref().map_or_else(String::new, |net| net.address().to_string()),
+            uptime_ms: self.now().0 / 1_000_000,
+            resident_bytes: crate::metrics::resident_bytes(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            tasks: self.processes.iter().count() as u32,
+            ports: self.kernel.ipc.ports_len() as u32,
+            objects: self.objects().len() as u32,
+            metrics_address: self.facts.metrics_address.map_or_else(String::new, |a| a.to_string()),
+        }
+    }
+
+    fn members(&self) -> Vec<node::Member> {
+        let Some(net) = &self.remote.net else { return Vec::new() };
+        let own = node::Member {
+            name: self.facts.name.to_string(),
+            address: net.address().to_string(),
+            incarnation: net.incarnation().0,
+            state: "self".into(),
+            ..node::Member::default()
+        };
+        let others = net.members().into_iter().map(|m| node::Member {
+            name: m.name.to_string(),
+            address: m.address.to_string(),
+            incarnation: m.incarnation.0,
+            state: state_of(m.state, m.link.is_some()).into(),
+            rtt_us: m.rtt.map_or(0, |rtt| rtt.as_micros() as u64),
+            sent_bytes: m.bytes_sent,
+            received_bytes: m.bytes_received,
+        });
+        std::iter::once(own).chain(others).collect()
+    }
+
+    fn objects(&mut self) -> Vec<node::ObjectInfo> {
+        let exports = self.exports();
+        let mut infos: Vec<node::ObjectInfo> = exports
+            .iter()
+            .map(|ExportInfo { stats, path, .. }| node::ObjectInfo {
+                name: stats.name.clone(),
+                role: "export".into(),
+                path: path.display().to_string(),
+                size: stats.size,
+                writable: stats.writable,
+                resident_pages: 0,
+                dirty_pages: 0,
+                users: stats.clients as u32,
+                state: if stats.closing { "terminating" } else { "ready" }.into(),
+                pages_in: stats.pages_in,
+                pages_out: stats.pages_out,
+            })
+            .collect();
+        let pagers: BTreeMap<_, _> = self.kernel.object_ports().collect();
+        for object in self.kernel.vm().object_stats() {
+            let Some(port) = pagers.get(&object.object) else { continue };
+            let uid = self.kernel.ipc.uid(*port);
+            let export = exports.iter().find(|e| e.uid.is_some() && e.uid == uid);
+            infos.push(node::ObjectInfo {
+                name: export.map_or_else(|| self.remote_name(*port), |e| e.stats.name.clone()),
+                role: "cache".into(),
+                path: String::new(),
+                size: export.map_or(0, |e| e.stats.size),
+                writable: export.is_some_and(|e| e.stats.writable),
+                resident_pages: object.resident_pages,
+                dirty_pages: object.dirty_pages,
+                users: object.mappings,
+                state: object.state.into(),
+                pages_in: object.pages_in,
+                pages_out: object.pages_out,
+            });
+        }
+        infos
+    }
+
+    /// How the operator knows a memory object whose pager is not here: by its port's identity.
+    fn remote_name(&self, port: kernel_core::ipc::PortId) -> String {
+        match self.kernel.ipc.uid(port) {
+            Some(uid) => format!("{:x}.{}", uid.origin.0, uid.serial),
+            None => "dead".into(),
+        }
+    }
+
+    fn ports(&self) -> Vec<node::PortInfo> {
+        let spaces: BTreeMap<_, _> = self.kernel.tasks().map(|(task, record)| (record.space, task)).collect();
+        let servers = [
+            (self.remote.server.space, Which::Netmsg),
+            (self.names.server.space, Which::Names),
+            (self.pagers.server.space, Which::Pagers),
+            (self.host.server.space, Which::Host),
+        ];
+        let receiver = |kind: ReceiverKind| match kind {
+            ReceiverKind::Kernel(tag) => format!("kernel: {}", self.kernel.kobject_label(tag)),
+            ReceiverKind::InTransit => "in a message".into(),
+            ReceiverKind::Space(space, _) => match (spaces.get(&space), servers.iter().find(|(s, _)| *s == space)) {
+                (Some(task), _) => format!("task {}", task.0),
+                (None, Some((_, which))) => which.label().into(),
+                (None, None) => "nobody".into(),
+            },
+        };
+        self.kernel
+            .ipc
+            .ports()
+            .map(|p| node::PortInfo {
+                uid_origin: p.uid.origin.0,
+                uid_serial: p.uid.serial,
+                receiver: receiver(p.receiver),
+                send_rights: p.send_rights,
+                send_once_rights: p.send_once_rights,
+                queued: p.queued,
+                queue_limit: p.queue_limit,
+                make_send_count: p.make_send_count,
+            })
+            .collect()
+    }
+
+    fn tasks_info(&self) -> Vec<node::TaskInfo> {
+        let memory: BTreeMap<_, _> = self.kernel.vm().task_stats().into_iter().map(|s| (s.task, s)).collect();
+        self.processes
+            .iter()
+            .map(|(task, process)| {
+                let attached = process.attached.as_ref();
+                node::TaskInfo {
+                    task: task.0,
+                    pid: attached.map_or(0, |a| a.pid),
+                    command: attached.map_or_else(|| "(waits for its process)".into(), |a| a.command.clone()),
+                    names: self.kernel.task_space(task).map_or(0, |s| self.kernel.ipc.names_len(s)) as u32,
+                    mapped_bytes: memory.get(&task).map_or(0, |m| m.mapped_bytes),
+                    faults: process.faults,
+                    userfaultfd: attached.map_or_else(|| "none".into(), |a| a.mode.clone()),
+                }
+            })
+            .collect()
+    }
+
+    fn release_request(&mut self, request: Request<NamedRight>) {
+        if let Request::TaskPrepare(r) = request {
+            self.release_items(vec![Item::Port(r.bootstrap)]);
+        }
+    }
+
+    fn release_items(&mut self, items: Vec<Item<NamedRight>>) {
+        let mut calls = Node::calls(&mut self.kernel, &self.host.server);
+        let (remote, local) = (NamedRight::NULL, NamedRight::NULL);
+        let message = Message { remote, local, id: 0, seqno: 0, trace: TraceId::default(), body: items };
+        netmsg_core::release_received(&mut calls, message);
+    }
+}
+
+fn state_of(state: MemberState, linked: bool) -> &'static str {
+    match (state, linked) {
+        (MemberState::Alive, true) => "alive",
+        (MemberState::Alive, false) => "connecting",
+        (MemberState::Suspect, _) => "suspect",
+        (MemberState::Dead, _) => "down",
+        (MemberState::Left, _) => "left",
+    }
+}

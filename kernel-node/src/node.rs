@@ -1,0 +1,321 @@
+//! All that a node is, in one place and on one thread: the kernel, its memory, its servers, its tasks' connections.
+//!
+//! Everything outside (a record on a connection, a fault, a frame from a peer, a deadline) is a method here, called by the
+//! loops in `shell`; each ends in [`Node::settle`], which lets the consequences run until nothing is left to do. Nothing
+//! here awaits, so nothing here is ever half done when something else happens.
+//!
+//! Who may touch what: `kernel` decides; `pmap` moves memory; servers see the kernel through [`Calls`]; only `trap` and
+//! `tasks` know connections.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Instant;
+
+use kernel_core::ipc;
+use kernel_core::kern::{Cx, Effect, Kernel};
+use kernel_core::vm::{Fault, FaultClass, FaultOutcome};
+use kernel_core::{TaskId, Time, vm};
+use proto::{Incarnation, KernReturn, NodeName, TraceId};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::{ChannelId, Connection};
+use crate::host::Host;
+use crate::metrics::Metrics;
+use crate::names::Names;
+use crate::pagers::Pagers;
+use crate::pmap::LinuxPmap;
+use crate::process::Processes;
+use crate::remote::Remote;
+use crate::server::{Calls, Server, Which};
+use crate::waiters::{self, Waiter};
+
+/// What does not change while the node runs.
+pub struct Facts {
+    /// The node's name.
+    pub name: NodeName,
+    /// This life of it.
+    pub incarnation: Incarnation,
+    /// Whether other nodes may look up the host port.
+    pub remote_admin: bool,
+    /// When it started: time 0.
+    pub started: Instant,
+    /// Where the Prometheus endpoint listens.
+    pub metrics_address: Option<std::net::SocketAddr>,
+}
+
+/// What a deadline is for. One that no longer holds is ignored when it comes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Due {
+    /// A thread's wait in `mach_msg`.
+    Channel(ChannelId),
+    /// A task that waits for its process.
+    Prepared(TaskId),
+}
+
+/// A node.
+pub struct Node {
+    pub(crate) facts: Facts,
+    pub(crate) kernel: Kernel,
+    pub(crate) pmap: LinuxPmap,
+    effects: Vec<Effect>,
+    /// What happens at a time, by time.
+    pub(crate) due: BTreeSet<(Time, Due)>,
+    pub(crate) connections: BTreeMap<ChannelId, Connection>,
+    pub(crate) last_channel: u64,
+    pub(crate) processes: Processes,
+    /// The connection whose call is being carried out: orders for its task ride in the answer.
+    pub(crate) caller: Option<(TaskId, ChannelId)>,
+    pub(crate) remote: Remote,
+    pub(crate) names: Names,
+    pub(crate) pagers: Pagers,
+    pub(crate) host: Host,
+    pub(crate) metrics: Metrics,
+    last_trace: u64,
+    /// Woken when a deadline has come nearer.
+    pub(crate) timer: Rc<Notify>,
+    armed: Option<Time>,
+    /// Ends the node.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Node {
+    /// A node without links and tasks.
+    ///
+    /// Errors: the servers' ports could not be made.
+    pub fn new(
+        facts: Facts,
+        config: vm::Config,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Result<Node, KernReturn> {
+        let mut kernel = Kernel::new(facts.incarnation, config);
+        let names = Names::new(&mut kernel, facts.name.clone())?;
+        let remote = Remote::new(&mut kernel, &names)?;
+        let pagers = Pagers::new(&mut kernel, &names)?;
+        let host = Host::new(&mut kernel)?;
+        let mut node = Node {
+            facts,
+            kernel,
+            pmap: LinuxPmap::default(),
+            effects: Vec::new(),
+            due: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            last_channel: 0,
+            processes: Processes::default(),
+            caller: None,
+            remote,
+            names,
+            pagers,
+            host,
+            metrics,
+            last_trace: 0,
+            timer: Rc::new(Notify::new()),
+            armed: None,
+            stop,
+        };
+        node.check_in_host()?;
+        node.settle();
+        Ok(node)
+    }
+
+    /// Nanoseconds since the node started.
+    pub fn now(&self) -> Time {
+        Time(self.facts.started.elapsed().as_nanos() as u64)
+    }
+
+    /// A new activity.
+    pub(crate) fn new_trace(&mut self) -> TraceId {
+        self.last_trace += 1;
+        TraceId(self.facts.incarnation.0 << 40 | self.last_trace & ((1 << 40) - 1))
+    }
+
+    /// A call of the kernel, with what it may use.
+    pub(crate) fn with_kernel<T>(&mut self, f: impl FnOnce(&mut Kernel, &mut Cx<'_>) -> T) -> T {
+        let now = self.now();
+        f(&mut self.kernel, &mut Cx { now, pmap: &mut self.pmap, out: &mut self.effects })
+    }
+
+    /// A server's calls.
+    pub(crate) fn calls<'a>(kernel: &'a mut Kernel, server: &Server) -> Calls<'a> {
+        let (ipc, fx) = kernel.ipc_mut();
+        server.calls(ipc, fx)
+    }
+
+    /// A thread of a task faulted.
+    pub fn on_fault(&mut self, fault: Fault) {
+        let began = self.now();
+        let trace = fault.trace;
+        if let Some(process) = self.processes.get_mut(fault.task) {
+            process.faults += 1;
+        }
+        tracing::trace!(trace = trace.0, task = fault.task.0, address = fault.address, write = fault.write, "fault");
+        if let FaultOutcome::Done(class) = self.with_kernel(|kernel, cx| kernel.fault(fault, cx)) {
+            self.fault_done(class, began, trace);
+        }
+    }
+
+    /// Makes a fault out of a userfaultfd event.
+    pub fn fault_of(&mut self, task: TaskId, event: sys::uffd::FaultEvent) -> Fault {
+        let kind = match event.kind {
+            sys::uffd::FaultKind::Missing => vm::FaultKind::Missing,
+            sys::uffd::FaultKind::Minor => vm::FaultKind::Minor,
+            sys::uffd::FaultKind::WriteProtected => vm::FaultKind::WriteProtect,
+        };
+        Fault { task, address: event.address, kind, write: event.write, trace: self.new_trace() }
+    }
+
+    fn fault_done(&mut self, class: FaultClass, since: Time, trace: TraceId) {
+        let took = std::time::Duration::from_nanos(self.now().0.saturating_sub(since.0));
+        self.metrics.fault(class, took);
+        tracing::debug!(trace = trace.0, class = class.label(), took_us = took.as_micros() as u64, "fault served");
+    }
+
+    /// Lets everything that is due happen, until nothing is.
+    pub fn settle(&mut self) {
+        loop {
+            self.with_kernel(|kernel, cx| kernel.settle(cx));
+            let ordered = self.send_orders();
+            let effects = std::mem::take(&mut self.effects);
+            if effects.is_empty() && !ordered {
+                break;
+            }
+            for effect in effects {
+                self.carry_out(effect);
+            }
+        }
+        self.flush_remote();
+        self.arm();
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Ipc(ipc::Effect::Readable(space)) => self.serve(space),
+            Effect::Ipc(ipc::Effect::Received { waiter, result }) => self.received(waiter, result),
+            Effect::Ipc(ipc::Effect::Sent { waiter, result }) => match waiters::parse(waiter) {
+                Waiter::Channel(channel) => self.sent(channel, result),
+                Waiter::Netmsg(ticket) => self.remote_taken(ticket),
+            },
+            // Watches end in the kernel.
+            Effect::Ipc(ipc::Effect::PortDied { .. }) => {}
+            Effect::Kill(task) => self.kill(task),
+            Effect::FaultDone { class, since, trace } => self.fault_done(class, since, trace),
+        }
+    }
+
+    fn serve(&mut self, space: ipc::SpaceId) {
+        let which = [
+            (self.remote.server.space, Which::Netmsg),
+            (self.names.server.space, Which::Names),
+            (self.pagers.server.space, Which::Pagers),
+            (self.host.server.space, Which::Host),
+        ];
+        match which.into_iter().find(|(s, _)| *s == space).map(|(_, which)| which) {
+            Some(Which::Netmsg) => self.serve_remote(),
+            Some(Which::Names) => self.serve_names(),
+            Some(Which::Pagers) => self.serve_pagers(),
+            Some(Which::Host) => self.serve_host(),
+            None => {}
+        }
+    }
+
+    /// Sends what tasks have been ordered; whether there was anything.
+    fn send_orders(&mut self) -> bool {
+        let (orders, failed) = self.pmap.take_orders();
+        let any = !orders.is_empty() || !failed.is_empty();
+        for id in failed {
+            self.with_kernel(|kernel, cx| kernel.order_done(id, Err(KernReturn::ResourceShortage), cx));
+        }
+        for order in orders {
+            let (id, task) = (order.id, order.task);
+            let result = match self.caller {
+                // Its own thread carries the order out before it sees any answer.
+                Some((caller, channel)) if caller == task => self.ride(channel, order),
+                _ => match self.order_agent(order) {
+                    Ok(()) => continue,
+                    Err(code) => Err(code),
+                },
+            };
+            self.with_kernel(|kernel, cx| kernel.order_done(id, result, cx));
+        }
+        any
+    }
+
+    /// The next moment at which [`Node::tick`] has something to do.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let due = self.due.first().map(|(at, _)| *at);
+        [
+            self.kernel.next_deadline(),
+            due,
+            self.names.next_deadline(),
+            self.remote.next_flush(),
+            self.pagers.next_deadline(),
+        ]
+        .into_iter()
+        .fold(None, waiters::earlier)
+    }
+
+    /// Does what is due by now.
+    pub fn tick(&mut self) {
+        let now = self.now();
+        while let Some((at, due)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, due));
+            match due {
+                Due::Channel(channel) => self.msg_timed_out(channel, at),
+                Due::Prepared(task) => self.give_up_prepared(task),
+            }
+        }
+        self.with_kernel(|kernel, cx| kernel.tick(cx));
+        self.names_tick(now);
+        self.remote_tick(now);
+        self.pagers_tick(now);
+        self.armed = None;
+        self.settle();
+    }
+
+    /// Brings the gauges up to date.
+    pub(crate) fn publish(&mut self) {
+        let (queued, queued_bytes) = self.kernel.ipc.queued();
+        let counters = *self.kernel.vm().counters();
+        let counts = self.remote.netmsg.counts();
+        let gauges = [
+            ("mach_resident_bytes", crate::metrics::resident_bytes()),
+            ("mach_tasks", self.processes.iter().count() as u64),
+            ("mach_ports", self.kernel.ipc.ports_len() as u64),
+            ("mach_messages_queued", queued as u64),
+            ("mach_message_bytes_queued", queued_bytes as u64),
+            ("mach_pages_in_total", counters.pages_in),
+            ("mach_pages_zero_total", counters.pages_zero),
+            ("mach_pages_out_total", counters.pages_out),
+            ("mach_data_requests_total", counters.requests),
+            ("mach_read_ahead_requests_total", counters.read_ahead_requests),
+            ("mach_read_ahead_pages_total", counters.read_ahead_pages),
+            ("mach_read_ahead_hits_total", counters.read_ahead_hits),
+            ("mach_read_ahead_wasted_total", counters.read_ahead_wasted),
+            ("mach_fault_timeouts_total", counters.timeouts),
+            ("mach_link_messages_out_total", counts.messages_out),
+            ("mach_link_messages_in_total", counts.messages_in),
+            ("mach_link_page_bytes_out_total", counts.bytes_out),
+            ("mach_link_page_bytes_in_total", counts.bytes_in),
+            ("mach_link_rights_out_total", counts.rights_out),
+            ("mach_link_rights_in_total", counts.rights_in),
+        ];
+        for (name, value) in gauges {
+            self.metrics.publish(name, "", value as f64);
+        }
+        for member in self.remote.net.iter().flat_map(netmsg::Net::members) {
+            let peer = member.name.as_str();
+            self.metrics.publish("mach_link_bytes_sent_total", peer, member.bytes_sent as f64);
+            self.metrics.publish("mach_link_bytes_received_total", peer, member.bytes_received as f64);
+            self.metrics.publish("mach_link_rtt_seconds", peer, member.rtt.unwrap_or_default().as_secs_f64());
+        }
+    }
+
+    fn arm(&mut self) {
+        let next = self.next_deadline();
+        if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
+            self.timer.notify_one();
+        }
+        self.armed = next;
+    }
+}

@@ -1,0 +1,334 @@
+//! Tasks and their connections: how a process becomes a task, what it asks, and how it ends.
+//!
+//! 1. A process connects, and says hello with the descriptor of its userfaultfd: it becomes a task of its own, or the one
+//!    that its token stands for. Its other threads and its agent connect with the task's token, from the same process.
+//! 2. The task ends when its process does, or its agent's connection: then nothing of it is left in the kernel.
+//! 3. What a task sends wrong ends that connection, and is logged once; no other task notices.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use kernel_core::TaskId;
+use kernel_core::ipc::{Right, SpaceId};
+use proto::limits::TASK_CHANNELS_MAX;
+use proto::wire::trap::{Answer, Hello, Welcome, call, hello};
+use proto::{KernReturn, Message, MsgReturn, NamedRight};
+use sys::aio::Async;
+use sys::{Channel, PidFd, Uffd};
+
+use crate::channel::{self, ChannelError, ChannelId, Connection, Role};
+use crate::node::{Due, Node};
+use crate::pmap::Order;
+use crate::process::{Attached, PREPARED_MS};
+
+/// Of the records on a connection.
+pub const TRAP_VERSION: u32 = 1;
+
+/// What the shell has to start after a record.
+#[derive(Debug, Default)]
+pub struct Started {
+    /// A task has attached: serve its faults and watch its process.
+    pub task: Option<(TaskId, Rc<Async<Uffd>>, Rc<PidFd>)>,
+}
+
+impl Node {
+    /// A connection was accepted.
+    pub fn connected(&mut self, socket: Rc<Async<Channel>>) -> ChannelId {
+        self.last_channel += 1;
+        let id = ChannelId(self.last_channel);
+        self.connections.insert(id, Connection::new(socket));
+        id
+    }
+
+    /// A record came.
+    ///
+    /// Errors: the connection is to be ended.
+    pub fn on_record(&mut self, id: ChannelId, record: &[u8], fds: Vec<OwnedFd>) -> Result<Started, ChannelError> {
+        let call = channel::decode_call(record)?;
+        let ticket = call.ticket;
+        let op = call.op.ok_or(ChannelError::OutOfPlace("a call without an operation"))?;
+        let role = self.connections.get(&id).map_or(Role::New, |c| c.role);
+        let mut started = Started::default();
+        match (role, op) {
+            (Role::New, call::Op::Hello(hello)) => started = self.hello(id, ticket, hello, fds)?,
+            (Role::Thread(task), call::Op::Msg(mut msg)) => {
+                let space = self.kernel.task_space(task).ok_or(ChannelError::OutOfPlace("a task that has ended"))?;
+                if self.connections.get(&id).is_some_and(|c| c.in_msg.is_some()) {
+                    return Err(ChannelError::OutOfPlace("a call while another is under way"));
+                }
+                let decoded = match msg.send {
+                    true => channel::decode_message(msg.message.take().unwrap_or_default(), fds).map(Some),
+                    false => Ok(None),
+                };
+                self.caller = Some((task, id));
+                let done = match decoded {
+                    Ok(message) => self.mach_msg(id, space, ticket, &msg, message),
+                    Err(code) => self.answer_result(id, ticket, code),
+                };
+                self.caller = None;
+                done?;
+            }
+            (Role::Thread(task), call::Op::ReplyPort(_)) => {
+                let space = self.kernel.task_space(task).ok_or(ChannelError::OutOfPlace("a task that has ended"))?;
+                self.reply_port(id, space, ticket)?;
+            }
+            (Role::Agent(_) | Role::Thread(_), call::Op::OrderDone(done)) => {
+                let order = kernel_core::vm::OrderId(done.order);
+                let result = channel::order_result(done.errno);
+                self.with_kernel(|kernel, cx| kernel.order_done(order, result, cx));
+            }
+            (Role::New, _) => return Err(ChannelError::OutOfPlace("a call before the hello")),
+            (_, call::Op::Hello(_)) => return Err(ChannelError::OutOfPlace("a second hello")),
+            (Role::Agent(_), _) => return Err(ChannelError::OutOfPlace("an agent's call that is no answer")),
+        }
+        self.settle();
+        Ok(started)
+    }
+
+    /// A connection ended, by whatever side.
+    pub fn disconnected(&mut self, id: ChannelId, why: Option<&ChannelError>) {
+        let Some(role) = self.connections.get(&id).map(|c| c.role) else { return };
+        if let Some(why) = why {
+            tracing::warn!(channel = id.0, ?role, %why, "a task's connection was ended");
+        }
+        self.msg_abandoned(id);
+        if let Some(connection) = self.connections.remove(&id) {
+            connection.socket.get().shutdown();
+        }
+        match role {
+            Role::New => {}
+            Role::Agent(task) => self.task_gone(task),
+            Role::Thread(task) => {
+                let last = self.processes.get_mut(task).and_then(|p| p.attached.as_mut()).is_none_or(|attached| {
+                    attached.channels -= 1;
+                    attached.channels == 0
+                });
+                if last {
+                    self.task_gone(task);
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// A task's process has ended, or all that connected it to us.
+    pub fn task_gone(&mut self, task: TaskId) {
+        let Some(process) = self.processes.remove(task) else { return };
+        tracing::debug!(task = task.0, pid = process.attached.as_ref().map(|a| a.pid), "task ended");
+        self.pmap.task_gone(task);
+        self.with_kernel(|kernel, cx| kernel.task_gone(task, cx));
+        let of_task = |c: &Connection| matches!(c.role, Role::Thread(t) | Role::Agent(t) if t == task);
+        let channels: Vec<ChannelId> = self.connections.iter().filter(|(_, c)| of_task(c)).map(|(id, _)| *id).collect();
+        for id in channels {
+            self.msg_abandoned(id);
+            if let Some(connection) = self.connections.remove(&id) {
+                connection.socket.get().shutdown();
+            }
+        }
+        self.settle();
+    }
+
+    /// `task_terminate`.
+    pub(crate) fn kill(&mut self, task: TaskId) {
+        match self.processes.get(task).and_then(|p| p.attached.as_ref()) {
+            Some(attached) => {
+                if let Err(error) = attached.pidfd.kill() {
+                    tracing::warn!(task = task.0, %error, "a task's process could not be killed");
+                }
+            }
+            None => self.task_gone(task),
+        }
+    }
+
+    /// A task for a process that will come with the token. Takes `bootstrap` over.
+    ///
+    /// Errors: `ResourceShortage`.
+    pub(crate) fn task_prepare(&mut self, bootstrap: Right) -> Result<(TaskId, u64), KernReturn> {
+        let task = self.kernel.task_create(bootstrap)?;
+        let token = self.processes.prepare(task);
+        let expires = self.now().after_ms(PREPARED_MS);
+        self.due.insert((expires, Due::Prepared(task)));
+        Ok((task, token))
+    }
+
+    /// A prepared task whose time is up and that has no process is given up.
+    pub(crate) fn give_up_prepared(&mut self, task: TaskId) {
+        if self.processes.get(task).is_some_and(|p| p.attached.is_none()) {
+            self.task_gone(task);
+        }
+    }
+
+    fn hello(&mut self, id: ChannelId, ticket: u64, hello: Hello, fds: Vec<OwnedFd>) -> Result<Started, ChannelError> {
+        if hello.version != TRAP_VERSION {
+            return Err(ChannelError::OutOfPlace("a library of another version than the node"));
+        }
+        let known = match hello.token {
+            0 => None,
+            token => Some(self.processes.of_token(token).ok_or(ChannelError::OutOfPlace("an unknown task token"))?),
+        };
+        let attached = known.filter(|task| self.processes.get(*task).is_some_and(|p| p.attached.is_some()));
+        match attached {
+            Some(task) => self.join_task(id, ticket, task, hello.role()).map(|()| Started::default()),
+            None => self.attach(id, ticket, known, hello, fds),
+        }
+    }
+
+    /// Another thread, or the agent, of a process that is a task already.
+    fn join_task(&mut self, id: ChannelId, ticket: u64, task: TaskId, role: hello::Role) -> Result<(), ChannelError> {
+        let credentials = self.connection(id)?.socket.get().peer_credentials()?;
+        let attached = self.processes.get_mut(task).and_then(|p| p.attached.as_mut());
+        let attached = attached.ok_or(ChannelError::OutOfPlace("a task that has ended"))?;
+        if credentials.pid != attached.pid {
+            return Err(ChannelError::OutOfPlace("another process's task token"));
+        }
+        if attached.channels >= TASK_CHANNELS_MAX {
+            return Err(ChannelError::OutOfPlace("more connections than a task may have"));
+        }
+        let role = match role {
+            hello::Role::Thread => Role::Thread(task),
+            hello::Role::Agent if attached.agent.is_some() => {
+                return Err(ChannelError::OutOfPlace("a second agent"));
+            }
+            hello::Role::Agent => {
+                attached.agent = Some(id);
+                Role::Agent(task)
+            }
+        };
+        attached.channels += usize::from(matches!(role, Role::Thread(_)));
+        self.connection(id)?.role = role;
+        let welcome = Welcome { version: TRAP_VERSION, task: task.0, ..Welcome::default() };
+        self.answer(id, Answer { ticket, welcome: Some(welcome), ..Answer::default() }, None)
+    }
+
+    /// The first connection of a process: it becomes `prepared`, or a task of its own.
+    fn attach(
+        &mut self,
+        id: ChannelId,
+        ticket: u64,
+        prepared: Option<TaskId>,
+        hello: Hello,
+        fds: Vec<OwnedFd>,
+    ) -> Result<Started, ChannelError> {
+        if hello.role() != hello::Role::Thread {
+            return Err(ChannelError::OutOfPlace("an agent without a task"));
+        }
+        let [uffd]: [OwnedFd; 1] =
+            fds.try_into().map_err(|_| ChannelError::OutOfPlace("a hello without one userfaultfd"))?;
+        let uffd = Rc::new(Async::reader(Uffd::adopt(uffd)?)?);
+        let socket = self.connection(id)?.socket.clone();
+        let pid = socket.get().peer_credentials()?.pid;
+        let pidfd = Rc::new(socket.get().peer_pidfd()?);
+        let task = match prepared {
+            Some(task) => task,
+            None => {
+                let bootstrap = self.names.send_right(&mut self.kernel);
+                let refused = |_| ChannelError::OutOfPlace("more tasks than a node may have");
+                let task = self.kernel.task_create(bootstrap).map_err(refused)?;
+                self.processes.prepare(task);
+                task
+            }
+        };
+        let welcome = self.welcome(task, &hello).map_err(|code| {
+            tracing::warn!(%code, pid, "a process could not become a task");
+            self.task_gone(task);
+            ChannelError::OutOfPlace("a task that could not be made")
+        })?;
+        self.pmap.task_attach(task, uffd.clone());
+        let process = self.processes.get_mut(task).expect("it was prepared");
+        process.attached = Some(Attached {
+            pid,
+            pidfd: pidfd.clone(),
+            command: hello.command.chars().filter(|c| !c.is_control()).take(COMMAND_CHARS_MAX).collect(),
+            mode: hello.userfaultfd.chars().filter(char::is_ascii_graphic).take(MODE_CHARS_MAX).collect(),
+            agent: None,
+            channels: 1,
+        });
+        self.connection(id)?.role = Role::Thread(task);
+        self.answer(id, Answer { ticket, welcome: Some(welcome), ..Answer::default() }, None)?;
+        tracing::debug!(task = task.0, pid, "task attached");
+        Ok(Started { task: Some((task, uffd, pidfd)) })
+    }
+
+    fn welcome(&mut self, task: TaskId, hello: &Hello) -> Result<Welcome, KernReturn> {
+        let end = hello.arena_start.checked_add(hello.arena_size).ok_or(KernReturn::InvalidArgument)?;
+        let names = self.kernel.task_attach(task, hello.arena_start..end)?;
+        let space = self.kernel.task_space(task).ok_or(KernReturn::InvalidTask)?;
+        let host = self.host.send_right(&mut self.kernel);
+        let host_self = self.kernel.give(space, host)?;
+        let name_server = self.names.send_right(&mut self.kernel);
+        let name_server = self.kernel.give(space, name_server)?;
+        Ok(Welcome {
+            version: TRAP_VERSION,
+            token: self.processes.get(task).map_or(0, |p| p.token),
+            task_self: names.task_self.0,
+            host_self: host_self.0,
+            bootstrap: names.bootstrap.0,
+            name_server: name_server.0,
+            task: task.0,
+            node: self.facts.name.to_string(),
+        })
+    }
+
+    fn connection(&mut self, id: ChannelId) -> Result<&mut Connection, ChannelError> {
+        self.connections.get_mut(&id).ok_or(ChannelError::OutOfPlace("a connection that has ended"))
+    }
+
+    /// The space of the task whose thread a connection is.
+    pub(crate) fn channel_space(&self, id: ChannelId) -> Option<SpaceId> {
+        match self.connections.get(&id)?.role {
+            Role::Thread(task) => self.kernel.task_space(task),
+            Role::New | Role::Agent(_) => None,
+        }
+    }
+
+    /// Answers a call; a connection that has ended meanwhile has nobody to be answered.
+    pub(crate) fn answer(
+        &mut self,
+        id: ChannelId,
+        answer: Answer,
+        message: Option<Message<NamedRight>>,
+    ) -> Result<(), ChannelError> {
+        match self.connections.get_mut(&id) {
+            Some(connection) => connection.answer(answer, message),
+            None => Ok(()),
+        }
+    }
+
+    fn answer_result(&mut self, id: ChannelId, ticket: u64, code: MsgReturn) -> Result<(), ChannelError> {
+        self.answer(id, Answer { ticket, result: code.raw(), ..Answer::default() }, None)
+    }
+
+    /// Ends a connection whose answer could not be sent, from within the kernel's own turn.
+    pub(crate) fn end_on_error(&mut self, id: ChannelId, done: Result<(), ChannelError>) {
+        if let Err(why) = done
+            && let Some(connection) = self.connections.get(&id)
+        {
+            tracing::warn!(channel = id.0, %why, "a task's connection was ended");
+            // Its loop sees the end and cleans up.
+            connection.socket.get().shutdown();
+        }
+    }
+
+    /// Has the calling thread carry an order out before its call returns.
+    pub(crate) fn ride(&mut self, id: ChannelId, order: Order) -> Result<(), KernReturn> {
+        let connection = self.connections.get_mut(&id).ok_or(KernReturn::Terminated)?;
+        connection.ride(order);
+        Ok(())
+    }
+
+    /// Sends an order to the agent of its task; its answer comes as a record.
+    pub(crate) fn order_agent(&mut self, order: Order) -> Result<(), KernReturn> {
+        let agent = self.processes.get(order.task).and_then(|p| p.attached.as_ref()?.agent);
+        let connection = agent.and_then(|id| self.connections.get_mut(&id)).ok_or(KernReturn::Terminated)?;
+        connection.ride(order);
+        connection.answer(Answer::default(), None).map_err(|why| {
+            tracing::warn!(%why, "an agent could not be reached");
+            KernReturn::Terminated
+        })
+    }
+}
+
+/// Characters kept of what a task says its command is.
+const COMMAND_CHARS_MAX: usize = 256;
+/// Characters kept of what a task says of its userfaultfd.
+const MODE_CHARS_MAX: usize = 16;

@@ -1,0 +1,199 @@
+//! `mach_msg` of a task's thread: send, receive, or both, with the waits in between.
+//!
+//! The two halves are separate, as in Mach: the receive name is looked up after the send succeeded, and a receive that
+//! fails does not undo the send. A thread that waits is known to the kernel by its connection ([`waiters::of_channel`]).
+
+use kernel_core::Time;
+use kernel_core::ipc::{
+    Cancelled, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome, SpaceId, Wait,
+};
+use proto::wire::trap::{Answer, Msg};
+use proto::{Message, MsgReturn, NamedRight, PortName, RightType};
+
+use crate::channel::{ChannelError, ChannelId, InMsg, Receive};
+use crate::node::{Due, Node};
+use crate::waiters;
+
+/// How a `mach_msg` ended, as its answer says it.
+struct Ended {
+    result: MsgReturn,
+    message: Option<Message<NamedRight>>,
+    needed: usize,
+}
+
+impl Ended {
+    fn with(result: MsgReturn) -> Ended {
+        Ended { result, message: None, needed: 0 }
+    }
+}
+
+impl Node {
+    /// A thread called `mach_msg`; `message` is its decoded message, if it sends.
+    ///
+    /// Errors: the connection is to be ended.
+    pub(crate) fn mach_msg(
+        &mut self,
+        channel: ChannelId,
+        space: SpaceId,
+        ticket: u64,
+        call: &Msg,
+        message: Option<Message<NamedRight>>,
+    ) -> Result<(), ChannelError> {
+        let receive = call.receive.then_some(Receive {
+            name: PortName(call.receive_name),
+            timeout_ms: call.receive_timeout_ms,
+            limit: (call.receive_limit > 0).then_some(call.receive_limit as usize),
+            large: call.receive_large,
+        });
+        let Some(message) = message else { return self.start_receive(channel, space, ticket, receive) };
+        let wait = wait_for(channel, call.send_timeout_ms);
+        let (ipc, fx) = self.kernel.ipc_mut();
+        match ipc.send(space, message, SendOptions { wait, always: false }, fx) {
+            Ok(SendOutcome::Sent) => {
+                // What the message asks of the kernel is done now, so that its answer is there to be received and the
+                // orders that it causes ride in this call's answer.
+                self.settle();
+                self.start_receive(channel, space, ticket, receive)
+            }
+            Ok(SendOutcome::Blocked) => {
+                self.wait(channel, ticket, call.send_timeout_ms, receive, false);
+                Ok(())
+            }
+            Err(SendError { code, message }) => {
+                self.end_msg(channel, ticket, Ended { result: code, message, needed: 0 })
+            }
+        }
+    }
+
+    fn start_receive(
+        &mut self,
+        channel: ChannelId,
+        space: SpaceId,
+        ticket: u64,
+        receive: Option<Receive>,
+    ) -> Result<(), ChannelError> {
+        let Some(receive) = receive else { return self.end_msg(channel, ticket, Ended::with(MsgReturn::Success)) };
+        let wait = wait_for(channel, receive.timeout_ms);
+        let options = ReceiveOptions { wait, limit: receive.limit, large: receive.large };
+        let (ipc, fx) = self.kernel.ipc_mut();
+        match ipc.receive(space, receive.name, options, fx) {
+            Ok(ReceiveOutcome::Message(message)) => {
+                self.end_msg(channel, ticket, Ended { result: MsgReturn::Success, message: Some(message), needed: 0 })
+            }
+            Ok(ReceiveOutcome::Blocked) => {
+                self.wait(channel, ticket, receive.timeout_ms, None, true);
+                Ok(())
+            }
+            Err(error) => self.end_msg(channel, ticket, of_receive_error(error)),
+        }
+    }
+
+    fn wait(
+        &mut self,
+        channel: ChannelId,
+        ticket: u64,
+        timeout_ms: Option<u64>,
+        then: Option<Receive>,
+        receiving: bool,
+    ) {
+        let deadline = timeout_ms.map(|ms| self.now().after_ms(ms));
+        if let Some(at) = deadline {
+            self.due.insert((at, Due::Channel(channel)));
+        }
+        if let Some(connection) = self.connections.get_mut(&channel) {
+            connection.in_msg = Some(InMsg { ticket, deadline, then, receiving });
+        }
+    }
+
+    /// Takes the thread out of its wait; `None` when it does not wait.
+    fn unwait(&mut self, channel: ChannelId) -> Option<InMsg> {
+        let in_msg = self.connections.get_mut(&channel)?.in_msg.take()?;
+        if let Some(at) = in_msg.deadline {
+            self.due.remove(&(at, Due::Channel(channel)));
+        }
+        Some(in_msg)
+    }
+
+    /// A waiting receive ended.
+    pub(crate) fn received(
+        &mut self,
+        waiter: kernel_core::ipc::WaiterId,
+        result: Result<Message<NamedRight>, ReceiveError>,
+    ) {
+        let waiters::Waiter::Channel(channel) = waiters::parse(waiter) else { return };
+        let Some(in_msg) = self.unwait(channel) else { return };
+        let ended = match result {
+            Ok(message) => Ended { result: MsgReturn::Success, message: Some(message), needed: 0 },
+            Err(error) => of_receive_error(error),
+        };
+        let done = self.end_msg(channel, in_msg.ticket, ended);
+        self.end_on_error(channel, done);
+    }
+
+    /// A blocked send ended.
+    pub(crate) fn sent(&mut self, channel: ChannelId, result: Result<(), MsgReturn>) {
+        let Some(in_msg) = self.unwait(channel) else { return };
+        let done = match (result, self.channel_space(channel)) {
+            (Ok(()), Some(space)) => self.start_receive(channel, space, in_msg.ticket, in_msg.then),
+            (result, _) => {
+                let code = result.err().unwrap_or(MsgReturn::SendInterrupted);
+                self.end_msg(channel, in_msg.ticket, Ended::with(code))
+            }
+        };
+        self.end_on_error(channel, done);
+    }
+
+    /// A thread's deadline came.
+    pub(crate) fn msg_timed_out(&mut self, channel: ChannelId, at: Time) {
+        let Some(in_msg) = self.connections.get(&channel).and_then(|c| c.in_msg) else { return };
+        if in_msg.deadline != Some(at) {
+            return;
+        }
+        let (ipc, fx) = self.kernel.ipc_mut();
+        let ended = match ipc.cancel(waiters::of_channel(channel), fx) {
+            Some(Cancelled::Receive) => Ended::with(MsgReturn::RcvTimedOut),
+            Some(Cancelled::Send(message)) => {
+                Ended { result: MsgReturn::SendTimedOut, message: Some(message), needed: 0 }
+            }
+            // It has ended meanwhile; the effect that says so is on its way.
+            None => return,
+        };
+        self.unwait(channel);
+        let done = self.end_msg(channel, in_msg.ticket, ended);
+        self.end_on_error(channel, done);
+    }
+
+    /// A thread is gone while it waited: what it sent comes back to its space, what it waited for stays queued.
+    pub(crate) fn msg_abandoned(&mut self, channel: ChannelId) {
+        if self.unwait(channel).is_some() {
+            let (ipc, fx) = self.kernel.ipc_mut();
+            drop(ipc.cancel(waiters::of_channel(channel), fx));
+        }
+    }
+
+    /// `mach_reply_port`: a new receive right.
+    pub(crate) fn reply_port(&mut self, channel: ChannelId, space: SpaceId, ticket: u64) -> Result<(), ChannelError> {
+        let (result, name) = match self.kernel.ipc.allocate(space, RightType::Receive) {
+            Ok(name) => (0, name),
+            Err(code) => (code.raw(), PortName::NULL),
+        };
+        self.answer(channel, Answer { ticket, result, name: name.0, ..Answer::default() }, None)
+    }
+
+    fn end_msg(&mut self, channel: ChannelId, ticket: u64, ended: Ended) -> Result<(), ChannelError> {
+        let Ended { result, message, needed } = ended;
+        let answer = Answer { ticket, result: result.raw(), needed: needed as u64, ..Answer::default() };
+        self.answer(channel, answer, message)
+    }
+}
+
+fn wait_for(channel: ChannelId, timeout_ms: Option<u64>) -> Wait {
+    match timeout_ms {
+        Some(0) => Wait::Poll,
+        _ => Wait::Block(waiters::of_channel(channel)),
+    }
+}
+
+fn of_receive_error(error: ReceiveError) -> Ended {
+    Ended { result: error.code, message: error.message, needed: error.needed }
+}
