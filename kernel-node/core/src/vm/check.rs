@@ -1,0 +1,135 @@
+//! `check`: what must hold of all tables together after every call. See the invariants of [`super`].
+
+use proto::PAGE_SIZE;
+
+use super::job::Job;
+use super::object::{Object, ObjectState};
+use super::page::{Lock, Page};
+use super::{ObjectId, Timer, Vm};
+
+impl Vm {
+    /// Verifies the tables. For tests, and for a node that suspects itself: it looks at everything.
+    ///
+    /// Errors: what does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_maps()?;
+        for (id, object) in &self.objects {
+            self.check_object(id, object).map_err(|e| format!("{id:?} ({}): {e}", object.state.label()))?;
+        }
+        self.check_timers()
+    }
+
+    fn check_maps(&self) -> Result<(), String> {
+        let mut mappings = 0;
+        for (task, map) in &self.tasks {
+            let mut end = map.arena().start;
+            for e in map.entries() {
+                let whole = [e.start, e.end, e.offset].iter().all(|v| v.is_multiple_of(PAGE_SIZE));
+                ensure(whole && e.start >= end && e.start < e.end && e.end <= map.arena().end, || {
+                    format!("{task:?}: entry {:#x}..{:#x} overlaps or is no range", e.start, e.end)
+                })?;
+                end = e.end;
+                ensure(e.max_protection.contains(e.protection), || {
+                    format!("{task:?}: {:#x} exceeds its maximum", e.start)
+                })?;
+                let object = self.objects.get(e.object);
+                ensure(object.is_some_and(|o| o.mappings.contains(&(*task, e.start))), || {
+                    format!("{task:?}: {:#x} and its object do not know each other", e.start)
+                })?;
+                ensure(object.is_some_and(|o| o.internal != e.managed), || {
+                    format!("{task:?}: {:#x} managed", e.start)
+                })?;
+                mappings += 1;
+            }
+        }
+        let known: usize = self.objects.values().map(|o| o.mappings.len()).sum();
+        ensure(known == mappings, || format!("objects know {known} mappings, maps have {mappings}"))
+    }
+
+    fn check_object(&self, id: ObjectId, o: &Object) -> Result<(), String> {
+        ensure(o.pages.counts() == o.pages.recount(), || "counts of pages".into())?;
+        ensure(o.state != ObjectState::Gone, || "still here".into())?;
+        let idle = matches!(o.state, ObjectState::New | ObjectState::Terminating);
+        ensure(o.mappings.is_empty() == idle, || format!("{} mappings", o.mappings.len()))?;
+        let c = o.pages.counts();
+        let empty = c.resident + c.requested + c.requested_ahead == 0;
+        ensure(empty || !o.internal && !matches!(o.state, ObjectState::New | ObjectState::Initing), || {
+            "has pages".into()
+        })?;
+        ensure(o.state != ObjectState::Dead || c.requested + c.requested_ahead == 0, || "asks a dead pager".into())?;
+        let due: u64 = o.ahead.values().map(|r| r.due).sum();
+        ensure(due == c.requested_ahead, || format!("{due} pages due of {} read ahead", c.requested_ahead))?;
+        ensure(o.ahead.values().all(|r| r.due > 0), || "a run of read-ahead with nothing due".into())?;
+        if let Some(first) = o.jobs.front() {
+            ensure(matches!(first, Job::Lock(_)), || "a call waits for nothing".into())?;
+        }
+        let timer = o.timer.map(|at| (at, Timer::Job { object: id }));
+        ensure(o.jobs.is_empty() == timer.is_none(), || "jobs and timer".into())?;
+        ensure(timer.is_none_or(|t| self.timers.contains(&t)), || "the timer of its jobs is not set".into())?;
+        self.check_waits(id, o)
+    }
+
+    fn check_waits(&self, id: ObjectId, o: &Object) -> Result<(), String> {
+        for (page, wait) in &o.waits {
+            ensure(!wait.waiters.is_empty() || wait.asked != Lock::default(), || format!("page {page}: empty wait"))?;
+            for w in &wait.waiters {
+                let timer = (w.deadline, Timer::Fault { object: id, page: *page, serial: w.serial });
+                ensure(self.timers.contains(&timer), || format!("page {page}: a waiter without a deadline"))?;
+                let entry = self.tasks.get(&w.task).and_then(|m| m.lookup(w.address));
+                let shows = entry.is_some_and(|e| {
+                    e.object == id
+                        && e.view(w.task).page_at(w.address) == *page
+                        && (e.is_writable() || !w.write)
+                        && !e.protection.is_empty()
+                });
+                ensure(shows, || format!("page {page}: a waiter that may not have it"))?;
+            }
+            if wait.waiters.is_empty() {
+                continue;
+            }
+            let behind_job = o.jobs.front().is_some_and(|j| matches!(j, Job::Lock(l) if l.all.contains(page)));
+            let cause = match o.pages.get(*page) {
+                Page::Requested { .. } => true,
+                Page::Absent => o.state == ObjectState::Initing || o.unasked.contains(page) || behind_job,
+                Page::Resident(r) => {
+                    let idle = wait.waiters.iter().any(|w| r.lock.permits(w.write));
+                    behind_job
+                        || !idle && wait.asked.read && (wait.asked.write || wait.waiters.iter().all(|w| !w.write))
+                }
+            };
+            ensure(cause, || format!("page {page}: waits for nothing ({:?})", o.pages.get(*page)))?;
+        }
+        for page in &o.unasked {
+            let waited = o.waits.get(page).is_some_and(|w| !w.waiters.is_empty());
+            ensure(waited && o.pages.get(*page) == Page::Absent, || format!("page {page}: queued in vain"))?;
+        }
+        Ok(())
+    }
+
+    fn check_timers(&self) -> Result<(), String> {
+        let mut waiters = std::collections::BTreeMap::new();
+        for w in self.objects.values().flat_map(|o| o.waits.values()).flat_map(|w| &w.waiters) {
+            *waiters.entry(w.task).or_insert(0) += 1;
+        }
+        for (task, map) in &self.tasks {
+            ensure(map.waiters == waiters.remove(task).unwrap_or(0), || format!("{task:?}: count of waiters"))?;
+        }
+        ensure(waiters.is_empty(), || "waiters of unknown tasks".into())?;
+        for (at, timer) in &self.timers {
+            let real = match *timer {
+                Timer::Job { object } => self.objects.get(object).is_some_and(|o| o.timer == Some(*at)),
+                Timer::Msync { ticket } => self.msyncs.get(&ticket).is_some_and(|m| m.deadline == *at),
+                Timer::Fault { object, page, serial } => {
+                    let wait = self.objects.get(object).and_then(|o| o.waits.get(&page));
+                    wait.is_some_and(|w| w.waiters.iter().any(|w| w.serial == serial && w.deadline == *at))
+                }
+            };
+            ensure(real, || format!("a timer for nothing: {timer:?}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}

@@ -1,0 +1,169 @@
+//! A task's address map: its entries, and the ranges that are on their way out.
+//!
+//! An address is free when neither an entry nor a range that the task has still to unmap covers it; so an order to map
+//! never meets an order to unmap that is under way for the same addresses.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use proto::limits::MAP_ENTRIES_MAX;
+use proto::{KernReturn, PAGE_SIZE};
+
+use super::entry::Entry;
+
+/// The map of one task.
+pub(super) struct Map {
+    arena: Range<u64>,
+    entries: BTreeMap<u64, Entry>,
+    /// Ranges with an unmap order under way (start to end), or that could not be unmapped; disjoint.
+    leaving: BTreeMap<u64, u64>,
+    /// Faults that ended.
+    pub faults: u64,
+    /// Threads that wait for pages or for orders.
+    pub waiters: u32,
+}
+
+impl Map {
+    /// An empty map over `arena`, which is made of whole pages.
+    pub fn new(arena: Range<u64>) -> Map {
+        Map { arena, entries: BTreeMap::new(), leaving: BTreeMap::new(), faults: 0, waiters: 0 }
+    }
+
+    /// The entry that covers `address`.
+    pub fn lookup(&self, address: u64) -> Option<&Entry> {
+        self.entries.range(..=address).next_back().map(|(_, e)| e).filter(|e| address < e.end)
+    }
+
+    /// The entry that starts at `start`.
+    pub fn entry(&self, start: u64) -> Option<&Entry> {
+        self.entries.get(&start)
+    }
+
+    /// As `entry`, to change attributes; start and end stay.
+    pub fn entry_mut(&mut self, start: u64) -> Option<&mut Entry> {
+        self.entries.get_mut(&start)
+    }
+
+    /// The entry at `address`, or the next one above.
+    pub fn lookup_from(&self, address: u64) -> Option<&Entry> {
+        self.lookup(address).or_else(|| self.entries.range(address..).next().map(|(_, e)| e))
+    }
+
+    /// All entries, by address.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// The starts of the entries that `range` touches.
+    pub fn touched(&self, range: Range<u64>) -> Vec<u64> {
+        let first = self.lookup(range.start).map_or(range.start, |e| e.start);
+        if range.is_empty() { Vec::new() } else { self.entries.range(first..range.end).map(|(s, _)| *s).collect() }
+    }
+
+    /// Whether the whole of `range` is covered by entries.
+    pub fn is_covered(&self, range: Range<u64>) -> bool {
+        let mut at = range.start;
+        while at < range.end {
+            match self.lookup(at) {
+                Some(e) => at = e.end,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Adds an entry, whose range is free.
+    ///
+    /// Errors: `NoSpace` there are too many.
+    pub fn insert(&mut self, entry: Entry) -> Result<(), KernReturn> {
+        self.has_room(1).map_err(|_| KernReturn::NoSpace)?;
+        assert!(self.occupied(entry.start..entry.end).is_none(), "the range of a new entry is free");
+        self.entries.insert(entry.start, entry);
+        Ok(())
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, start: u64) -> Option<Entry> {
+        self.entries.remove(&start)
+    }
+
+    /// Whether `more` entries fit.
+    ///
+    /// Errors: `ResourceShortage` they do not.
+    pub fn has_room(&self, more: usize) -> Result<(), KernReturn> {
+        if self.entries.len() + more <= MAP_ENTRIES_MAX { Ok(()) } else { Err(KernReturn::ResourceShortage) }
+    }
+
+    /// Cuts the entry that has `address` inside, if one has; the new entry starts at `address`. The bound is the caller's
+    /// to check before.
+    pub fn split(&mut self, address: u64) -> Option<&Entry> {
+        let start = self.lookup(address).filter(|e| e.start < address)?.start;
+        let rest = self.entries.get_mut(&start).expect("just found").split_off(address);
+        Some(self.entries.entry(address).or_insert(rest))
+    }
+
+    /// Reserves a range that the task has still to unmap.
+    pub fn leave(&mut self, range: Range<u64>) {
+        self.leaving.insert(range.start, range.end);
+    }
+
+    /// The range is unmapped: its addresses are free.
+    pub fn left(&mut self, start: u64) {
+        self.leaving.remove(&start);
+    }
+
+    /// Whether the task has still to unmap `address`.
+    pub fn is_leaving(&self, address: u64) -> bool {
+        self.leaving.range(..=address).next_back().is_some_and(|(_, end)| address < *end)
+    }
+
+    /// Checks that `address` can be had for a fixed mapping.
+    ///
+    /// Errors: `NoSpace` the mask forbids it or it is occupied; `InvalidAddress` it is outside the arena.
+    pub fn fixed(&self, address: u64, size: u64, mask: u64) -> Result<u64, KernReturn> {
+        if address & mask != 0 {
+            return Err(KernReturn::NoSpace);
+        }
+        match address.checked_add(size) {
+            Some(end) if address >= self.arena.start && end <= self.arena.end => match self.occupied(address..end) {
+                None => Ok(address),
+                Some(_) => Err(KernReturn::NoSpace),
+            },
+            _ => Err(KernReturn::InvalidAddress),
+        }
+    }
+
+    /// The first free address at or above `hint` that the mask permits.
+    ///
+    /// Errors: `NoSpace` there is none.
+    pub fn find_space(&self, hint: u64, size: u64, mask: u64) -> Result<u64, KernReturn> {
+        let mask = mask | (PAGE_SIZE - 1);
+        let mut at = hint.max(self.arena.start);
+        loop {
+            at = at.checked_add(mask).ok_or(KernReturn::NoSpace)? & !mask;
+            let end = at.checked_add(size).filter(|end| *end <= self.arena.end).ok_or(KernReturn::NoSpace)?;
+            match self.occupied(at..end) {
+                None => return Ok(at),
+                // Whatever starts below the end of what is in the way meets it too, so nothing is passed over.
+                Some(next) => at = next,
+            }
+        }
+    }
+
+    /// Bytes in entries.
+    pub fn mapped_bytes(&self) -> u64 {
+        self.entries.values().map(Entry::size).sum()
+    }
+
+    /// The arena.
+    pub fn arena(&self) -> Range<u64> {
+        self.arena.clone()
+    }
+
+    /// The end of the highest thing that lies in the way of `range`.
+    fn occupied(&self, range: Range<u64>) -> Option<u64> {
+        let entry = self.entries.range(..range.end).next_back().map(|(_, e)| e.end);
+        let leaving = self.leaving.range(..range.end).next_back().map(|(_, end)| *end);
+        entry.max(leaving).filter(|end| *end > range.start)
+    }
+}

@@ -1,0 +1,231 @@
+//! A memory object as one kernel sees it: its state, its pages, who maps it and who waits for it.
+//!
+//! Owned by [`super::Vm`]; entries of maps hold its id, and it holds their places, so that each finds the other.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+
+use crate::{TaskId, Time};
+
+use super::event::Ticket;
+use super::job::Job;
+use super::page::{Page, PageTable};
+use super::wait::Wait;
+
+/// Writes a state machine as a table: `transitions!` gives `fn on(self, event) -> Option<State>`.
+macro_rules! transitions {
+    ($state:ident on $event:ident { $($from:ident: $($ev:ident => $to:ident),+;)* }) => {
+        impl $state {
+            /// The state after `event`; `None` if the event has no place in this state.
+            pub(super) fn on(self, event: $event) -> Option<$state> {
+                match (self, event) {
+                    $($(($state::$from, $event::$ev) => Some($state::$to),)+)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+/// Where an object is in its life. Source: spec [vm.object.1]; mach-api §3.4.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ObjectState {
+    /// Known, never mapped.
+    New,
+    /// `memory_object_init` is sent, `ready` has not come: faults wait.
+    Initing,
+    /// In use.
+    Ready,
+    /// No entry maps it; its dirty pages are on their way back.
+    Terminating,
+    /// Its pager is gone or has destroyed it. What is resident stays readable, nothing else can be had.
+    Dead,
+    /// To be forgotten.
+    Gone,
+}
+
+/// What happens to an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ObjectEvent {
+    /// An entry maps it (the first, or the first again).
+    Map,
+    /// `memory_object_ready` came.
+    Ready,
+    /// The last entry went.
+    Unmap,
+    /// Its dirty pages are returned.
+    Returned,
+    /// Its pager died, or destroyed it.
+    Die,
+}
+
+transitions! { ObjectState on ObjectEvent {
+    New: Map => Initing, Unmap => Gone, Die => Gone;
+    Initing: Ready => Ready, Unmap => Terminating, Die => Dead;
+    Ready: Ready => Ready, Unmap => Terminating, Die => Dead;
+    Terminating: Map => Ready, Returned => Gone, Die => Gone;
+    Dead: Die => Dead, Unmap => Gone;
+}}
+
+impl ObjectState {
+    /// The state as a word for people.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            ObjectState::New => "new",
+            ObjectState::Initing => "initing",
+            ObjectState::Ready => "ready",
+            ObjectState::Terminating => "terminating",
+            ObjectState::Dead => "dead",
+            ObjectState::Gone => "gone",
+        }
+    }
+}
+
+/// One memory object.
+pub(super) struct Object {
+    /// Where it is in its life.
+    pub state: ObjectState,
+    /// Made by `vm_allocate`: no pager, no faults; its pages are Linux's alone.
+    pub internal: bool,
+    /// Its pages.
+    pub pages: PageTable,
+    /// The entries that map it: whose map, and the entry's start.
+    pub mappings: BTreeSet<(TaskId, u64)>,
+    /// Pages that threads wait for, or for which an unlock is outstanding.
+    pub waits: BTreeMap<u64, Wait>,
+    /// Of these, absent pages that are asked for when a request is answered, oldest first.
+    pub unasked: VecDeque<u64>,
+    /// Calls of its pager that are not carried out yet, in order; the first is a lock request.
+    pub jobs: VecDeque<Job>,
+    /// When the first of them is to be looked at again, as it stands among the timers.
+    pub timer: Option<Time>,
+    /// Requests of read-ahead that are not wholly answered, by first page; disjoint.
+    pub ahead: BTreeMap<u64, AheadRun>,
+    /// Pages that threads just got, and until when they keep them; by time.
+    pub holds: VecDeque<(Time, u64)>,
+    /// Msyncs that wait for the pager, oldest first.
+    pub syncs: VecDeque<ObjectSync>,
+    /// Pages supplied.
+    pub pages_in: u64,
+    /// Pages returned.
+    pub pages_out: u64,
+}
+
+/// One data_request of read-ahead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AheadRun {
+    /// Pages asked for.
+    pub pages: u64,
+    /// Of these, pages that are still in state `Requested`.
+    pub due: u64,
+    /// Where the task that caused it sees the first page.
+    pub task: TaskId,
+    /// As `task`.
+    pub address: u64,
+    /// The page to leave unmapped, if the window's first page is among them.
+    pub marker: Option<u64>,
+    /// It is known whether a reader comes to it, and counted.
+    pub settled: bool,
+}
+
+/// A part of an msync that waits for `memory_object_synchronize_completed`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct ObjectSync {
+    /// The msync.
+    pub ticket: Ticket,
+    /// As in the call.
+    pub offset: u64,
+    /// As in the call.
+    pub length: u64,
+}
+
+impl Object {
+    /// An object that nobody maps.
+    pub fn new(internal: bool) -> Object {
+        Object {
+            state: if internal { ObjectState::Ready } else { ObjectState::New },
+            internal,
+            pages: PageTable::default(),
+            mappings: BTreeSet::new(),
+            waits: BTreeMap::new(),
+            unasked: VecDeque::new(),
+            jobs: VecDeque::new(),
+            timer: None,
+            ahead: BTreeMap::new(),
+            holds: VecDeque::new(),
+            syncs: VecDeque::new(),
+            pages_in: 0,
+            pages_out: 0,
+        }
+    }
+
+    /// Moves to the state that `event` leads to; whether it has a place in the present one.
+    pub fn turn(&mut self, event: ObjectEvent) -> bool {
+        let next = self.state.on(event);
+        self.state = next.unwrap_or(self.state);
+        next.is_some()
+    }
+
+    /// An outstanding request of `page` is answered (or given up): its state becomes `new`.
+    pub fn answered(&mut self, page: u64, new: Page) {
+        let old = self.pages.set(page, new);
+        if old != (Page::Requested { ahead: true }) {
+            return;
+        }
+        let Some((first, run)) = self.ahead.range_mut(..=page).next_back() else { return };
+        if page < *first + run.pages {
+            run.due -= 1;
+            if run.due == 0 {
+                let first = *first;
+                self.ahead.remove(&first);
+            }
+        }
+    }
+
+    /// The runs of read-ahead that `pages` touches.
+    pub fn ahead_runs(&self, pages: Range<u64>) -> Vec<(u64, AheadRun)> {
+        let from = self.ahead.range(..=pages.start).next_back().map_or(pages.start, |(first, _)| *first);
+        self.ahead
+            .range(from..pages.end)
+            .filter(|(first, run)| **first + run.pages > pages.start)
+            .map(|(first, run)| (*first, *run))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vm_object_1_the_states_of_an_object() {
+        use ObjectEvent::*;
+        let mut table = String::new();
+        for from in
+            [ObjectState::New, ObjectState::Initing, ObjectState::Ready, ObjectState::Terminating, ObjectState::Dead]
+        {
+            for event in [Map, Ready, Unmap, Returned, Die] {
+                if let Some(to) = from.on(event) {
+                    table += &format!("{} --{event:?}-> {}\n", from.label(), to.label());
+                }
+            }
+        }
+        let expected = "\
+new --Map-> initing
+new --Unmap-> gone
+new --Die-> gone
+initing --Ready-> ready
+initing --Unmap-> terminating
+initing --Die-> dead
+ready --Ready-> ready
+ready --Unmap-> terminating
+ready --Die-> dead
+terminating --Map-> ready
+terminating --Returned-> gone
+terminating --Die-> gone
+dead --Unmap-> gone
+dead --Die-> dead
+";
+        assert_eq!(table, expected);
+    }
+}

@@ -1,0 +1,144 @@
+//! Orders to tasks that are under way, and the threads that wait for one: those whose access Linux has to refuse.
+//!
+//! A write-protect fault can only be answered by giving write access or by changing the mapping. So a thread that must not
+//! write sleeps until its task has made the range read-only, is woken, and gets its signal from Linux.
+
+use std::ops::Range;
+
+use proto::{KernReturn, PAGE_SIZE, Prot};
+
+use super::event::FaultClass;
+use super::object::ObjectState;
+use super::wait::Waiter;
+use super::{OrderId, Vm, VmCx};
+use crate::TaskId;
+
+/// An order that its task has not answered.
+pub(super) enum Order {
+    /// To map the range.
+    Map {
+        /// Who.
+        task: TaskId,
+        /// Where.
+        range: Range<u64>,
+    },
+    /// To unmap the range, which is reserved until then.
+    Unmap {
+        /// Who.
+        task: TaskId,
+        /// Where.
+        range: Range<u64>,
+    },
+    /// To change the protection of the range.
+    Protect {
+        /// Who.
+        task: TaskId,
+        /// Where.
+        range: Range<u64>,
+        /// To what.
+        protection: Prot,
+        /// Threads to wake when it is done.
+        refused: Vec<Waiter>,
+    },
+}
+
+impl Order {
+    fn task(&self) -> TaskId {
+        match self {
+            Order::Map { task, .. } | Order::Unmap { task, .. } | Order::Protect { task, .. } => *task,
+        }
+    }
+}
+
+impl Vm {
+    /// The task has carried an order out, or could not.
+    ///
+    /// Conditions: an order that is unknown (its task is gone) is ignored. A map order that failed takes its entries with
+    /// it. A range that could not be unmapped is never given out again.
+    /// Source: spec [vm.order.1] to [vm.order.3].
+    pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
+        match self.orders.remove(&order) {
+            None | Some(Order::Map { .. }) if result.is_ok() => {}
+            None => {}
+            Some(Order::Map { task, range }) => self.map_failed(task, range, cx),
+            Some(Order::Unmap { task, range }) => {
+                if result.is_ok()
+                    && let Some(map) = self.tasks.get_mut(&task)
+                {
+                    map.left(range.start);
+                }
+                cx.pmap.wake(task, range.start, range.end - range.start);
+            }
+            Some(Order::Protect { refused, .. }) => {
+                for w in refused {
+                    cx.pmap.wake(w.task, w.address, PAGE_SIZE);
+                    self.fault_ended(w, FaultClass::Refused, cx);
+                }
+            }
+        }
+    }
+
+    /// Orders `task` to give `range` a protection; `refused` are woken when it has.
+    pub(super) fn order_protection(
+        &mut self,
+        task: TaskId,
+        range: Range<u64>,
+        protection: Prot,
+        refused: Vec<Waiter>,
+        cx: &mut VmCx<'_>,
+    ) -> OrderId {
+        let order = cx.pmap.set_protection(task, range.start, range.end - range.start, protection);
+        self.orders.insert(order, Order::Protect { task, range, protection, refused });
+        order
+    }
+
+    /// Has `w` wait until Linux refuses it what it wants.
+    ///
+    /// (1A) The entry forbids it: an order says so again, in case the task changed the mapping itself. (1B) The entry
+    /// permits writing and the pager does not: the page becomes an entry of its own that is read-only. (1C) The object is
+    /// dead: so does the whole entry, since no page of it will be granted any more. (1D) There is no entry: nothing is
+    /// permitted.
+    pub(super) fn refuse_write(&mut self, w: Waiter, cx: &mut VmCx<'_>) {
+        let page = w.address..w.address + PAGE_SIZE;
+        let entry = self.tasks.get(&w.task).and_then(|m| m.lookup(w.address));
+        let (range, protection) = match entry {
+            None => (page, Prot::empty()),
+            Some(e) if !e.protection.contains(Prot::WRITE) => (page, e.protection),
+            Some(e) => {
+                let whole = e.start..e.end;
+                let protection = e.protection.difference(Prot::WRITE);
+                let dead = self.objects[e.object].state == ObjectState::Dead;
+                let range = if dead || self.clip(w.task, page.clone()).is_err() { whole } else { page };
+                let map = self.tasks.get_mut(&w.task).expect("looked up above");
+                map.entry_mut(range.start).expect("clipped").protection = protection;
+                (range, protection)
+            }
+        };
+        self.take_write_away(w.task, range.clone(), cx);
+        self.park(w, range, protection, cx);
+    }
+
+    /// Has `w` wait for an order that forbids what it wants: one that is under way, or a new one.
+    fn park(&mut self, w: Waiter, range: Range<u64>, protection: Prot, cx: &mut VmCx<'_>) {
+        let under_way = self.orders.values_mut().find_map(|o| match o {
+            Order::Protect { task, range: r, protection: p, refused }
+                if *task == w.task && r.contains(&w.address) && *p == protection =>
+            {
+                Some(refused)
+            }
+            _ => None,
+        });
+        match under_way {
+            Some(refused) if refused.iter().any(|r| r.address == w.address) => {}
+            Some(refused) => refused.push(w),
+            None => {
+                self.order_protection(w.task, range, protection, vec![w], cx);
+            }
+        }
+    }
+
+    /// Forgets the orders of a task that is gone.
+    pub(super) fn orders_gone(&mut self, task: TaskId) {
+        self.orders.retain(|_, o| o.task() != task);
+    }
+}

@@ -1,0 +1,334 @@
+//! [`SimPmap`]: memory of several tasks, byte for byte, that behaves as Linux does under userfaultfd.
+//!
+//! It is on the side of whoever wants to catch `vm`: while a page is being read out, every task that still can write to
+//! it does so, as one on another processor would; and what is thrown away although a task has written to it since it was
+//! last read out is noted as lost.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
+
+use super::super::{FaultKind, MapOrder, ObjectId, OrderId, Pmap};
+use crate::TaskId;
+
+/// The memory of a machine.
+#[derive(Default)]
+pub struct SimPmap {
+    /// The pages that each object's memfd holds.
+    pub objects: BTreeMap<ObjectId, BTreeMap<u64, Vec<u8>>>,
+    tasks: BTreeMap<TaskId, SimTask>,
+    /// Orders that the tasks have not carried out.
+    pub orders: VecDeque<(OrderId, SimOrder)>,
+    orders_given: u64,
+    /// Ranges whose threads were woken since the test last looked.
+    pub woken: Vec<(TaskId, u64, u64)>,
+    /// Every call, in words, since the test last looked.
+    pub log: Vec<String>,
+    /// Pages that were written and not read out since.
+    pub unreturned: BTreeSet<(ObjectId, u64)>,
+    /// Of these, pages that were thrown away.
+    pub lost: Vec<(ObjectId, u64)>,
+    /// What tasks wrote while a page was read out: object, page, value.
+    pub racing_writes: Vec<(ObjectId, u64, u8)>,
+    /// Calls of `fill`, `zero` and `object_create` that fail from now on.
+    pub fail_next: u32,
+}
+
+/// The memory of a task.
+#[derive(Default)]
+struct SimTask {
+    areas: BTreeMap<u64, Area>,
+    mapped: BTreeMap<u64, Mapped>,
+    poisoned: BTreeSet<u64>,
+    copies: BTreeMap<u64, Vec<u8>>,
+}
+
+/// One page of an area that mmap made.
+#[derive(Clone, Copy)]
+struct Area {
+    object: ObjectId,
+    page: u64,
+    protection: Prot,
+    shared: bool,
+    managed: bool,
+}
+
+/// One page-table entry.
+#[derive(Clone, Copy)]
+struct Mapped {
+    writable: bool,
+}
+
+/// An order that a task was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimOrder {
+    Map(TaskId, MapOrder),
+    Unmap(TaskId, u64, u64),
+    Protect(TaskId, u64, u64, Prot),
+}
+
+/// What a thread gets that touches a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// The byte; after a write, the one written.
+    Value(u8),
+    /// It sleeps, and the node hears of it.
+    Fault(FaultKind),
+    /// No mapping, or one that forbids it.
+    SegmentationFault,
+    /// A memory error.
+    BusError,
+}
+
+impl SimPmap {
+    /// A thread reads the byte at `address`, or writes it.
+    pub fn touch(&mut self, task: TaskId, address: u64, write: Option<u8>) -> Touch {
+        let (at, offset) = (proto::vm::trunc_page(address), (address % PAGE_SIZE) as usize);
+        let t = self.tasks.entry(task).or_default();
+        let Some(area) = t.areas.get(&at).copied() else { return Touch::SegmentationFault };
+        let needed = if write.is_some() { Prot::WRITE } else { Prot::READ };
+        if !area.protection.contains(needed) {
+            return Touch::SegmentationFault;
+        }
+        if let Some(copy) = t.copies.get_mut(&at) {
+            copy[offset] = write.unwrap_or(copy[offset]);
+            return Touch::Value(copy[offset]);
+        }
+        let memfd = self.objects.entry(area.object).or_default();
+        if !area.managed {
+            let page = memfd.entry(area.page).or_insert_with(|| vec![0; PAGE_SIZE as usize]);
+            page[offset] = write.unwrap_or(page[offset]);
+            return Touch::Value(page[offset]);
+        }
+        let Some(mapped) = t.mapped.get(&at) else {
+            return match memfd.contains_key(&area.page) {
+                _ if t.poisoned.contains(&at) => Touch::BusError,
+                true => Touch::Fault(FaultKind::Minor),
+                false => Touch::Fault(FaultKind::Missing),
+            };
+        };
+        let page = memfd.get_mut(&area.page).expect("what is mapped is there");
+        match write {
+            None => Touch::Value(page[offset]),
+            Some(value) if !area.shared => {
+                let mut copy = page.clone();
+                copy[offset] = value;
+                t.copies.insert(at, copy);
+                Touch::Value(value)
+            }
+            Some(_) if !mapped.writable => Touch::Fault(FaultKind::WriteProtect),
+            Some(value) => {
+                page[offset] = value;
+                self.unreturned.insert((area.object, area.page));
+                Touch::Value(value)
+            }
+        }
+    }
+
+    /// The object and page that a task sees at `address` through a shared, managed mapping.
+    pub fn shows(&self, task: TaskId, address: u64) -> Option<(ObjectId, u64)> {
+        let area = self.tasks.get(&task)?.areas.get(&proto::vm::trunc_page(address))?;
+        (area.managed && !self.tasks[&task].copies.contains_key(&proto::vm::trunc_page(address)))
+            .then_some((area.object, area.page))
+    }
+
+    /// The oldest order is carried out; the answer is the caller's to give.
+    pub fn carry_out(&mut self) -> Option<OrderId> {
+        let (id, order) = self.orders.pop_front()?;
+        match order {
+            SimOrder::Map(task, o) => {
+                self.clear(task, o.address, o.size);
+                let t = self.tasks.entry(task).or_default();
+                for i in 0..o.size / PAGE_SIZE {
+                    let (page, protection) = (o.offset / PAGE_SIZE + i, o.protection);
+                    let area = Area { object: o.object, page, protection, shared: o.shared, managed: o.managed };
+                    t.areas.insert(o.address + i * PAGE_SIZE, area);
+                }
+            }
+            SimOrder::Unmap(task, address, size) => self.clear(task, address, size),
+            SimOrder::Protect(task, address, size, protection) => {
+                let t = self.tasks.entry(task).or_default();
+                t.areas.range_mut(address..address + size).for_each(|(_, a)| a.protection = protection);
+            }
+        }
+        Some(id)
+    }
+
+    /// The process is gone.
+    pub fn task_gone(&mut self, task: TaskId) {
+        self.tasks.remove(&task);
+        let of = |o: &SimOrder| match o {
+            SimOrder::Map(t, _) | SimOrder::Unmap(t, ..) | SimOrder::Protect(t, ..) => *t,
+        };
+        self.orders.retain(|(_, o)| of(o) != task);
+    }
+
+    /// A task changes the protection of its pages itself, behind the node's back.
+    pub fn mprotect(&mut self, task: TaskId, address: u64, protection: Prot) {
+        self.tasks.get_mut(&task).unwrap().areas.get_mut(&address).unwrap().protection = protection;
+    }
+
+    /// Whether the page at `address` is mapped, and writable if so.
+    pub fn mapped(&self, task: TaskId, address: u64) -> Option<bool> {
+        self.tasks.get(&task)?.mapped.get(&address).map(|m| m.writable)
+    }
+
+    fn clear(&mut self, task: TaskId, address: u64, size: u64) {
+        let t = self.tasks.entry(task).or_default();
+        for at in (address..address + size).step_by(PAGE_SIZE as usize) {
+            t.areas.remove(&at);
+            t.mapped.remove(&at);
+            t.poisoned.remove(&at);
+            t.copies.remove(&at);
+        }
+    }
+
+    fn order(&mut self, order: SimOrder) -> OrderId {
+        self.orders_given += 1;
+        self.orders.push_back((OrderId(self.orders_given), order));
+        OrderId(self.orders_given)
+    }
+
+    fn put(
+        &mut self,
+        object: ObjectId,
+        offset: u64,
+        len: u64,
+        bytes: impl Fn(usize) -> Vec<u8>,
+    ) -> Result<(), KernReturn> {
+        assert!(offset.is_multiple_of(PAGE_SIZE) && len.is_multiple_of(PAGE_SIZE) && len > 0);
+        if self.fail_next > 0 {
+            self.fail_next -= 1;
+            return Err(KernReturn::ResourceShortage);
+        }
+        let memfd = self.objects.get_mut(&object).expect("the object has memory");
+        for i in 0..len / PAGE_SIZE {
+            memfd.insert(offset / PAGE_SIZE + i, bytes((i * PAGE_SIZE) as usize));
+        }
+        Ok(())
+    }
+}
+
+impl Pmap for SimPmap {
+    fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
+        if self.fail_next > 0 {
+            self.fail_next -= 1;
+            return Err(KernReturn::ResourceShortage);
+        }
+        assert!(self.objects.insert(object, BTreeMap::new()).is_none(), "an object is made once");
+        self.log.push("create".into());
+        Ok(())
+    }
+
+    fn object_destroy(&mut self, object: ObjectId) {
+        let gone = self.objects.remove(&object).expect("an object is destroyed once");
+        self.lost.extend(gone.keys().filter(|p| self.unreturned.contains(&(object, **p))).map(|p| (object, *p)));
+        self.log.push("destroy".into());
+    }
+
+    fn fill(&mut self, object: ObjectId, offset: u64, data: &Payload) -> Result<(), KernReturn> {
+        self.log.push(format!("fill {}+{}", offset / PAGE_SIZE, data.len() as u64 / PAGE_SIZE));
+        let bytes = data.to_bytes();
+        self.put(object, offset, bytes.len() as u64, |at| bytes[at..at + PAGE_SIZE as usize].to_vec())
+    }
+
+    fn zero(&mut self, object: ObjectId, offset: u64, len: u64) -> Result<(), KernReturn> {
+        self.log.push(format!("zero {}+{}", offset / PAGE_SIZE, len / PAGE_SIZE));
+        self.put(object, offset, len, |_| vec![0; PAGE_SIZE as usize])
+    }
+
+    fn read_out(&mut self, object: ObjectId, offset: u64, len: u64) -> Payload {
+        self.log.push(format!("read_out {}+{}", offset / PAGE_SIZE, len / PAGE_SIZE));
+        let pages = offset / PAGE_SIZE..(offset + len) / PAGE_SIZE;
+        let memfd = self.objects.get_mut(&object).expect("the object has memory");
+        let mut out = Vec::new();
+        for page in pages.clone() {
+            out.extend_from_slice(memfd.get(&page).expect("a page that is read out is resident"));
+            self.unreturned.remove(&(object, page));
+        }
+        for t in self.tasks.values() {
+            for (at, m) in t.mapped.iter().filter(|(_, m)| m.writable) {
+                let area = t.areas[at];
+                if area.shared && area.object == object && pages.contains(&area.page) && m.writable {
+                    let byte = &mut memfd.get_mut(&area.page).unwrap()[0];
+                    *byte = byte.wrapping_add(1);
+                    self.racing_writes.push((object, area.page, *byte));
+                    self.unreturned.insert((object, area.page));
+                }
+            }
+        }
+        out.into()
+    }
+
+    fn discard(&mut self, object: ObjectId, offset: u64, len: u64) {
+        self.log.push(format!("discard {}+{}", offset / PAGE_SIZE, len / PAGE_SIZE));
+        let pages = offset / PAGE_SIZE..(offset + len) / PAGE_SIZE;
+        let memfd = self.objects.get_mut(&object).expect("the object has memory");
+        memfd.retain(|p, _| !pages.contains(p));
+        for page in pages.clone() {
+            if self.unreturned.remove(&(object, page)) {
+                self.lost.push((object, page));
+            }
+        }
+        for t in self.tasks.values_mut() {
+            let SimTask { areas, mapped, .. } = t;
+            mapped.retain(|at, _| areas[at].object != object || !pages.contains(&areas[at].page));
+        }
+    }
+
+    fn enter(&mut self, task: TaskId, address: u64, len: u64, writable: bool) {
+        let mark = if writable { "rw" } else { "ro" };
+        self.log.push(format!("enter {} {:#x}+{} {mark}", task.0, address, len / PAGE_SIZE));
+        let t = self.tasks.entry(task).or_default();
+        for at in (address..address + len).step_by(PAGE_SIZE as usize) {
+            let Some(area) = t.areas.get(&at).filter(|a| a.managed) else { continue };
+            let Some(memfd) = self.objects.get(&area.object) else { continue };
+            assert!(memfd.contains_key(&area.page), "page {} is entered and not there", area.page);
+            t.poisoned.remove(&at);
+            t.mapped.entry(at).or_insert(Mapped { writable: writable && area.shared });
+        }
+        self.woken.push((task, address, len));
+    }
+
+    fn protect(&mut self, task: TaskId, address: u64, len: u64) {
+        self.log.push(format!("protect {} {:#x}+{}", task.0, address, len / PAGE_SIZE));
+        let t = self.tasks.entry(task).or_default();
+        t.mapped.range_mut(address..address + len).for_each(|(_, m)| m.writable = false);
+    }
+
+    fn unprotect(&mut self, task: TaskId, address: u64, len: u64) {
+        self.log.push(format!("unprotect {} {:#x}+{}", task.0, address, len / PAGE_SIZE));
+        let t = self.tasks.entry(task).or_default();
+        let SimTask { areas, mapped, .. } = t;
+        mapped.range_mut(address..address + len).for_each(|(at, m)| m.writable = areas[at].shared);
+        self.woken.push((task, address, len));
+    }
+
+    fn error(&mut self, task: TaskId, address: u64, len: u64) {
+        self.log.push(format!("error {} {:#x}+{}", task.0, address, len / PAGE_SIZE));
+        let t = self.tasks.entry(task).or_default();
+        for at in (address..address + len).step_by(PAGE_SIZE as usize) {
+            if t.areas.contains_key(&at) && !t.mapped.contains_key(&at) {
+                t.poisoned.insert(at);
+            }
+        }
+        self.woken.push((task, address, len));
+    }
+
+    fn wake(&mut self, task: TaskId, address: u64, len: u64) {
+        self.log.push(format!("wake {} {:#x}+{}", task.0, address, len / PAGE_SIZE));
+        self.woken.push((task, address, len));
+    }
+
+    fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
+        self.order(SimOrder::Map(task, order))
+    }
+
+    fn unmap(&mut self, task: TaskId, address: u64, size: u64) -> OrderId {
+        self.order(SimOrder::Unmap(task, address, size))
+    }
+
+    fn set_protection(&mut self, task: TaskId, address: u64, size: u64, protection: Prot) -> OrderId {
+        self.order(SimOrder::Protect(task, address, size, protection))
+    }
+}

@@ -1,0 +1,357 @@
+//! The calls of tasks on address maps: `vm_allocate`, `vm_map`, `vm_deallocate`, `vm_protect`, `vm_region`.
+//!
+//! Each changes the tables at once and gives the task an order for its half; the answer to the caller may go out when the
+//! order is done.
+
+use std::ops::Range;
+
+use proto::limits::{OBJECT_BYTES_MAX, OBJECTS_MAX};
+use proto::vm::{round_page, trunc_page};
+use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
+
+use super::entry::Entry;
+use super::event::{FaultClass, ToPager, VmEvent};
+use super::map::Map;
+use super::object::{Object, ObjectEvent, ObjectState};
+use super::order::Order;
+use super::readahead::ReadAhead;
+use super::{MapOrder, MapRequest, Mapped, ObjectId, OrderId, Region, Vm, VmCx};
+use crate::TaskId;
+
+impl Vm {
+    /// Zero-filled memory, readable and writable.
+    ///
+    /// Conditions: `address` is rounded down, `size` up to a page; size 0 succeeds and gives address 0.
+    /// Errors: as `vm_map`; nothing was allocated.
+    /// Source: spec [vm.map.1]; mach-api §2.2 `vm_allocate`.
+    #[doc(alias = "vm_user_allocate")]
+    pub fn vm_allocate(
+        &mut self,
+        task: TaskId,
+        address: u64,
+        size: u64,
+        anywhere: bool,
+        cx: &mut VmCx<'_>,
+    ) -> Result<Mapped, KernReturn> {
+        if size == 0 {
+            self.map_of(task)?;
+            return Ok(Mapped { address: 0, order: None });
+        }
+        let request = MapRequest {
+            address,
+            size,
+            mask: 0,
+            anywhere,
+            object: None,
+            offset: 0,
+            copy: false,
+            protection: Prot::READ | Prot::WRITE,
+            max_protection: Prot::all(),
+            inheritance: Inherit::Copy,
+        };
+        self.vm_map(task, request, cx)
+    }
+
+    /// Maps an object, or zero-filled memory. An object that is terminating is taken into use again.
+    ///
+    /// Conditions: the first mapping of an object sends `memory_object_init` and does not wait for `ready`; faults do. If
+    /// this was to be the first mapping and fails, the object is gone ([`VmEvent::ObjectGone`]).
+    /// Units: bytes. Errors: `InvalidTask` no such task; `InvalidArgument` size 0, protection beyond the maximum or
+    /// unknown bits, an offset that is not whole pages or too large, an object that is dead or unknown; `Failure` a copy of
+    /// an object (not built); `NoSpace` the place is taken, the mask forbids it, no place is large enough, or the map has
+    /// too many entries; `InvalidAddress` a fixed place outside the arena; `ResourceShortage` too many objects, or no
+    /// memory for one.
+    /// Source: spec [vm.map.2] to [vm.map.5]; mach-api §2.3.
+    pub fn vm_map(&mut self, task: TaskId, request: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
+        let result = self.map_checked(task, request, cx);
+        if let (Err(_), Some(id)) = (result, request.object)
+            && self.objects.get(id).is_some_and(|o| o.state == ObjectState::New)
+        {
+            self.forget(id, cx);
+        }
+        result
+    }
+
+    fn map_checked(&mut self, task: TaskId, r: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
+        let map = self.map_of(task)?;
+        let known = Prot::all().contains(r.protection | r.max_protection);
+        if r.size == 0 || !known || !r.max_protection.contains(r.protection) {
+            return Err(KernReturn::InvalidArgument);
+        }
+        if r.object.is_some() && r.copy {
+            return Err(KernReturn::Failure);
+        }
+        let size = round_page(r.size).ok_or(KernReturn::NoSpace)?;
+        let offset = if r.object.is_some() { r.offset } else { 0 };
+        let fits = offset.checked_add(size).is_some_and(|end| end <= OBJECT_BYTES_MAX);
+        if !offset.is_multiple_of(PAGE_SIZE) || !fits {
+            return Err(KernReturn::InvalidArgument);
+        }
+        let state = r.object.map(|id| self.objects.get(id).map_or(ObjectState::Gone, |o| o.state));
+        if matches!(state, Some(ObjectState::Dead | ObjectState::Gone)) {
+            return Err(KernReturn::InvalidArgument);
+        }
+        let address = trunc_page(r.address);
+        let address =
+            if r.anywhere { map.find_space(address, size, r.mask)? } else { map.fixed(address, size, r.mask)? };
+        map.has_room(1).map_err(|_| KernReturn::NoSpace)?;
+
+        let id = self.object_to_map(r.object, cx)?;
+        let shared = r.max_protection.contains(Prot::WRITE);
+        let managed = r.object.is_some();
+        let entry = Entry {
+            start: address,
+            end: address + size,
+            object: id,
+            offset,
+            shared,
+            managed,
+            protection: r.protection,
+            max_protection: r.max_protection,
+            inheritance: r.inheritance,
+            read_ahead: ReadAhead::default(),
+        };
+        self.tasks.get_mut(&task).expect("looked up above").insert(entry).expect("checked above");
+        self.objects[id].mappings.insert((task, address));
+        let order = MapOrder { address, size, object: id, offset, protection: r.protection, shared, managed };
+        let order = cx.pmap.map(task, order);
+        self.orders.insert(order, Order::Map { task, range: address..address + size });
+        Ok(Mapped { address, order: Some(order) })
+    }
+
+    /// The object of a mapping that is about to be made, with its memory; a new internal one if `wanted` is none.
+    fn object_to_map(&mut self, wanted: Option<ObjectId>, cx: &mut VmCx<'_>) -> Result<ObjectId, KernReturn> {
+        let Some(id) = wanted else {
+            if self.objects.len() >= OBJECTS_MAX {
+                return Err(KernReturn::ResourceShortage);
+            }
+            let id = self.objects.insert(Object::new(true));
+            return match cx.pmap.object_create(id) {
+                Ok(()) => Ok(id),
+                Err(e) => {
+                    self.objects.remove(id);
+                    Err(e)
+                }
+            };
+        };
+        match self.objects[id].state {
+            ObjectState::New => {
+                cx.pmap.object_create(id)?;
+                self.objects[id].turn(ObjectEvent::Map);
+                cx.out.push(VmEvent::ToPager { object: id, call: ToPager::Init, trace: Default::default() });
+            }
+            ObjectState::Terminating => self.revive(id, cx),
+            _ => {}
+        }
+        Ok(id)
+    }
+
+    /// Unmaps a range; holes in it are no error, an entry that it cuts keeps the rest.
+    ///
+    /// Conditions: dirty pages of an object that nobody maps any more go back to its pager. The addresses stay reserved
+    /// until the orders are done.
+    /// Errors: `InvalidTask`; `InvalidArgument` the range wraps; `ResourceShortage` cutting entries would make too many.
+    /// Source: spec [vm.map.6]; mach-api §2.2 `vm_deallocate`.
+    pub fn vm_deallocate(
+        &mut self,
+        task: TaskId,
+        address: u64,
+        size: u64,
+        cx: &mut VmCx<'_>,
+    ) -> Result<Vec<OrderId>, KernReturn> {
+        self.map_of(task)?;
+        let range = range_of(address, size)?;
+        self.clip(task, range.clone())?;
+        let removed = self.remove_entries(task, range, true, cx);
+        Ok(removed.into_iter().map(|range| self.order_unmap(task, range, cx)).collect())
+    }
+
+    /// Sets the current protection of a range, or lowers its maximum (and the current protection with it) for good.
+    ///
+    /// Conditions: holes are passed over. Write access that is taken away is gone when this returns, even before the task
+    /// has carried the orders out.
+    /// Errors: `InvalidTask`; `InvalidArgument` unknown bits or a range that wraps; `ProtectionFailure` beyond the maximum
+    /// of an entry in the range; `ResourceShortage` cutting entries would make too many. Nothing is changed then.
+    /// Source: spec [vm.map.7]; mach-api §2.2 `vm_protect`.
+    pub fn vm_protect(
+        &mut self,
+        task: TaskId,
+        address: u64,
+        size: u64,
+        set_maximum: bool,
+        protection: u32,
+        cx: &mut VmCx<'_>,
+    ) -> Result<Vec<OrderId>, KernReturn> {
+        let map = self.map_of(task)?;
+        let protection = Prot::from_bits(protection).ok_or(KernReturn::InvalidArgument)?;
+        let range = range_of(address, size)?;
+        if map
+            .touched(range.clone())
+            .iter()
+            .any(|s| !map.entry(*s).expect("listed").max_protection.contains(protection))
+        {
+            return Err(KernReturn::ProtectionFailure);
+        }
+        self.clip(task, range.clone())?;
+        let mut orders = Vec::new();
+        let map = self.map_of(task)?;
+        for start in map.touched(range) {
+            let entry = self.tasks.get_mut(&task).expect("looked up").entry_mut(start).expect("listed");
+            let (old, range) = (entry.protection, entry.start..entry.end);
+            if set_maximum {
+                entry.max_protection = protection;
+                entry.protection &= protection;
+            } else {
+                entry.protection = protection;
+            }
+            let new = entry.protection;
+            if new == old {
+                continue;
+            }
+            if old.difference(new).contains(Prot::WRITE) {
+                self.take_write_away(task, range.clone(), cx);
+            }
+            let refused = self.waiters_in(task, start, |w| new.is_empty() || w.write && !new.contains(Prot::WRITE));
+            orders.push(self.order_protection(task, range, new, refused, cx));
+        }
+        Ok(orders)
+    }
+
+    /// The region at `address`, or the next one above.
+    ///
+    /// Errors: `InvalidTask`; `NoSpace` there is none.
+    /// Source: spec [vm.map.8]; mach-api §2.2 `vm_region`.
+    pub fn vm_region(&self, task: TaskId, address: u64) -> Result<Region, KernReturn> {
+        self.map_of(task)?.lookup_from(address).map(|e| self.region(e)).ok_or(KernReturn::NoSpace)
+    }
+
+    /// An entry as `vm_region` shows it.
+    pub(super) fn region(&self, e: &Entry) -> Region {
+        Region {
+            address: e.start,
+            size: e.size(),
+            protection: e.protection,
+            max_protection: e.max_protection,
+            inheritance: e.inheritance,
+            shared: e.managed && e.shared,
+            object: e.managed.then_some(e.object),
+            offset: e.offset,
+        }
+    }
+
+    /// The map of a task.
+    pub(super) fn map_of(&self, task: TaskId) -> Result<&Map, KernReturn> {
+        self.tasks.get(&task).ok_or(KernReturn::InvalidTask)
+    }
+
+    /// Cuts entries at both ends of `range`.
+    ///
+    /// Errors: `ResourceShortage` there would be too many; none is cut.
+    pub(super) fn clip(&mut self, task: TaskId, range: Range<u64>) -> Result<(), KernReturn> {
+        let map = self.tasks.get_mut(&task).ok_or(KernReturn::InvalidTask)?;
+        let cuts = |at: u64| usize::from(map.lookup(at).is_some_and(|e| e.start < at));
+        let more = if range.is_empty() { 0 } else { cuts(range.start) + cuts(range.end) };
+        if more == 0 {
+            return Ok(());
+        }
+        map.has_room(more)?;
+        for at in [range.start, range.end] {
+            if let Some(e) = map.split(at) {
+                self.objects[e.object].mappings.insert((task, at));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the entries of `range`, at whose ends none is cut, out of the map, and returns the ranges that they covered.
+    /// Nothing of the task is touched unless it is `alive`.
+    pub(super) fn remove_entries(
+        &mut self,
+        task: TaskId,
+        range: Range<u64>,
+        alive: bool,
+        cx: &mut VmCx<'_>,
+    ) -> Vec<Range<u64>> {
+        let Some(map) = self.tasks.get(&task) else { return Vec::new() };
+        let mut removed: Vec<Range<u64>> = Vec::new();
+        for start in map.touched(range) {
+            for w in self.waiters_in(task, start, |_| true) {
+                self.fault_ended(w, FaultClass::Refused, cx);
+            }
+            let map = self.tasks.get_mut(&task).expect("looked up above");
+            let mut entry = map.remove(start).expect("listed");
+            let advice = entry.read_ahead.clear();
+            self.settle_windows(entry.object, &advice.given_up, false);
+            let object = &mut self.objects[entry.object];
+            object.mappings.remove(&(task, start));
+            if alive && entry.shared && entry.managed && object.pages.counts().dirty > 0 {
+                cx.pmap.protect(task, entry.start, entry.size());
+            }
+            if object.mappings.is_empty() {
+                self.unreferenced(entry.object, cx);
+            } else if object.internal {
+                cx.pmap.discard(entry.object, entry.offset, entry.size());
+            }
+            match removed.last_mut() {
+                Some(r) if r.end == entry.start => r.end = entry.end,
+                _ => removed.push(entry.start..entry.end),
+            }
+        }
+        removed
+    }
+
+    fn order_unmap(&mut self, task: TaskId, range: Range<u64>, cx: &mut VmCx<'_>) -> OrderId {
+        self.tasks.get_mut(&task).expect("its entries were just removed").leave(range.clone());
+        let order = cx.pmap.unmap(task, range.start, range.end - range.start);
+        self.orders.insert(order, Order::Unmap { task, range });
+        order
+    }
+
+    /// A task could not map what it was told to: nothing is there.
+    pub(super) fn map_failed(&mut self, task: TaskId, range: Range<u64>, cx: &mut VmCx<'_>) {
+        for range in self.remove_entries(task, range, true, cx) {
+            cx.pmap.wake(task, range.start, range.end - range.start);
+        }
+    }
+
+    /// Takes the task's write access to what the managed entries in `range` show.
+    pub(super) fn take_write_away(&mut self, task: TaskId, range: Range<u64>, cx: &mut VmCx<'_>) {
+        let Some(map) = self.tasks.get(&task) else { return };
+        for start in map.touched(range.clone()) {
+            let e = map.entry(start).expect("listed");
+            if e.shared && e.managed && self.objects[e.object].pages.counts().dirty > 0 {
+                let (from, to) = (e.start.max(range.start), e.end.min(range.end));
+                cx.pmap.protect(task, from, to - from);
+            }
+        }
+    }
+
+    /// Takes those waiters of an entry for which `which` holds.
+    fn waiters_in(
+        &mut self,
+        task: TaskId,
+        start: u64,
+        which: impl Fn(&super::wait::Waiter) -> bool,
+    ) -> Vec<super::wait::Waiter> {
+        let entry = self.tasks.get(&task).and_then(|m| m.entry(start)).expect("listed by the caller");
+        let (id, pages, range) = (entry.object, entry.pages(), entry.start..entry.end);
+        let waited: Vec<u64> = self.objects[id].waits.range(pages).map(|(p, _)| *p).collect();
+        let mut out = Vec::new();
+        for page in waited {
+            out.extend(self.take_waiters(id, page, |w| w.task == task && range.contains(&w.address) && which(w)));
+        }
+        out
+    }
+}
+
+/// The pages that `address` and `size` touch.
+///
+/// Errors: `InvalidArgument` they wrap.
+pub(super) fn range_of(address: u64, size: u64) -> Result<Range<u64>, KernReturn> {
+    let start = trunc_page(address);
+    if size == 0 {
+        return Ok(start..start);
+    }
+    let end = address.checked_add(size).and_then(round_page).ok_or(KernReturn::InvalidArgument)?;
+    Ok(start..end)
+}
