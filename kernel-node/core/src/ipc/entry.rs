@@ -225,7 +225,7 @@ fn name_of(slot: usize, generation: u16) -> PortName {
 
 /// Bytes that one name costs in its table.
 #[cfg(test)]
-pub(super) const NAME_BYTES: usize = std::mem::size_of::<Slot>();
+pub(super) const NAME_BYTES: usize = size_of::<Slot>();
 
 #[cfg(test)]
 mod tests {

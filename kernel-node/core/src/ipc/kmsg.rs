@@ -178,7 +178,7 @@ impl Ipc {
     ///
     /// Conditions: the space holds the port's receive right. The message takes the port's next sequence number.
     /// Errors: `RcvHeaderError` the reply right found no place, the message is destroyed; `RcvBodyError` the message is
-    /// delivered with null names where rights of the body found none. Source: spec [ipc.deliver.1] to [ipc.deliver.4].
+    /// delivered with null names where rights of the body found none. Source: spec [ipc.deliver.1] to [ipc.deliver.3].
     #[doc(alias = "ipc_kmsg_copyout")]
     pub(super) fn copyout_message(
         &mut self,

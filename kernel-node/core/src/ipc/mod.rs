@@ -50,7 +50,7 @@ pub use space::SpaceId;
 use kmsg::{Kmsg, KmsgId};
 use mqueue::{Receiving, ReceivingId, Waiting};
 use notify::Notice;
-use port::Port;
+use port::{Port, Receiver};
 use pset::{Pset, PsetId};
 use space::Space;
 
@@ -109,10 +109,13 @@ impl Ipc {
         }
     }
 
-    /// Defers giving up `right`.
+    /// Defers giving up `right`, which is in no message and no entry any more.
     fn defer_release(&mut self, right: Right) {
-        if !matches!(right, Right::Null | Right::Dead) {
-            self.work.push_back(Work::Release(right));
+        match right {
+            Right::Null | Right::Dead => return,
+            Right::Receive(port) if self.ports.contains_key(port) => self.ports[port].receiver = Receiver::Limbo,
+            _ => {}
         }
+        self.work.push_back(Work::Release(right));
     }
 }

@@ -55,7 +55,7 @@ impl Ipc {
         self.post(port, message, size, fx);
     }
 
-    /// Counts down the send rights of `port`; at zero whoever asked is told. [ipc.nosenders.1]
+    /// Counts down the send rights of `port`; at zero whoever asked is told. [ipc.notify.2]
     pub(super) fn send_right_gone(&mut self, port: PortId) {
         let Some(p) = self.ports.get_mut(port) else { return };
         p.srights -= 1;
@@ -68,7 +68,7 @@ impl Ipc {
         }
     }
 
-    /// Ends the dead-name request of a name that its holder has just freed. [ipc.dead.4]
+    /// Ends the dead-name request of a name that its holder has just freed. [ipc.dead.3]
     pub(super) fn disarm(&mut self, space: SpaceId, name: PortName, entry: Entry) {
         let Some(p) = entry.port().and_then(|port| self.ports.get_mut(port)) else { return };
         let notify = p.dead_names.remove(&(space, name)).expect("an armed name has a request");

@@ -123,7 +123,6 @@ impl Ipc {
     #[doc(alias = "ipc_port_destroy")]
     pub(super) fn port_death(&mut self, port: PortId, fx: &mut Vec<Effect>) {
         let Some(p) = self.ports.get_mut(port) else { return };
-        p.receiver = Receiver::Limbo;
         if let Some(notify) = p.port_destroyed.take() {
             if self.ports.contains_key(notify) && self.circularity(port, notify) == Circularity::None {
                 return self.notify(notify, Notice::PortDestroyed(port), fx);
@@ -169,4 +168,18 @@ pub(super) enum Circularity {
     Ring,
     /// Through more ports in transit than are looked at.
     TooDeep,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipc::entry::NAME_BYTES;
+
+    #[test]
+    fn ipc_bound_3_a_port_that_nobody_uses_is_small() {
+        // A slot of the table of ports, one name, and its place in a map by port that is half empty.
+        let by_port = 2 * size_of::<(PortId, PortName)>() + 16;
+        let bytes = size_of::<Port>() + 8 + NAME_BYTES + by_port;
+        assert!(bytes < 512, "{bytes} bytes");
+    }
 }

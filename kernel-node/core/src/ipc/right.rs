@@ -66,7 +66,7 @@ impl Ipc {
     /// Conditions: consumes one user reference when moving a send right or out of a dead name, the name itself when that
     /// was the last thing it stood for. A dead name gives [`Right::Dead`].
     /// Errors: `InvalidName` no such entry; `InvalidRight` the entry cannot give `disposition`; nothing is debited.
-    /// Source: spec [ipc.copyin.1] to [ipc.copyin.5].
+    /// Source: spec [ipc.copyin.1] to [ipc.copyin.4].
     #[doc(alias = "ipc_right_copyin")]
     pub(super) fn copyin(
         &mut self,
@@ -130,7 +130,7 @@ impl Ipc {
     /// Conditions: the right is consumed. `Null` and `Dead`, and rights whose port is dead, make no entry. A send right
     /// joins the name that the space has for the port; its user references are pegged at their maximum.
     /// Errors: the right comes back when the space has no room for another name.
-    /// Source: spec [ipc.copyout.1] to [ipc.copyout.5].
+    /// Source: spec [ipc.copyout.1] to [ipc.copyout.4].
     #[doc(alias = "ipc_right_copyout")]
     pub(super) fn copyout(&mut self, space: SpaceId, right: Right, fx: &mut Vec<Effect>) -> Result<PortName, Right> {
         let port = match right.port() {

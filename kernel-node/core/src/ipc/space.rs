@@ -103,7 +103,7 @@ impl Ipc {
     }
 
     /// Frees a name by its holder's act; an armed dead-name request ends with a port-deleted notification. The rights that
-    /// the entry stood for are the caller's to account for. [ipc.dead.4]
+    /// the entry stood for are the caller's to account for. [ipc.dead.3]
     pub(super) fn free_name(&mut self, space: SpaceId, name: PortName) {
         let holder = &mut self.spaces[space];
         let entry = holder.table.remove(name);
