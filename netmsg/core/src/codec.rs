@@ -63,7 +63,7 @@ pub(crate) fn decode(send: wire::Send, payload: Payload) -> Result<Arrival, Peer
         return Err(PeerMisbehaved::Malformed("too many out-of-line bytes"));
     }
     let reply = send.reply.map_or(Ok(LinkRight::Null), decode_right)?;
-    let mut sizes = Sizes { rights: 1, inline: 0, out_of_line: 0 };
+    let mut sizes = Sizes { rights: 0, inline: 0, out_of_line: 0 };
     let body = send.items.into_iter().map(|i| decode_item(i, &payload, &mut sizes)).collect::<Result<_, _>>()?;
     if sizes.out_of_line != payload.len() {
         return Err(PeerMisbehaved::Malformed("bytes that belong to no item"));
@@ -230,7 +230,7 @@ mod tests {
         let half = Data(vec![0; MSG_INLINE_BYTES_MAX / 2 + 1].into());
         assert_eq!(fault(message(vec![half.clone(), half]), 0), "too many inline bytes");
         let many = Ports(wire::Rights { rights: vec![null; MSG_RIGHTS_MAX] });
-        assert_eq!(fault(message(vec![many]), 0), "too many rights in a message");
+        assert_eq!(fault(message(vec![many, link_item::Item::Port(null)]), 0), "too many rights in a message");
         assert_eq!(fault(message(vec![]), MSG_OOL_BYTES_MAX + 1), "too many out-of-line bytes");
     }
 

@@ -58,7 +58,8 @@ pub trait PortSpace {
     #[doc(alias = "mach_msg")]
     fn send(&mut self, message: Message<NamedRight>, mode: SendMode) -> Result<Sent, Refused>;
 
-    /// Takes a receive right out of the receive set, so that its queue fills and senders block, or puts it back.
+    /// Takes a receive right out of the receive set, so that its queue fills and senders block, or puts it back; then
+    /// messages may be queued there already, and the set has to be received from.
     #[doc(alias = "mach_port_move_member")]
     fn set_receiving(&mut self, name: PortName, receiving: bool);
 

@@ -1,0 +1,281 @@
+//! Peers that are not correct: the link goes, nothing else does.
+
+use netmsg_core::{ExportId, LinkId, PeerMisbehaved};
+use proptest::prelude::*;
+use proto::limits::{LINK_REORDER_MAX, REMOTE_WINDOW};
+use proto::wire::link::{self as wire, frame::Kind, link_item, right};
+use proto::{NamedRight, Payload, PortName};
+
+use crate::common::{World, message};
+
+const NODE: usize = 0;
+
+struct Scene {
+    w: World,
+    link: LinkId,
+    /// A port of node 0 that the peer was granted as entry 2, and a send-once right to it, entry 3.
+    port: PortName,
+}
+
+fn scene() -> Scene {
+    let mut w = World::new(3);
+    let port = w.nodes[NODE].port();
+    w.pass(NODE, 1, NamedRight::make_send(port));
+    w.pass(NODE, 1, NamedRight::make_send_once(port));
+    // Node 2 has nothing to do with it and must not notice.
+    w.pass(NODE, 2, NamedRight::make_send(port));
+    let link = w.link(NODE, 1);
+    Scene { w, link, port }
+}
+
+fn send(export: u64, seq: u64) -> wire::Send {
+    wire::Send { export, seq, after: seq, id: 1, ..Default::default() }
+}
+
+fn with_right(right: right::Right) -> wire::Send {
+    let item = link_item::Item::Port(wire::Right { right: Some(right) });
+    wire::Send { items: vec![wire::LinkItem { item: Some(item) }], ..send(2, 1) }
+}
+
+fn grant(export: u64) -> wire::Grant {
+    wire::Grant { export, uid_origin: 1, uid_serial: 1 }
+}
+
+/// What becomes of a peer that sends these frames.
+fn judge(kinds: Vec<Kind>) -> Option<PeerMisbehaved> {
+    let Scene { mut w, link, port } = scene();
+    for kind in kinds {
+        w.forge(link, NODE, kind, Payload::default());
+    }
+    let closed: Vec<_> = w.closed.iter().filter(|(node, ..)| *node == NODE).map(|(_, l, why)| (*l, *why)).collect();
+    assert!(closed.len() <= 1 && closed.iter().all(|(l, _)| *l == link));
+    w.settle();
+    let other = w.pass(NODE, 2, NamedRight::make_send(port));
+    while w.receive(NODE, port).is_some() {}
+    w.send(2, message(other, 321));
+    assert_eq!(w.drain(NODE, port), [321], "node 2 goes on");
+    closed.first().map(|(_, why)| *why)
+}
+
+#[test]
+fn netmsg_hostile_1_a_peer_names_only_what_it_was_granted() {
+    for export in [0, 4, u64::MAX] {
+        let unknown = Some(PeerMisbehaved::UnknownExport(ExportId(export)));
+        assert_eq!(judge(vec![Kind::Send(send(export, 1))]), unknown);
+        assert_eq!(judge(vec![Kind::Send(with_right(right::Right::Yours(export)))]), unknown);
+        assert_eq!(judge(vec![Kind::Send(with_right(right::Right::YoursOnce(export)))]), unknown);
+        let release = wire::Release { export, granted: 1, ..Default::default() };
+        assert_eq!(judge(vec![Kind::Release(release)]), unknown);
+    }
+    assert_eq!(judge(vec![Kind::Send(send(2, 1)), Kind::Send(send(2, 2))]), None);
+}
+
+#[test]
+fn netmsg_hostile_5_kinds_of_right_are_not_mixed_up() {
+    let mixed = |id| Some(PeerMisbehaved::KindMismatch(ExportId(id)));
+    assert_eq!(judge(vec![Kind::Send(wire::Send { once: true, ..send(2, 1) })]), mixed(2));
+    assert_eq!(judge(vec![Kind::Send(send(3, 1))]), mixed(3));
+    assert_eq!(judge(vec![Kind::Send(with_right(right::Right::Yours(3)))]), mixed(3));
+    assert_eq!(judge(vec![Kind::Send(with_right(right::Right::YoursOnce(2)))]), mixed(2));
+    let twice = |a: right::Right, b: right::Right| {
+        let rights = [a, b].map(|right| wire::Right { right: Some(right) }).to_vec();
+        let item = link_item::Item::Ports(wire::Rights { rights });
+        judge(vec![Kind::Send(wire::Send { items: vec![wire::LinkItem { item: Some(item) }], ..send(2, 1) })])
+    };
+    use right::Right::{Send, SendOnce, YoursOnce};
+    assert_eq!(twice(Send(grant(50)), SendOnce(grant(50))), mixed(50));
+    assert_eq!(twice(SendOnce(grant(50)), SendOnce(grant(50))), mixed(50));
+    assert_eq!(twice(Send(grant(50)), Send(grant(50))), None);
+    assert_eq!(twice(YoursOnce(3), YoursOnce(3)), None, "the second is as dead as one that was used");
+}
+
+#[test]
+fn netmsg_hostile_6_sequence_numbers_come_once_and_within_the_window() {
+    use PeerMisbehaved::{Duplicate, WindowExceeded};
+    let ahead = REMOTE_WINDOW + 1;
+    assert_eq!(judge(vec![Kind::Send(send(2, ahead))]), Some(WindowExceeded(ExportId(2), ahead)));
+    assert_eq!(judge(vec![Kind::Send(send(2, 1)), Kind::Send(send(2, 1))]), Some(Duplicate(ExportId(2), 1)));
+    assert_eq!(judge(vec![Kind::Send(send(2, 9)), Kind::Send(send(2, 9))]), Some(Duplicate(ExportId(2), 9)));
+    let flood: Vec<_> = (1..=REMOTE_WINDOW + 1).map(|seq| Kind::Send(send(2, seq))).collect();
+    // Nobody reads, so nothing beyond the queue is acknowledged.
+    assert!(matches!(judge(flood), Some(WindowExceeded(..))));
+}
+
+#[test]
+fn netmsg_hostile_7_counts_must_agree() {
+    let release = |granted, sent, returned| Kind::Release(wire::Release { export: 2, granted, sent, returned });
+    let miscounts = |kinds| matches!(judge(kinds), Some(PeerMisbehaved::Miscount(..)));
+    assert!(miscounts(vec![release(2, 0, 0)]));
+    assert!(miscounts(vec![release(1, REMOTE_WINDOW + 1, 0)]));
+    assert!(miscounts(vec![Kind::Send(send(2, 1)), release(1, 0, 0)]));
+    assert!(miscounts(vec![Kind::Send(with_right(right::Right::Yours(2))), release(1, 1, 0)]));
+    let name_server = wire::Release { export: 1, granted: 1, ..Default::default() };
+    assert!(miscounts(vec![Kind::Release(name_server)]));
+    let once = wire::Release { export: 3, granted: 2, ..Default::default() };
+    assert!(miscounts(vec![Kind::Release(once)]));
+    assert!(miscounts(vec![Kind::Delivered(wire::Delivered { export: 1, through: 1000 })]));
+    let dead = |export, granted| Kind::PortDead(wire::PortDead { export, granted });
+    assert!(miscounts(vec![dead(9, 3), dead(9, 3)]));
+    assert!(miscounts(vec![
+        Kind::Send(with_right(right::Right::Send(grant(9)))),
+        Kind::Send(wire::Send { seq: 2, after: 2, ..with_right(right::Right::Send(grant(9))) }),
+        dead(9, 1),
+    ]));
+    assert!(matches!(judge(vec![dead(9, 0)]), Some(PeerMisbehaved::Malformed(_))));
+    assert_eq!(judge(vec![release(0, 0, 0)]), None, "overtaken by a grant");
+}
+
+#[test]
+fn netmsg_hostile_8_only_netmsgs_frames_are_taken() {
+    for kind in [
+        Kind::Hello(Default::default()),
+        Kind::Gossip(Default::default()),
+        Kind::Goodbye(Default::default()),
+    ] {
+        assert!(matches!(judge(vec![kind]), Some(PeerMisbehaved::UnexpectedFrame(_))));
+    }
+    let Scene { mut w, link, .. } = scene();
+    w.act(NODE, |n, cx| n.on_frame(cx, link, wire::Frame { kind: None }, Payload::default()));
+    assert!(matches!(w.closed[..], [(NODE, _, PeerMisbehaved::UnexpectedFrame("no kind"))]));
+    let Scene { mut w, link, .. } = scene();
+    let delivered = Kind::Delivered(wire::Delivered { export: 1, through: 0 });
+    w.forge(link, NODE, delivered, Payload::from(vec![0]));
+    assert!(matches!(w.closed[..], [(NODE, _, PeerMisbehaved::UnexpectedFrame("delivered"))]));
+}
+
+#[test]
+fn netmsg_hostile_9_what_waits_for_its_turn_is_bounded() {
+    let mut w = World::new(2);
+    let link = w.link(0, 1);
+    let ports = LINK_REORDER_MAX as u64 / (REMOTE_WINDOW - 1) + 10;
+    for _ in 0..ports {
+        let port = w.nodes[0].port();
+        w.pass(0, 1, NamedRight::make_send(port));
+    }
+    let exports = w.nodes[0].netmsg.exports(link).count();
+    // Never the first, so that none has its turn.
+    let all = (2..2 + ports).flat_map(|export| (2..=REMOTE_WINDOW).map(move |seq| (export, seq)));
+    for (n, (export, seq)) in all.enumerate() {
+        w.forge(link, 0, Kind::Send(send(export, seq)), Payload::default());
+        if n < LINK_REORDER_MAX + exports {
+            assert_eq!(w.closed, []);
+        } else {
+            assert_eq!(w.closed, [(0, link, PeerMisbehaved::TooManyWaiting)]);
+            return;
+        }
+    }
+    panic!("the peer was never stopped");
+}
+
+#[test]
+fn netmsg_hostile_10_bytes_that_wait_are_bounded() {
+    let mut w = World::new(2);
+    let link = w.link(0, 1);
+    let port = w.nodes[0].port();
+    w.pass(0, 1, NamedRight::make_send(port));
+    let big = Payload::from(vec![0; proto::limits::MSG_OOL_BYTES_MAX]);
+    let item = link_item::Item::OutOfLine(big.len() as u64);
+    for seq in 2..=6 {
+        assert_eq!(w.closed, []);
+        let items = vec![wire::LinkItem { item: Some(item.clone()) }];
+        w.forge(link, 0, Kind::Send(wire::Send { items, ..send(2, seq) }), big.clone());
+    }
+    assert_eq!(w.closed, [(0, link, PeerMisbehaved::TooManyWaiting)]);
+}
+
+fn small() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => 0..8u64, 1 => 60..70u64, 1 => any::<u64>()]
+}
+
+fn any_right() -> impl Strategy<Value = wire::Right> {
+    let some = prop_oneof![
+        any::<bool>().prop_map(right::Right::Null),
+        any::<bool>().prop_map(right::Right::Dead),
+        small().prop_map(|e| right::Right::Send(grant(e))),
+        small().prop_map(|e| right::Right::SendOnce(grant(e))),
+        small().prop_map(right::Right::Yours),
+        small().prop_map(right::Right::YoursOnce),
+    ];
+    proptest::option::weighted(0.98, some).prop_map(|right| wire::Right { right })
+}
+
+fn any_item() -> impl Strategy<Value = wire::LinkItem> {
+    let some = prop_oneof![
+        any::<u32>().prop_map(link_item::Item::U32),
+        any::<u64>().prop_map(link_item::Item::U64),
+        any_right().prop_map(link_item::Item::Port),
+        proptest::collection::vec(any_right(), 0..4)
+            .prop_map(|rights| link_item::Item::Ports(wire::Rights { rights })),
+        prop_oneof![20 => Just(0), 1 => any::<u64>()].prop_map(link_item::Item::OutOfLine),
+        proptest::collection::vec(any::<u8>(), 0..4).prop_map(|b| link_item::Item::Data(b.into())),
+    ];
+    proptest::option::weighted(0.98, some).prop_map(|item| wire::LinkItem { item })
+}
+
+fn any_frame() -> impl Strategy<Value = Kind> {
+    let send = (
+        (small(), small(), small(), any::<i32>(), any::<bool>()),
+        proptest::option::of(any_right()),
+        proptest::collection::vec(any_item(), 0..4),
+    );
+    // Mostly frames that get past the first checks, or nothing beyond those would be reached.
+    let send = (send, 0..4u8).prop_map(|(((export, seq, after, id, once), reply, items), tame)| {
+        let (export, seq) = if tame > 0 { (export % 5, seq % 6) } else { (export, seq) };
+        let after = if tame > 0 { after % (seq + 1) } else { after };
+        wire::Send { export, seq, after, id, once, reply, items, trace: 0 }
+    });
+    prop_oneof![
+        10 => send.prop_map(Kind::Send),
+        2 => (small(), small()).prop_map(|(export, through)| Kind::Delivered(wire::Delivered { export, through })),
+        3 => (small(), small(), small(), small()).prop_map(|(export, granted, sent, returned)| {
+            Kind::Release(wire::Release { export, granted, sent, returned })
+        }),
+        3 => (small(), small()).prop_map(|(export, granted)| Kind::PortDead(wire::PortDead { export, granted })),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn netmsg_hostile_11_no_frame_does_more_than_close_its_link(
+        frames in proptest::collection::vec((any_frame(), any::<bool>()), 1..24),
+    ) {
+        let Scene { mut w, mut link, port } = scene();
+        let base = w.nodes[NODE].ipc.ports_len();
+        for (kind, read) in frames {
+            w.forge(link, NODE, kind, Payload::default());
+            w.check();
+            // What node 0 answers is lost: node 1 would find fault with a peer that answers what it never said.
+            w.flights.retain(|f| f.to == NODE);
+            if read && let Some(m) = w.nodes[NODE].receive(port) {
+                for right in m.body.iter().filter_map(|i| if let proto::Item::Port(r) = i { Some(*r) } else { None }) {
+                    if right.name.is_valid() {
+                        w.nodes[NODE].deallocate(right.name);
+                    }
+                }
+            }
+            w.pump(NODE);
+            w.flights.retain(|f| f.to == NODE);
+            if !w.closed.is_empty() {
+                w.closed.clear();
+                link = w.connect(NODE, 1);
+                w.settle();
+            }
+        }
+        // Whatever it did, nothing is left of it once the link is gone and the port is read out.
+        w.cut(link);
+        w.settle();
+        w.nodes[NODE].destroy_port(port);
+        w.settle();
+        let task = w.nodes[NODE].task;
+        let names: Vec<_> = w.nodes[NODE].ipc.names(task).unwrap();
+        for (name, bits) in names {
+            if bits & proto::RightType::Receive.type_bit() == 0 {
+                w.nodes[NODE].destroy(name);
+            }
+        }
+        w.settle();
+        prop_assert_eq!(w.nodes[NODE].ipc.ports_len(), base - 2, "the port and the proxy for node 1's name server");
+    }
+}

@@ -1,0 +1,1 @@
+//! The name service, across nodes.
