@@ -175,16 +175,16 @@ pub fn resolve(run: &NodeRun, cluster: &ClusterDir, given: &dyn Fn(&str) -> Orig
         join: layers.value("join", join, file.join, Vec::new()),
         credentials,
         authority: layers.option("authority", run.authority.clone(), file.authority),
-        dead_after: layers.time("dead-after", run.dead_after, file.dead_after, Duration::from_secs(3)),
+        dead_after: layers.time("dead-after", run.dead_after, file.dead_after, kernel_node::NodeConfig::DEAD_AFTER),
         fault_deadline: layers.time(
             "fault-deadline",
             run.fault_deadline,
             file.fault_deadline,
-            Duration::from_secs(10),
+            kernel_node::NodeConfig::FAULT_DEADLINE,
         ),
         metrics: layers.option("metrics", run.metrics, file.metrics),
         remote_admin: layers.value("remote-admin", run.remote_admin, file.remote_admin, false),
-        mtu_max: layers.value("mtu-max", run.mtu_max, file.mtu_max, 8952),
+        mtu_max: layers.value("mtu-max", run.mtu_max, file.mtu_max, kernel_node::NodeConfig::MTU_MAX),
         task_uid: layers.option("task-uid", run.task_uid, file.task_uid),
         log: layers.value("log", run.log.clone(), file.log, LOG_DEFAULT.into()),
         log_format: layers.value("log-format", run.log_format, file.log_format, LogFormat::default()),
@@ -204,7 +204,7 @@ impl Settings {
         let credentials = match &self.credentials {
             Credentials::Files(f) => format!("{} {} {}", f.ca.display(), f.cert.display(), f.key.display()),
             Credentials::Token(_) => "a join token".into(),
-            Credentials::Folder => format!("ca.pem cert.pem key.pem in {}", self.dir.display()),
+            Credentials::Folder => format!("ca.pem node.pem node-key.pem in {}", self.dir.display()),
         };
         let values = [
             ("name", self.name.to_string()),
@@ -279,7 +279,12 @@ fn credentials(
     Ok(Credentials::Folder)
 }
 
-fn one_of(certs: [&Option<PathBuf>; 3], token: &Option<String>, file: &Option<PathBuf>, place: &str) -> Result<Credentials> {
+fn one_of(
+    certs: [&Option<PathBuf>; 3],
+    token: &Option<String>,
+    file: &Option<PathBuf>,
+    place: &str,
+) -> Result<Credentials> {
     let wrong = |why: &str| {
         Err(Failure::new(Exit::Usage, format!("{place} do not say clearly how this node proves who it is"))
             .because(why)
@@ -304,7 +309,7 @@ fn one_of(certs: [&Option<PathBuf>; 3], token: &Option<String>, file: &Option<Pa
 /// What two settings together must satisfy.
 fn check(settings: &Settings) -> Result<()> {
     crate::state::check_socket_path(&settings.socket)?;
-    let least = Duration::from_millis(100);
+    let least = netmsg::DEAD_AFTER_MIN;
     for (name, value) in [("dead-after", settings.dead_after), ("fault-deadline", settings.fault_deadline)] {
         if value < least {
             return Err(Failure::new(Exit::Usage, format!("{name} is too short: {}", Span(value)))
@@ -390,7 +395,7 @@ mod tests {
         assert_eq!(s.dir, Path::new("/s/local/a"));
         assert_eq!(s.socket, Path::new("/s/local/a/mach.sock"));
         assert_eq!(s.credentials, Credentials::Folder);
-        assert_eq!(s.dead_after, Duration::from_secs(3));
+        assert_eq!(s.dead_after, kernel_node::NodeConfig::DEAD_AFTER);
         assert_eq!((s.origins["name"], s.origins["listen"]), (Origin::Flag, Origin::Default));
     }
 
@@ -439,7 +444,8 @@ mod tests {
 
     #[test]
     fn credentials_come_from_one_place_and_are_whole() {
-        let text = with_file("name='a'\ntoken='t'\n", NodeRun { ca: Some("x".into()), ..NodeRun::default() }).unwrap_err();
+        let text =
+            with_file("name='a'\ntoken='t'\n", NodeRun { ca: Some("x".into()), ..NodeRun::default() }).unwrap_err();
         assert!(text.to_string().contains("belong together"), "{text}");
         let run = NodeRun { token: Some(" t\n".into()), join: vec!["h:1".into()], ..named("a") };
         let s = with_file("ca='ca.pem'\ncert='c'\nkey='k'\n", run).unwrap();

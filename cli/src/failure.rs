@@ -59,11 +59,6 @@ impl Failure {
         self.exit
     }
 
-    /// The first line: what failed.
-    pub fn what(&self) -> &str {
-        &self.what
-    }
-
     /// Everything in one line, for a record on a pipe.
     pub fn one_line(&self) -> String {
         std::iter::once(&self.what).chain(&self.why).cloned().collect::<Vec<_>>().join(": ").replace('\n', " ")

@@ -37,11 +37,6 @@ impl Out {
         self.json
     }
 
-    /// Whether remarks and progress are unwanted.
-    pub fn quiet(self) -> bool {
-        self.quiet
-    }
-
     /// Whether progress may be drawn over itself.
     pub fn draws(self) -> bool {
         !self.quiet && io::stderr().is_terminal()
@@ -95,8 +90,8 @@ impl Out {
 
     /// A JSON document.
     pub fn value<T: Serialize>(self, value: &T) -> Result<()> {
-        let text = serde_json::to_string_pretty(value)
-            .or_exit(Exit::Failed, || "cannot write the result as JSON".into())?;
+        let text =
+            serde_json::to_string_pretty(value).or_exit(Exit::Failed, || "cannot write the result as JSON".into())?;
         self.line(text)
     }
 }
@@ -127,7 +122,10 @@ mod tests {
 
     #[test]
     fn a_table_has_aligned_columns_and_no_rules() {
-        let rows = [vec!["data".into(), "256 MiB".into(), "n1".into()], vec!["longer-name".into(), "4 KiB".into(), "n2".into()]];
+        let rows = [
+            vec!["data".into(), "256 MiB".into(), "n1".into()],
+            vec!["longer-name".into(), "4 KiB".into(), "n2".into()],
+        ];
         let text = render(&["NAME", ">SIZE", "NODE"], rows.into_iter());
         expect_test::expect![[r#"
             NAME            SIZE  NODE

@@ -1,20 +1,20 @@
-//! Other processes: starting a node that outlives this command, and ending one without hitting a stranger.
+//! Processes that another command started: finding them again, and ending them without hitting a stranger.
 //!
-//! Invariants: (1) a process is signalled only through a pidfd, opened before its start time was compared with the
-//! record, so that a number used again cannot be hit; (2) whatever was started here and did not come up is ended here.
+//! Invariant: a process is signalled only through a pidfd, opened before its start time was compared with the record, so
+//! that a number used again cannot be hit.
 
 use std::fs;
-use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
+use sys::PidFd;
 
 use crate::failure::{OrFail, Result};
 use crate::state::{NodeDir, write_private};
+
+/// A killed process is gone after this, unless the kernel itself is stuck.
+const KILLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the file `pid` of a node's folder says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -51,18 +51,17 @@ impl PidRecord {
 /// A running process that was checked to be the one that was meant.
 pub struct Process {
     pid: u32,
-    pidfd: OwnedFd,
+    pidfd: PidFd,
 }
 
 impl Process {
     /// The process of a record; `None` when it has ended, or its number belongs to another now.
     pub fn find(record: &PidRecord) -> Option<Process> {
-        let pid = Pid::from_raw(i32::try_from(record.pid).ok()?)?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        let pidfd = PidFd::open(record.pid).ok()?;
         // Read after the open: as long as the pidfd is unreaped, the number cannot have moved on.
         let same = start_ticks(record.pid) == Some(record.start_ticks) && boot_id() == record.boot;
-        let process = Process { pid: record.pid, pidfd };
-        (same && !process.ended_within(Duration::ZERO)).then_some(process)
+        let running = same && !pidfd.has_exited().unwrap_or(true);
+        running.then_some(Process { pid: record.pid, pidfd })
     }
 
     /// The process of a node's folder.
@@ -75,68 +74,23 @@ impl Process {
         self.pid
     }
 
-    /// Sends a signal; one that has ended already is fine.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
-        match pidfd_send_signal(&self.pidfd, signal) {
-            Err(rustix::io::Errno::SRCH) => Ok(()),
-            other => other.or_fail(|| format!("cannot send {signal:?} to process {}", self.pid)),
-        }
-    }
-
-    /// Waits for its end; false when the time is over first.
-    pub fn ended_within(&self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let timeout = rustix::event::Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-            match poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&timeout)) {
-                Ok(n) if n > 0 => return true,
-                Err(rustix::io::Errno::INTR) => {}
-                _ if left.is_zero() => return false,
-                _ => {}
-            }
-        }
-    }
-
     /// SIGTERM, and SIGKILL when that has not ended it in time. True when SIGTERM was enough.
     pub fn end(&self, patience: Duration) -> Result<bool> {
-        self.signal(Signal::TERM)?;
-        if self.ended_within(patience) {
+        let what = || format!("cannot end process {}", self.pid);
+        self.pidfd.terminate().or_fail(what)?;
+        if self.pidfd.wait_exit(patience).or_fail(what)? {
             return Ok(true);
         }
-        self.signal(Signal::KILL)?;
-        self.ended_within(Duration::from_secs(10));
+        self.pidfd.kill().or_fail(what)?;
+        self.pidfd.wait_exit(KILLED_WITHIN).or_fail(what)?;
         Ok(false)
     }
 }
 
-/// This executable again, with `args`, for a node that `log` collects from.
-pub fn node_command(config: &Path, log: &Path) -> Result<Command> {
-    let exe = current_exe()?;
-    let output = fs::File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .or_fail(|| format!("cannot open the log {}", log.display()))?;
-    let errors = output.try_clone().or_fail(|| "cannot duplicate a descriptor".into())?;
-    let mut command = Command::new(exe);
-    command.args(["node", "run", "--config"]).arg(config).stdin(Stdio::null()).stdout(output).stderr(errors);
-    // What is set for this command is not meant for the nodes: their file says everything.
-    for (name, _) in std::env::vars_os().filter(|(n, _)| n.as_encoded_bytes().starts_with(b"MACH_")) {
-        command.env_remove(name);
-    }
-    Ok(command)
-}
-
 /// The path of this executable, also after it was replaced by a new build.
-pub fn current_exe() -> Result<std::path::PathBuf> {
+pub fn current_exe() -> Result<PathBuf> {
     let exe = std::env::current_exe().or_fail(|| "cannot find this executable".into())?;
     Ok(if exe.exists() { exe } else { "/proc/self/exe".into() })
-}
-
-/// Whether a child has ended, and how.
-pub fn exit_of(child: &mut Child) -> Option<String> {
-    child.try_wait().ok().flatten().map(|status| status.to_string())
 }
 
 fn start_ticks(pid: u32) -> Option<u64> {
@@ -151,6 +105,8 @@ fn boot_id() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     fn record_of(pid: u32) -> PidRecord {
@@ -161,14 +117,18 @@ mod tests {
     fn a_process_is_ended_through_its_record() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let process = Process::find(&record_of(child.id())).unwrap();
-        assert!(!process.ended_within(Duration::from_millis(20)));
+        assert!(!process.pidfd.has_exited().unwrap());
         assert!(process.end(Duration::from_secs(5)).unwrap());
         child.wait().unwrap();
     }
 
     #[test]
     fn one_that_ignores_sigterm_is_killed() {
-        let mut child = Command::new("sh").args(["-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = [0; 6];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
         let process = Process::find(&record_of(child.id())).unwrap();
@@ -190,7 +150,7 @@ mod tests {
         let record = record_of(child.id());
         child.kill().unwrap();
         let process_of_zombie = Process::find(&record);
-        assert!(process_of_zombie.is_none_or(|p| p.ended_within(Duration::from_secs(5))));
+        assert!(process_of_zombie.is_none_or(|p| p.pidfd.wait_exit(Duration::from_secs(5)).unwrap()));
         child.wait().unwrap();
         assert!(Process::find(&record).is_none());
     }

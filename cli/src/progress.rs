@@ -37,7 +37,9 @@ impl Progress {
         let label = label.into();
         let bar = out.draws().then(|| {
             let template = match unit {
-                Unit::Bytes => "{prefix:<28} [{bar:30}] {binary_bytes:>10}/{binary_total_bytes} {decimal_bytes_per_sec} {eta}",
+                Unit::Bytes => {
+                    "{prefix:<28} [{bar:30}] {binary_bytes:>10}/{binary_total_bytes} {decimal_bytes_per_sec} {eta}"
+                }
                 Unit::Count(_) => "{prefix:<28} [{bar:30}] {human_pos:>10}/{human_len} {msg} {per_sec} {eta}",
             };
             let style = ProgressStyle::with_template(template).expect("the template is constant").progress_chars("=> ");

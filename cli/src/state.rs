@@ -3,8 +3,8 @@
 //! ```text
 //! $MACH_DIR, else $XDG_RUNTIME_DIR/mach, else /tmp/mach-$UID     0700, ours
 //!   CLUSTER/                       "local" unless --cluster says otherwise
-//!     authority/                   ca.pem, ca.key, tokens
-//!     NODE/                        node.toml ca.pem cert.pem key.pem mach.sock pid log
+//!     authority/                   the authority's certificate, key and list of issued names
+//!     NODE/                        node.toml ca.pem node.pem node-key.pem mach.sock pid log
 //! ```
 //!
 //! Invariants: (1) every folder is 0700 and belongs to this user, or it is refused: whoever can write there could
@@ -33,10 +33,13 @@ pub struct StateDir(PathBuf);
 impl StateDir {
     /// Takes `explicit` (the flag or `MACH_DIR`), else the folder for this user. Creates nothing.
     pub fn locate(explicit: Option<PathBuf>) -> StateDir {
-        let runtime = || std::env::var_os("XDG_RUNTIME_DIR").filter(|d| !d.is_empty()).map(|d| PathBuf::from(d).join("mach"));
-        StateDir(explicit.or_else(runtime).unwrap_or_else(|| {
-            PathBuf::from(format!("/tmp/mach-{}", rustix::process::getuid().as_raw()))
-        }))
+        let runtime =
+            || std::env::var_os("XDG_RUNTIME_DIR").filter(|d| !d.is_empty()).map(|d| PathBuf::from(d).join("mach"));
+        StateDir(
+            explicit
+                .or_else(runtime)
+                .unwrap_or_else(|| PathBuf::from(format!("/tmp/mach-{}", rustix::process::getuid().as_raw()))),
+        )
     }
 
     /// The folder itself.
@@ -186,21 +189,6 @@ impl NodeDir {
         self.path.join("node.toml")
     }
 
-    /// The authority's certificate.
-    pub fn ca(&self) -> PathBuf {
-        self.path.join("ca.pem")
-    }
-
-    /// The node's certificate.
-    pub fn cert(&self) -> PathBuf {
-        self.path.join("cert.pem")
-    }
-
-    /// The node's private key; 0600.
-    pub fn key(&self) -> PathBuf {
-        self.path.join("key.pem")
-    }
-
     /// Where tasks attach.
     pub fn socket(&self) -> PathBuf {
         self.path.join("mach.sock")
@@ -239,7 +227,11 @@ pub fn check_socket_path(path: &Path) -> Result<()> {
 /// Makes `path` with mode 0700, or checks one that exists: a folder, ours, and closed to others.
 pub fn create_private(path: &Path) -> Result<()> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty() && !p.exists()) {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).or_fail(|| format!("cannot make {}", parent.display()))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .or_fail(|| format!("cannot make {}", parent.display()))?;
     }
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -248,7 +240,8 @@ pub fn create_private(path: &Path) -> Result<()> {
     let meta = fs::symlink_metadata(path).or_fail(|| format!("cannot examine {}", path.display()))?;
     let uid = rustix::process::getuid().as_raw();
     let refuse = |why: String| {
-        Err(Failure::new(Exit::Failed, format!("{} is not safe to keep sockets and keys in", path.display())).because(why))
+        Err(Failure::new(Exit::Failed, format!("{} is not safe to keep sockets and keys in", path.display()))
+            .because(why))
     };
     if !meta.is_dir() {
         return refuse("it is not a folder (a link is refused too)".into());

@@ -54,7 +54,7 @@ Offsets and lengths: 4096, 0x1000, 4KiB, 256M. Examples:
   mach map data --hexdump 0x1000+64
   mach map data --write '4096:hello\\n'      also OFF:hex:cafe and OFF:@FILE
   mach map data --touch random:1000         fault latency of 1000 random pages
-  mach map data -- ./my-program             my-program maps it with mach::Task::attach_env and bootstrap()
+  mach map data -- ./my-program             my-program attaches, and maps its bootstrap port
 Without an action: maps it, reads one page and says how long that took."
 )]
 pub struct Map {
@@ -91,7 +91,7 @@ pub struct Map {
 #[derive(Args, Debug)]
 pub struct Demo {
     /// Least size of the file
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = demo_size)]
     pub size: Bytes,
     /// Leave the folder with logs and certificates, and say where it is
     #[arg(long)]
@@ -110,4 +110,12 @@ pub struct DemoTask {
     /// The node's socket
     #[arg(long)]
     pub socket: PathBuf,
+}
+
+/// At least 16 MiB: a reader of less would be done before the demo can interrupt it.
+fn demo_size(text: &str) -> Result<Bytes, String> {
+    match text.parse::<Bytes>()? {
+        small if small < Bytes(16 << 20) => Err(format!("{small} is too little for the demo: 16MiB at least")),
+        size => Ok(size),
+    }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use cluster::{Cluster, ClusterDown, ClusterInit, ClusterUp};
-pub use memory::{Demo, DemoTask, Export, Map, Object};
+pub use memory::{Demo, DemoTask, Export, Map, Object, ObjectName};
 pub use node::{LogFormat, Node, NodeRun, node_name};
 
 use crate::state::CLUSTER_DEFAULT;
@@ -177,7 +177,11 @@ mod tests {
         assert_eq!(map("mach map data --write 0:hi").write, [patch]);
         assert!(map("mach map data --node 2 --sha256").sha256);
         assert_eq!(map("mach map data -- ls -l --json").command, ["ls", "-l", "--json"]);
-        for line in ["mach map data --read 0+1 --sha256", "mach map data --sha256 -- ls", "mach map data --touch seq --write 0:a"] {
+        for line in [
+            "mach map data --read 0+1 --sha256",
+            "mach map data --sha256 -- ls",
+            "mach map data --touch seq --write 0:a",
+        ] {
             assert!(parse(line).unwrap_err().contains("cannot be used with"), "{line}");
         }
     }

@@ -55,7 +55,7 @@ pub struct NodeRun {
     #[arg(long, env = "MACH_JOIN_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// File that holds the join token
-    #[arg(long, value_name = "FILE", env = "MACH_JOIN_TOKEN_FILE", conflicts_with = "token")]
+    #[arg(long, value_name = "FILE", env = "MACH_JOIN_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
     /// Certificate of the cluster's authority (PEM)
     #[arg(long, value_name = "FILE", env = "MACH_CA")]
@@ -99,9 +99,6 @@ pub struct NodeRun {
     /// Start a session of its own, so that the terminal's end does not end the node
     #[arg(long, hide = true)]
     pub detached: bool,
-    /// End when the process that started this one ends
-    #[arg(long, hide = true)]
-    pub with_parent: bool,
 }
 
 /// The form of log lines.

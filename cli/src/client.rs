@@ -1,0 +1,261 @@
+//! A node, as a command sees it: this process attaches to its socket as a task and calls its host port.
+//!
+//! Every error of the `mach` library becomes a [`Failure`] here, with what was asked, why not, and what to do.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mach::{AttachError, AttachOptions, MapError, MapOptions, MemoryError, RpcError, SendRight, Task};
+use proto::iface::node;
+use proto::{KernReturn, NamedRight, Routine};
+
+use crate::failure::{Cure, Exit, Failure, OrFail, Result};
+use crate::state::NodeDir;
+use crate::units::Range;
+use crate::view::View;
+
+/// How long a node may take to answer a request. Exporting a file and withdrawing one, with its flush, are the longest.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// Where a node can be reached on this machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    socket: PathBuf,
+    /// How to name it before it has said its name.
+    label: String,
+}
+
+impl Place {
+    /// A node that has a folder here.
+    pub fn of(node: &NodeDir) -> Place {
+        Place { socket: node.socket(), label: format!("node {}", node.name()) }
+    }
+
+    /// Whatever listens at a socket.
+    pub fn at(socket: PathBuf) -> Place {
+        let label = format!("the node at {}", socket.display());
+        Place { socket, label }
+    }
+}
+
+/// A node that this process is a task of.
+pub struct Client {
+    task: Task,
+    node: String,
+    socket: PathBuf,
+}
+
+impl Client {
+    /// Becomes a task of a node that sends messages only. Needs no userfaultfd.
+    pub fn attach(place: &Place) -> Result<Client> {
+        Client::attach_as(place, true)
+    }
+
+    /// Becomes a task of a node that maps memory.
+    pub fn attach_with_memory(place: &Place) -> Result<Client> {
+        Client::attach_as(place, true)
+    }
+
+    fn attach_as(place: &Place, memory: bool) -> Result<Client> {
+        // Token 0, a task of its own: one in the environment is for the program that `mach map` started.
+        let options = AttachOptions { socket: Some(place.socket.clone()), token: Some(0), memory };
+        let task = Task::attach(options).map_err(|error| explain_attach(place, error))?;
+        let node = task.node_name().map_or_else(|| place.label.clone(), |name| name.to_string());
+        Ok(Client { task, node, socket: place.socket.clone() })
+    }
+
+    /// The node's name.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The node's socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Calls the node's host port to `what`, e.g. "export a file".
+    pub fn admin<Q: Routine<NamedRight>>(&self, what: &str, request: Q) -> Result<Q::Reply> {
+        let reply = self.task.rpc_within(&self.task.host(), request, Some(ANSWER_WITHIN));
+        reply.map_err(|error| self.explain(what, error))
+    }
+
+    /// Name, address and counts of the node.
+    pub fn info(&self) -> Result<node::NodeInfo> {
+        Ok(self.admin("tell about itself", node::Info)?.info)
+    }
+
+    /// The nodes that it sees.
+    pub fn members(&self) -> Result<Vec<node::Member>> {
+        Ok(self.admin("tell whom it sees", node::Members)?.members)
+    }
+
+    /// The objects that it serves or caches.
+    pub fn objects(&self) -> Result<Vec<node::ObjectInfo>> {
+        Ok(self.admin("list its objects", node::Objects)?.objects)
+    }
+
+    /// Its ports.
+    pub fn ports(&self) -> Result<Vec<node::PortInfo>> {
+        Ok(self.admin("list its ports", node::Ports)?.ports)
+    }
+
+    /// Its tasks.
+    pub fn tasks(&self) -> Result<Vec<node::TaskInfo>> {
+        Ok(self.admin("list its tasks", node::Tasks)?.tasks)
+    }
+
+    /// Its metrics in the Prometheus text format.
+    pub fn metrics(&self) -> Result<Vec<u8>> {
+        Ok(self.admin("tell its metrics", node::Metrics)?.text.to_bytes().to_vec())
+    }
+
+    /// Maps an object by its name, as it is served by node `from` ("*" for any).
+    pub fn map(&self, name: &str, from: &str, writable: bool) -> Result<Mapped> {
+        let object = self.find(name, from)?;
+        let options = MapOptions { writable, ..MapOptions::default() };
+        let mapping = self.task.map(&object, options).map_err(|error| self.explain_map(name, error))?;
+        Ok(Mapped { mapping, name: name.to_owned(), node: self.node.clone() })
+    }
+
+    /// A task record whose bootstrap port is an object, and the token with which a process becomes that task.
+    pub fn prepare_task(&self, name: &str, from: &str) -> Result<u64> {
+        let object = self.find(name, from)?;
+        let request = node::TaskPrepare { bootstrap: object.copied() };
+        Ok(self.admin("prepare a task", request)?.token)
+    }
+
+    fn find(&self, name: &str, from: &str) -> Result<SendRight> {
+        self.task.look_up(name, from).map_err(|error| {
+            match error.kern() {
+                Some(KernReturn::NameNotCheckedIn) => {
+                    Failure::new(Exit::NotFound, format!("there is no object `{name}`"))
+                        .because(match from {
+                            "*" => format!("no node that {} reaches exports it", self.node),
+                            _ => format!("node {from} does not export it"),
+                        })
+                        .cure("mach object ls shows what there is")
+                        .cure(format!("mach export FILE --name {name}"))
+                }
+                Some(KernReturn::NoSuchHost | KernReturn::HostNotFound) => {
+                    Failure::new(Exit::NotFound, format!("cannot ask node `{from}` for `{name}`"))
+                        .because(format!("{} does not reach a node of that name", self.node))
+                        .cure("mach cluster status")
+                }
+                _ => self.explain(&format!("find `{name}`"), error),
+            }
+        })
+    }
+
+    fn explain(&self, what: &str, error: RpcError) -> Failure {
+        let code = error.kern();
+        let dead = error.is_dead();
+        let failure = Err::<(), _>(error).or_fail(|| format!("node {} did not {what}", self.node)).unwrap_err();
+        match code {
+            _ if dead => failure.because("the node ended, or whoever served this did").cure("mach cluster status"),
+            Some(KernReturn::NameExists | KernReturn::NameNotYours) => {
+                failure.because("the name is taken").cure("choose another one with --name NAME, or mach object rm NAME")
+            }
+            Some(KernReturn::NoAccess) => failure.because("it is not permitted there; the node's log says why"),
+            Some(KernReturn::InvalidArgument) => {
+                failure.because("the node cannot use what it was given; its log says why")
+            }
+            Some(KernReturn::ResourceShortage) => failure.because("a limit was reached").cure("mach doctor"),
+            _ => failure,
+        }
+    }
+
+    fn explain_map(&self, name: &str, error: MapError) -> Failure {
+        let what = format!("cannot map `{name}` on node {}", self.node);
+        match error {
+            MapError::Rpc(error) => self.explain(&format!("map `{name}`"), error),
+            MapError::ReadOnly(_) => Failure::new(Exit::Failed, what)
+                .because("it was exported read-only")
+                .cure(format!("mach export FILE --name {name} --writable")),
+            other => Err::<(), _>(other).or_fail(|| what).unwrap_err(),
+        }
+    }
+}
+
+/// A mapped object. Reading and writing it gives errors where plain loads and stores would give signals.
+pub struct Mapped {
+    mapping: mach::Mapping,
+    name: String,
+    node: String,
+}
+
+impl Mapped {
+    /// The object's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The node that it is mapped on.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Writes bytes at an offset.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.mapping.write_at(offset, bytes).map_err(|error| self.explain("write", offset, error))
+    }
+
+    /// Waits until what was written into a range is durable at its pager.
+    pub fn flush(&self, range: Range) -> Result<()> {
+        let what = || format!("{range} of `{}` did not become durable", self.name);
+        self.mapping.flush(range.offset..range.end()).or_exit(Exit::Memory, what).cure(|| {
+            format!(
+                "nobody knows how much of it reached the file; read it back from the node that serves `{}`",
+                self.name
+            )
+        })
+    }
+
+    fn explain(&self, verb: &str, offset: u64, error: MemoryError) -> Failure {
+        match error {
+            MemoryError::Fault { offset } => Failure::new(
+                Exit::Memory,
+                format!("memory error: cannot {verb} `{}` at offset {offset:#x} on node {}", self.name, self.node),
+            )
+            .because("its pager is gone, or could not bring the page in time")
+            .cure("mach cluster status")
+            .cure(format!("mach object show {}", self.name)),
+            other => {
+                Failure::new(Exit::Usage, format!("cannot {verb} `{}` at offset {offset:#x}", self.name)).because(other)
+            }
+        }
+    }
+}
+
+impl View for Mapped {
+    fn size(&self) -> u64 {
+        self.mapping.len()
+    }
+
+    fn read(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        self.mapping.read_at(offset, into).map_err(|error| self.explain("read", offset, error))
+    }
+}
+
+fn explain_attach(place: &Place, error: AttachError) -> Failure {
+    let missing = matches!(&error, AttachError::Connect { source, .. }
+        if matches!(source.errno, sys::Errno::NOENT | sys::Errno::CONNREFUSED));
+    let denied = matches!(&error, AttachError::Connect { source, .. } if source.errno == sys::Errno::ACCESS);
+    let userfaultfd = matches!(&error, AttachError::Userfaultfd(_));
+    let exit = match () {
+        () if missing => Exit::NotFound,
+        () if userfaultfd => Exit::Machine,
+        () => Exit::Failed,
+    };
+    let failure = Err::<(), _>(error).or_exit(exit, || format!("cannot attach to {}", place.label)).unwrap_err();
+    match () {
+        () if missing => {
+            failure.because("no node listens there").cure("mach cluster status").cure("mach cluster up --nodes 3")
+        }
+        () if denied => {
+            failure.because("the socket belongs to another user").cure("run this as the user who runs the node")
+        }
+        () if userfaultfd => failure.cure("mach doctor"),
+        () => failure,
+    }
+}
