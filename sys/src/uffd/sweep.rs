@@ -56,11 +56,21 @@ impl Uffd {
     /// Maps pages that are in the page cache of the object behind the range, and wakes their waiters.
     ///
     /// Conditions: whole pages, registered `MINOR`. With `Off` an existing protection of absent pages is dropped: pass
-    /// `On` for every page whose writing has not been granted (uffd-rules 5).
+    /// `On` for every page whose writing has not been granted (uffd-rules 5). Where the range is not registered
+    /// `WRITE_PROTECT` (a private mapping, whose writes go to copies anyway) the two are the same.
     /// Errors: `EINVAL` the range is not registered so; the expected answers are in the [`Sweep`].
     pub fn continue_range(&self, address: u64, len: u64, protect: WriteProtect) -> Result<Sweep, SysError> {
-        let mode = if protect == WriteProtect::On { abi::UFFDIO_CONTINUE_MODE_WP } else { 0 };
-        self.sweep("UFFDIO_CONTINUE", address, len, |range| raw::continue_(self.as_fd(), range, mode))
+        let protected = protect == WriteProtect::On;
+        self.sweep("UFFDIO_CONTINUE", address, len, |range| {
+            if protected {
+                match raw::continue_(self.as_fd(), range, abi::UFFDIO_CONTINUE_MODE_WP) {
+                    // The mode is refused in a mapping that is not registered for write protection.
+                    (_, Err(Errno::INVAL)) => {}
+                    answered => return answered,
+                }
+            }
+            raw::continue_(self.as_fd(), range, 0)
+        })
     }
 
     /// Installs copies of `source`'s pages and wakes their waiters.

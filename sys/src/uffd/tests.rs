@@ -335,6 +335,15 @@ fn a_read_only_shared_mapping_cannot_be_registered_and_a_private_one_can() {
     w.fill(0, 6);
     w.uffd.continue_range(at, PAGE_SIZE, WriteProtect::Off).unwrap();
     assert_eq!(w.reader(PAGES).join().unwrap(), Some(6));
+    // Protection means nothing there, and is no error.
+    w.arena.map(at, PAGE_SIZE, Backing::Private(reader.as_fd(), 0), RW).unwrap();
+    w.uffd.register(at, PAGE_SIZE, Mode::MISSING | Mode::MINOR).unwrap();
+    assert_eq!(w.uffd.continue_range(at, PAGE_SIZE, WriteProtect::On).unwrap().done, PAGE_SIZE);
+    assert!(w.writer(PAGES, 7).join().unwrap());
+    assert_eq!(w.uffd.write_protect(at, PAGE_SIZE, WriteProtect::On, false).unwrap().no_entry, PAGE_SIZE);
+    let mut byte = [0];
+    w.memfd.read_at(0, &mut byte).unwrap();
+    assert_eq!(byte, [6]);
 }
 
 #[test]
