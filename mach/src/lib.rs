@@ -1,1 +1,40 @@
-//! (being written)
+//! What a program links to be a task: it attaches to its node, holds rights to ports, sends and receives messages, and
+//! maps memory objects, wherever in the cluster their ports are.
+//!
+//! Everything blocks and works in any thread; each thread has a connection of its own to the node, made at its first
+//! call. A small agent thread carries out what others order for this task's memory, and keeps the promise that matters
+//! most when the node dies: **memory that its pager had not yet delivered becomes an error (SIGBUS), never zeroes**.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let task = mach::Task::attach(mach::AttachOptions::default())?;
+//! let object = task.look_up("dataset", "*")?;
+//! let mapping = task.map(&object, mach::MapOptions::default())?;
+//! let mut first = [0; 16];
+//! mapping.read_at(0, &mut first)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! fork() leaves managed mappings out of the child (touching one there is SIGSEGV), and a child without exec must attach
+//! anew before it calls the node. Plain loads and stores through [`Mapping::as_ptr`] get SIGBUS or SIGSEGV where
+//! [`Mapping::read_at`] and [`Mapping::write_at`] answer an error.
+
+mod agent;
+mod error;
+mod mapping;
+mod memory;
+mod msg;
+mod names;
+mod ranges;
+mod right;
+mod task;
+mod trap;
+
+pub use error::{AttachError, MapError, MemoryError, MsgError, RpcError, TrapError};
+pub use mapping::{MapOptions, Mapping};
+pub use msg::{Receive, Send};
+pub use proto;
+pub use right::{Destination, PortSet, ReceiveRight, SendOnceRight, SendRight};
+pub use sys::UffdMode;
+pub use task::{AttachOptions, Task};

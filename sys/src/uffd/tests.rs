@@ -199,12 +199,36 @@ fn poison_is_a_fault_for_absent_pages_and_leaves_the_others() {
     assert_eq!(waiter.join().unwrap(), None);
     assert_eq!(w.reader(1).join().unwrap(), Some(5));
     assert_eq!(w.reader(7).join().unwrap(), None);
-    // A system call that meets poison answers EFAULT.
-    let mut pipe = rustix::pipe::pipe().unwrap();
+}
+
+/// One byte of a page by write(2) into a pipe: the fault is the kernel's own.
+fn system_call_on(address: u64) -> Result<usize, Errno> {
+    let (_reader, writer) = rustix::pipe::pipe().unwrap();
     // SAFETY: the kernel only reads, and checks what.
-    let written = unsafe { libc::write(pipe.1.as_raw_fd(), w.page(7) as *const libc::c_void, 1) };
-    assert_eq!((written, crate::error::last_errno()), (-1, Errno::FAULT));
-    pipe.1 = rustix::pipe::pipe().unwrap().1;
+    match unsafe { libc::write(writer.as_raw_fd(), address as *const libc::c_void, 1) } {
+        -1 => Err(crate::error::last_errno()),
+        count => Ok(count as usize),
+    }
+}
+
+#[test]
+fn a_system_call_waits_for_a_page_and_poison_is_efault() {
+    let w = World::new();
+    if Uffd::open(Features::MANAGED).unwrap().1 == UffdMode::UserModeOnly {
+        assert_eq!(system_call_on(w.page(0)), Err(Errno::FAULT));
+        return;
+    }
+    let (served, poisoned) = (w.page(0), w.page(1));
+    let caller = std::thread::spawn(move || system_call_on(served));
+    assert_eq!(w.fault().address, served);
+    w.fill(0, 1);
+    w.uffd.continue_range(served, PAGE_SIZE, WriteProtect::On).unwrap();
+    assert_eq!(caller.join().unwrap(), Ok(1));
+    let caller = std::thread::spawn(move || system_call_on(poisoned));
+    assert_eq!(w.fault().address, poisoned);
+    w.uffd.poison(poisoned, PAGE_SIZE).unwrap();
+    assert_eq!(caller.join().unwrap(), Err(Errno::FAULT));
+    assert_eq!(system_call_on(poisoned), Err(Errno::FAULT));
 }
 
 #[test]

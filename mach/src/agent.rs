@@ -1,0 +1,30 @@
+//! The agent: one thread of a task that obeys the node when no other thread of the task is asking it anything.
+//!
+//! It takes no signals, touches no managed memory, and ends with its connection. A connection that ends means that the
+//! node is gone (or gave this task up), and then the agent's last act is [`Memory::fail_closed`].
+
+use std::sync::Arc;
+
+use sys::{Channel, SysError};
+
+use crate::memory::Memory;
+use crate::trap;
+
+/// Starts the agent on a connection whose hello is done.
+pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>) -> Result<(), SysError> {
+    sys::thread::spawn_without_signals("mach-agent", move || {
+        obey(&channel, &memory);
+        // Nothing that comes after this could be obeyed.
+        channel.shutdown();
+        memory.fail_closed();
+    })
+    .map(drop)
+}
+
+fn obey(channel: &Channel, memory: &Memory) {
+    while let Ok((answer, fds)) = trap::receive(channel) {
+        if trap::carry_out(channel, Some(memory), &answer.orders, &fds).is_err() {
+            break;
+        }
+    }
+}

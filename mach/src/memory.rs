@@ -1,0 +1,161 @@
+//! The task's managed memory: carrying out the node's orders, and closing when the node is gone.
+//!
+//! Shared by the threads that call and the agent. Invariants:
+//! 1. A part of the arena becomes accessible only after it was registered, so no thread can make a zero page there.
+//! 2. Orders are carried out, and memory is closed, under one lock, which is never held while managed memory is touched.
+//!    After closing no order is carried out: nothing could serve what it would map.
+//! 3. The descriptor held here keeps waiting threads asleep when the node dies, until [`Memory::fail_closed`] has given
+//!    each of them an error (uffd-rules 1).
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use proto::Prot;
+use proto::wire::trap::{MapObject, Order, order};
+use sys::arena::Advise;
+use sys::uffd::{Features, Mode, WriteProtect};
+use sys::{Arena, Backing, Errno, SysError, Uffd, UffdMode};
+
+use crate::ranges::{Kind, Ranges};
+
+/// Address space for the node's choice; the first size that the system grants.
+const ARENA_SIZES: [u64; 5] = [16 << 40, 1 << 40, 64 << 30, 4 << 30, 256 << 20];
+
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub uffd: Uffd,
+    pub mode: UffdMode,
+    pub arena: Arena,
+    state: Mutex<State>,
+}
+
+#[derive(Default, Debug)]
+struct State {
+    ranges: Ranges,
+    closed: bool,
+}
+
+impl Memory {
+    /// Errors: the outer one no userfaultfd, the inner one no address space or no handlers.
+    pub fn new() -> Result<Result<Memory, SysError>, SysError> {
+        let (uffd, mode) = Uffd::open(Features::MANAGED)?;
+        let prepared = sys::guarded::install().and_then(|()| Arena::reserve(&ARENA_SIZES));
+        Ok(prepared.map(|arena| Memory { uffd, mode, arena, state: Mutex::default() }))
+    }
+
+    /// Carries out one order; `fds` came beside it.
+    ///
+    /// Errors: what Linux refused; the range is unmapped then. `EBADF` the descriptor is missing; `EINVAL` outside the
+    /// arena; `EPIPE` the node is gone.
+    pub fn carry_out(&self, order: &Order, fds: &[OwnedFd]) -> Result<(), SysError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(SysError::new("order", Errno::PIPE, "the node is gone"));
+        }
+        match order.op.as_ref() {
+            Some(order::Op::Map(map)) => self.map(&mut state, map, fds),
+            Some(order::Op::Unmap(unmap)) => self.unmap(&mut state, unmap.address, unmap.size),
+            Some(order::Op::Protect(p)) => {
+                self.protect(&mut state, p.address, p.size, Prot::from_bits_truncate(p.protection))
+            }
+            None => Err(SysError::new("order", Errno::NOSYS, "an order that this library does not know")),
+        }
+    }
+
+    /// Unmaps a range without the node, which is gone or has forgotten it.
+    pub fn forget(&self, address: u64, size: u64) {
+        let _ = self.unmap(&mut self.lock(), address, size);
+    }
+
+    /// The node is gone: what it had delivered stays readable, everything else becomes an error.
+    ///
+    /// Per managed range, in this order: (1) a shared one loses write access, since nobody hears of a write any more (a
+    /// private one keeps it: what is written there is the task's alone); (2) write protection is lifted, which no longer
+    /// permits anything after (1) but removes the marks on absent pages, over which poison would not take; (3) every
+    /// page that is not mapped is poisoned, and whoever waits for one is woken to find that. A range that resists is
+    /// unmapped: then the error is SIGSEGV in place of SIGBUS.
+    pub fn fail_closed(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let managed: Vec<_> = state.ranges.all().filter(|(_, _, kind)| kind.managed).collect();
+        for (start, end, kind) in managed {
+            if self.close_range(start, end - start, kind).is_err() {
+                let _ = self.unmap(&mut state, start, end - start);
+            }
+        }
+    }
+
+    fn close_range(&self, address: u64, size: u64, kind: Kind) -> Result<(), SysError> {
+        if kind.shared {
+            if kind.protection.contains(Prot::WRITE) {
+                self.arena.protect(address, size, kind.protection - Prot::WRITE)?;
+            }
+            self.uffd.write_protect(address, size, WriteProtect::Off, true)?;
+        }
+        let sweep = self.uffd.poison(address, size)?;
+        match sweep.is_complete() {
+            true => Ok(()),
+            false => Err(SysError::new("UFFDIO_POISON", Errno::IO, format!("{sweep:?}"))),
+        }
+    }
+
+    fn map(&self, state: &mut State, map: &MapObject, fds: &[OwnedFd]) -> Result<(), SysError> {
+        let MapObject { address, size, offset, shared, unmanaged, .. } = *map;
+        let protection = Prot::from_bits_truncate(map.protection);
+        let fd = fds.get(map.fd as usize).ok_or_else(|| {
+            SysError::new("order", Errno::BADF, format!("descriptor {} of {} is missing", map.fd, fds.len()))
+        })?;
+        let backing = if shared { Backing::Shared(fd.as_fd(), offset) } else { Backing::Private(fd.as_fd(), offset) };
+        let done = match unmanaged {
+            true => self.arena.map(address, size, backing, protection),
+            false => self.map_managed(address, size, backing, protection, shared),
+        };
+        match done {
+            Ok(()) => state.ranges.insert(address, size, Kind { managed: !unmanaged, shared, protection }),
+            // Half a mapping would be one that nobody serves.
+            Err(_) => drop(self.unmap(state, address, size)),
+        }
+        done
+    }
+
+    fn map_managed(
+        &self,
+        address: u64,
+        size: u64,
+        backing: Backing<'_>,
+        protection: Prot,
+        shared: bool,
+    ) -> Result<(), SysError> {
+        self.arena.map(address, size, backing, Prot::empty())?;
+        self.arena.advise(address, size, Advise::DontFork)?;
+        // A core dump would bring the whole object here, page by page.
+        self.arena.advise(address, size, Advise::DontDump)?;
+        let faults = Mode::MISSING | Mode::MINOR;
+        self.uffd.register(address, size, if shared { faults | Mode::WRITE_PROTECT } else { faults })?;
+        self.arena.protect(address, size, protection)
+    }
+
+    fn unmap(&self, state: &mut State, address: u64, size: u64) -> Result<(), SysError> {
+        self.arena.release(address, size)?;
+        state.ranges.remove(address, size);
+        // Whoever waits there is not woken by the unmapping (uffd-rules 6).
+        self.uffd.wake(address, size)
+    }
+
+    /// Only what is mapped: a reserved part must not become accessible.
+    fn protect(&self, state: &mut State, address: u64, size: u64, protection: Prot) -> Result<(), SysError> {
+        if !self.arena.contains(address, size) {
+            return Err(SysError::new("order", Errno::INVAL, format!("{size:#x} bytes at {address:#x}")));
+        }
+        for (start, end, _) in state.ranges.within(address, size) {
+            self.arena.protect(start, end - start, protection)?;
+        }
+        state.ranges.protect(address, size, protection);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock leaves the table as the kernel has it, up to one order; closing must go on.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

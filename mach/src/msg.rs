@@ -1,0 +1,307 @@
+//! `mach_msg`, and the remote procedure call made of it.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use proto::wire::trap::{Msg, Order, call, order};
+use proto::{
+    Item, KernReturn, Message, MigError, MsgReturn, NamedRight, PortName, RightType, Routine, SimpleRoutine, TraceId,
+    codec, iface, msg::Reply as _,
+};
+use sys::{Memfd, SysError};
+
+use crate::error::{MsgError, RpcError, TrapError};
+use crate::right::Destination;
+use crate::task::Task;
+use crate::trap::{self, Reply};
+
+/// The sending half of a `mach_msg`.
+#[derive(Clone, Debug)]
+pub struct Send {
+    /// What; its rights are taken as their dispositions say.
+    pub message: Message<NamedRight>,
+    /// How long to wait for room in the queue; `None` for ever, zero not at all.
+    pub timeout: Option<Duration>,
+}
+
+/// The receiving half of a `mach_msg`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Receive {
+    /// A receive right or a port set.
+    pub from: PortName,
+    /// How long to wait for a message; `None` for ever, zero not at all.
+    pub timeout: Option<Duration>,
+    /// Bytes of body to take at most; `None` takes any.
+    pub limit: Option<u64>,
+    /// `MACH_RCV_LARGE`: a message that is too large stays queued.
+    pub large: bool,
+}
+
+impl Receive {
+    /// Any message of a port or set, whenever it comes.
+    pub fn from(from: PortName) -> Receive {
+        Receive { from, timeout: None, limit: None, large: false }
+    }
+}
+
+impl Task {
+    /// Sends, receives, or does both in one call to the node; answers the message received.
+    ///
+    /// Errors: [`MsgError::Code`] with a send code, nothing was received; with a receive code, the message was sent.
+    /// Source: Mach 3 manual page mach_msg(2).
+    pub fn mach_msg(
+        &self,
+        send: Option<Send>,
+        receive: Option<Receive>,
+    ) -> Result<Option<Message<NamedRight>>, MsgError> {
+        let mut call = Msg::default();
+        let mut beside = None;
+        if let Some(Send { message, timeout }) = send {
+            if let Err(code) = codec::check(&message) {
+                return Err(MsgError::Code { code, message: Some(Box::new(message)) });
+            }
+            let (wire, chunks) = codec::encode(message, 0);
+            if !chunks.is_empty() {
+                beside = Some(Memfd::frozen("mach-out-of-line", &chunks).map_err(TrapError::Sys)?);
+            }
+            call.send = true;
+            call.message = Some(wire);
+            call.send_timeout_ms = timeout.map(milliseconds);
+        }
+        if let Some(receive) = receive {
+            call.receive = true;
+            call.receive_name = receive.from.0;
+            call.receive_timeout_ms = receive.timeout.map(milliseconds);
+            call.receive_limit = receive.limit.unwrap_or(0);
+            call.receive_large = receive.large;
+        }
+        let fds: Vec<_> = beside.iter().map(|memfd| memfd.as_fd()).collect();
+        let reply = self.call(call::Op::Msg(call), &fds)?;
+        self.outcome(reply)
+    }
+
+    /// Sends a message, waiting while the queue is full.
+    pub fn send(&self, message: Message<NamedRight>) -> Result<(), MsgError> {
+        self.mach_msg(Some(Send { message, timeout: None }), None).map(drop)
+    }
+
+    /// Receives a message from a receive right or a port set; waits for it at most `timeout`, `None` for ever.
+    pub fn receive(&self, from: PortName, timeout: Option<Duration>) -> Result<Message<NamedRight>, MsgError> {
+        let receive = Receive { timeout, ..Receive::from(from) };
+        self.mach_msg(None, Some(receive))?.ok_or_else(|| TrapError::Protocol("no message and no code").into())
+    }
+
+    /// Sends the request of a routine that has no reply.
+    pub fn send_simple<Q: SimpleRoutine<NamedRight>>(&self, to: &impl Destination, request: Q) -> Result<(), MsgError> {
+        self.send(request_message(to.destination(), NamedRight::NULL, request))
+    }
+
+    /// Sends the request of a routine and waits for its results, for ever.
+    ///
+    /// Errors: see [`RpcError`]. A server that dies answers `ServerDied`.
+    pub fn rpc<Q: Routine<NamedRight>>(&self, to: &impl Destination, request: Q) -> Result<Q::Reply, RpcError> {
+        self.rpc_within(to, request, None)
+    }
+
+    /// As [`Task::rpc`], waiting at most `timeout` for the results (`RcvTimedOut`). The request may have been carried out.
+    pub fn rpc_within<Q: Routine<NamedRight>>(
+        &self,
+        to: &impl Destination,
+        request: Q,
+        timeout: Option<Duration>,
+    ) -> Result<Q::Reply, RpcError> {
+        let failed = |source| RpcError::Msg { routine: Q::NAME, source };
+        let reply_port = self
+            .reply_port()
+            .map_err(|e| failed(e.into()))?
+            .map_err(|code| RpcError::Other { routine: "mach_reply_port", code })?;
+        let message = request_message(to.destination(), NamedRight::make_send_once(reply_port), request);
+        let receive = Receive { timeout, ..Receive::from(reply_port) };
+        match self.mach_msg(Some(Send { message, timeout: None }), Some(receive)) {
+            Ok(Some(reply)) => self.results::<Q>(reply),
+            Ok(None) => Err(failed(TrapError::Protocol("no message and no code").into())),
+            Err(error) => {
+                self.after_failed_rpc(&error);
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// Gives up every right of a message that nobody wants.
+    pub fn release_rights(&self, message: Message<NamedRight>) {
+        let bodies = message.body.into_iter().flat_map(|item| match item {
+            Item::Port(right) => vec![right],
+            Item::Ports(rights) => rights,
+            _ => Vec::new(),
+        });
+        // `local` names the port that the message came to; nothing was given with it.
+        for right in bodies.chain([message.remote]) {
+            self.release(right);
+        }
+    }
+
+    /// Gives up one right as it came in a message.
+    pub(crate) fn release(&self, right: NamedRight) {
+        if !right.name.is_valid() {
+            return;
+        }
+        match right.disposition {
+            proto::Disposition::MoveReceive => drop(self.call(give_up_receive(self, right.name), &[])),
+            _ => self.post(iface::mach_port::Deallocate { name: right.name.0 }),
+        }
+    }
+
+    /// Asks the own task port for something whose outcome changes nothing here.
+    pub(crate) fn post<Q: SimpleRoutine<NamedRight>>(&self, request: Q) {
+        let _ = self.call(own(self, request), &[]);
+    }
+
+    fn outcome(&self, reply: Reply) -> Result<Option<Message<NamedRight>>, MsgError> {
+        let Reply { answer, fds, failed } = reply;
+        let protocol = |what| MsgError::Trap(TrapError::Protocol(what));
+        let mut beside: Vec<Option<Memfd>> = fds.into_iter().map(|fd| Memfd::adopt(fd).ok()).collect();
+        let message = match answer.message {
+            Some(wire) => Some(
+                codec::decode(wire, |fd, offset, length| trap::fetch(&mut beside, fd, offset, length))
+                    .map_err(|_| protocol("a message that is none"))?,
+            ),
+            None => None,
+        };
+        if let Some((order, error)) = failed {
+            if let Some(message) = message {
+                self.release_rights(message);
+            }
+            self.undo(order);
+            return Err(TrapError::Order(error).into());
+        }
+        match MsgReturn::from_raw(answer.result) {
+            Some(MsgReturn::Success) => Ok(message),
+            Some(MsgReturn::RcvTooLarge) => Err(MsgError::TooLarge { needed: answer.needed }),
+            Some(code) => Err(MsgError::Code { code, message: message.map(Box::new) }),
+            None => Err(protocol("a code that mach_msg has not")),
+        }
+    }
+
+    /// The node believes that an order was carried out; what it mapped in vain is unmapped there, too.
+    fn undo(&self, order: Order) {
+        if let Some(order::Op::Map(map)) = order.op {
+            self.post(iface::task::VmDeallocate { address: map.address, size: map.size });
+        }
+    }
+
+    fn results<Q: Routine<NamedRight>>(&self, mut reply: Message<NamedRight>) -> Result<Q::Reply, RpcError> {
+        let routine = Q::NAME;
+        let mig = |code| Err(RpcError::Mig { routine, code });
+        if reply.id != Q::REPLY_ID {
+            let died = reply.id == <iface::notify::SendOnce as SimpleRoutine<NamedRight>>::ID;
+            self.release_rights(reply);
+            return mig(if died { MigError::ServerDied } else { MigError::ReplyMismatch });
+        }
+        let code = match reply.body.first() {
+            Some(Item::U32(code)) => *code as i32,
+            _ => {
+                self.release_rights(reply);
+                return mig(MigError::TypeError);
+            }
+        };
+        reply.body.remove(0);
+        if code != 0 {
+            self.release_rights(reply);
+            return Err(match (KernReturn::from_raw(code), MigError::from_raw(code)) {
+                (Some(code), _) => RpcError::Kern { routine, code },
+                (None, Some(code)) => RpcError::Mig { routine, code },
+                (None, None) => RpcError::Other { routine, code },
+            });
+        }
+        Q::Reply::from_body(std::mem::take(&mut reply.body)).map_err(|bad| {
+            reply.body = bad.body;
+            self.release_rights(reply);
+            RpcError::Mig { routine, code: bad.error }
+        })
+    }
+
+    fn after_failed_rpc(&self, error: &MsgError) {
+        match error {
+            // Nothing was sent: what the request carried is the caller's again, and it has no use for it here.
+            MsgError::Code { code, message } if (code.raw() as u32) < MsgReturn::RcvInvalidName.raw() as u32 => {
+                if let Some(message) = message.clone() {
+                    self.release_request(*message);
+                }
+            }
+            // It was, so an answer may still come: to a port that nobody takes for the next call's.
+            MsgError::Code { message, .. } => {
+                if let Some(message) = message.clone() {
+                    self.release_rights(*message);
+                }
+                self.drop_reply_port();
+            }
+            MsgError::TooLarge { .. } => self.drop_reply_port(),
+            MsgError::Trap(_) => {}
+        }
+    }
+
+    fn drop_reply_port(&self) {
+        if let Some(port) = self.take_reply_port() {
+            let _ = self.call(give_up_receive(self, port), &[]);
+        }
+    }
+
+    /// Of a request that came back, only what was to be *moved* is given up; the rest was never taken.
+    fn release_request(&self, message: Message<NamedRight>) {
+        use proto::Disposition::{MoveReceive, MoveSend, MoveSendOnce};
+        for item in message.body {
+            let rights = match item {
+                Item::Port(right) => vec![right],
+                Item::Ports(rights) => rights,
+                _ => Vec::new(),
+            };
+            let moved = |r: &NamedRight| matches!(r.disposition, MoveReceive | MoveSend | MoveSendOnce);
+            rights.into_iter().filter(moved).for_each(|right| self.release(right));
+        }
+    }
+}
+
+/// A failed order, for whoever has to say so.
+impl From<SysError> for MsgError {
+    fn from(error: SysError) -> MsgError {
+        TrapError::Sys(error).into()
+    }
+}
+
+/// The call that gives a receive right up: not `mach_port_destroy`, which would take send rights of the name along.
+pub(crate) fn give_up_receive(task: &Task, name: PortName) -> call::Op {
+    own(task, iface::mach_port::ModRefs { name: name.0, right: RightType::Receive as u32, delta: -1 })
+}
+
+/// A request to the own task port that nobody waits for.
+fn own<Q: SimpleRoutine<NamedRight>>(task: &Task, request: Q) -> call::Op {
+    let message = request_message(NamedRight::copy_send(task.task_self()), NamedRight::NULL, request);
+    let (wire, _) = codec::encode(message, 0);
+    call::Op::Msg(Msg { send: true, message: Some(wire), send_timeout_ms: Some(0), ..Msg::default() })
+}
+
+fn request_message<Q: SimpleRoutine<NamedRight>>(
+    remote: NamedRight,
+    local: NamedRight,
+    request: Q,
+) -> Message<NamedRight> {
+    Message { remote, local, id: Q::ID, seqno: 0, trace: TraceId(0), body: request.into_body() }
+}
+
+/// Rounded up, so that a short wait is not taken for none.
+fn milliseconds(timeout: Duration) -> u64 {
+    u64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_wait_is_not_none() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(milliseconds(Duration::from_micros(1001)), 2);
+        assert_eq!(milliseconds(Duration::MAX), u64::MAX);
+    }
+}

@@ -1,0 +1,109 @@
+//! One connection to the node: a call at a time, and the orders that ride in its answer.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message as _;
+use proto::Payload;
+use proto::limits::TRAP_RECORD_BYTES_MAX;
+use proto::wire::trap::{Answer, Call, Order, OrderDone, call};
+use sys::seqpacket::{Received, Sent};
+use sys::{Channel, Memfd, SysError};
+
+use crate::error::TrapError;
+use crate::memory::Memory;
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub channel: Arc<Channel>,
+    ticket: u64,
+}
+
+/// The last answer to a call.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub answer: Answer,
+    pub fds: Vec<OwnedFd>,
+    /// The first order that rode in it and could not be carried out.
+    pub failed: Option<(Order, SysError)>,
+}
+
+impl Connection {
+    pub fn open(path: &Path) -> Result<Connection, SysError> {
+        Ok(Connection { channel: Arc::new(Channel::connect(path)?), ticket: 0 })
+    }
+
+    /// Asks, and waits for the answer; carries out the orders that come with it.
+    ///
+    /// Conditions: `fds` go beside the call.
+    pub fn call(&mut self, memory: Option<&Memory>, op: call::Op, fds: &[BorrowedFd<'_>]) -> Result<Reply, TrapError> {
+        self.ticket += 1;
+        send(&self.channel, &Call { ticket: self.ticket, op: Some(op) }, fds)?;
+        let (answer, fds) = receive(&self.channel)?;
+        if answer.ticket != self.ticket {
+            self.channel.shutdown();
+            return Err(TrapError::Protocol("an answer to another call"));
+        }
+        let failed = carry_out(&self.channel, memory, &answer.orders, &fds)?;
+        Ok(Reply { answer, fds, failed })
+    }
+}
+
+/// Carries out all orders of an answer, in order, and reports each; gives back the first failure.
+///
+/// Errors: the reports could not be sent.
+pub(crate) fn carry_out(
+    channel: &Channel,
+    memory: Option<&Memory>,
+    orders: &[Order],
+    fds: &[OwnedFd],
+) -> Result<Option<(Order, SysError)>, TrapError> {
+    let mut failed = None;
+    for order in orders {
+        let done = match memory {
+            Some(memory) => memory.carry_out(order, fds),
+            None => Err(SysError::new("order", sys::Errno::OPNOTSUPP, "this task attached without memory")),
+        };
+        let errno = done.as_ref().map_or_else(|e| e.errno.raw_os_error(), |()| 0);
+        let op = call::Op::OrderDone(OrderDone { order: order.order, errno });
+        send(channel, &Call { ticket: 0, op: Some(op) }, &[])?;
+        failed = failed.or(done.err().map(|error| (*order, error)));
+    }
+    Ok(failed)
+}
+
+/// The next record of the node.
+pub(crate) fn receive(channel: &Channel) -> Result<(Answer, Vec<OwnedFd>), TrapError> {
+    let mut buffer = vec![0; TRAP_RECORD_BYTES_MAX];
+    match channel.recv(&mut buffer)? {
+        Received::Record(len, fds) => {
+            buffer.truncate(len);
+            // Inline bytes of the message stay slices of this buffer.
+            match Answer::decode(Bytes::from(buffer)) {
+                Ok(answer) => Ok((answer, fds)),
+                Err(_) => {
+                    channel.shutdown();
+                    Err(TrapError::Protocol("a record that is no answer"))
+                }
+            }
+        }
+        Received::Closed | Received::WouldBlock => Err(TrapError::NodeDied),
+    }
+}
+
+/// Reads a payload out of the descriptor that came for it, for `proto::codec::decode`.
+pub(crate) fn fetch(fds: &mut [Option<Memfd>], fd: u32, offset: u64, length: usize) -> Option<Payload> {
+    let memfd = fds.get(fd as usize)?.as_ref()?;
+    let mut bytes = vec![0; length];
+    memfd.read_at(offset, &mut bytes).ok()?;
+    Some(Payload::from(bytes))
+}
+
+fn send(channel: &Channel, call: &Call, fds: &[BorrowedFd<'_>]) -> Result<(), TrapError> {
+    match channel.send(&call.encode_to_vec(), fds)? {
+        Sent::Done => Ok(()),
+        Sent::Closed | Sent::WouldBlock => Err(TrapError::NodeDied),
+    }
+}
