@@ -3,6 +3,7 @@
 //! Every error of the `mach` library becomes a [`Failure`] here, with what was asked, why not, and what to do.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use mach::{AttachError, AttachOptions, MapError, MapOptions, MemoryError, RpcError, SendRight, Task};
@@ -11,11 +12,14 @@ use proto::{KernReturn, NamedRight, Routine};
 
 use crate::failure::{Cure, Exit, Failure, OrFail, Result};
 use crate::state::NodeDir;
-use crate::units::Range;
+use crate::units::{Range, Span};
 use crate::view::View;
 
 /// How long a node may take to answer a request. Exporting a file and withdrawing one, with its flush, are the longest.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a node may take to let a process attach.
+const ATTACH_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where a node can be reached on this machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,16 +43,22 @@ impl Place {
 }
 
 /// A node that this process is a task of.
+///
+/// One thread of its own does the talking, so that a node that is stopped or stuck costs a command its patience and not
+/// its life. Reads and writes of mapped memory happen in the thread that asks for them.
 pub struct Client {
-    task: Task,
+    jobs: mpsc::Sender<Job>,
     node: String,
     socket: PathBuf,
 }
 
+/// Something to be done with the task, in the talking thread.
+type Job = Box<dyn FnOnce(&Task) + Send>;
+
 impl Client {
     /// Becomes a task of a node that sends messages only. Needs no userfaultfd.
     pub fn attach(place: &Place) -> Result<Client> {
-        Client::attach_as(place, true)
+        Client::attach_as(place, false)
     }
 
     /// Becomes a task of a node that maps memory.
@@ -59,9 +69,32 @@ impl Client {
     fn attach_as(place: &Place, memory: bool) -> Result<Client> {
         // Token 0, a task of its own: one in the environment is for the program that `mach map` started.
         let options = AttachOptions { socket: Some(place.socket.clone()), token: Some(0), memory };
-        let task = Task::attach(options).map_err(|error| explain_attach(place, error))?;
-        let node = task.node_name().map_or_else(|| place.label.clone(), |name| name.to_string());
-        Ok(Client { task, node, socket: place.socket.clone() })
+        let (jobs, inbox) = mpsc::channel::<Job>();
+        let (tell, told) = mpsc::channel();
+        let talk = move || match Task::attach(options) {
+            Ok(task) => {
+                let _ = tell.send(Ok(task.node_name()));
+                inbox.into_iter().for_each(|job| job(&task));
+            }
+            Err(error) => drop(tell.send(Err(error))),
+        };
+        let what = || format!("cannot attach to {}", place.label);
+        std::thread::Builder::new().name("mach-client".into()).spawn(talk).or_fail(what)?;
+        let name = match told.recv_timeout(ATTACH_WITHIN) {
+            Ok(attached) => attached.map_err(|error| explain_attach(place, error))?,
+            Err(_) => return Err(silent(what(), ATTACH_WITHIN)),
+        };
+        let node = name.map_or_else(|| place.label.clone(), |name| name.to_string());
+        Ok(Client { jobs, node, socket: place.socket.clone() })
+    }
+
+    /// Has the talking thread do something, and waits for it.
+    fn talk<T: Send + 'static>(&self, what: &str, job: impl FnOnce(&Task) -> T + Send + 'static) -> Result<T> {
+        let (tell, told) = mpsc::channel();
+        // A thread that is gone leaves `told` without an answer.
+        let _ = self.jobs.send(Box::new(move |task| drop(tell.send(job(task)))));
+        let answer = told.recv_timeout(ANSWER_WITHIN);
+        answer.map_err(|_| silent(format!("node {} did not {what}", self.node), ANSWER_WITHIN))
     }
 
     /// The node's name.
@@ -75,9 +108,24 @@ impl Client {
     }
 
     /// Calls the node's host port to `what`, e.g. "export a file".
-    pub fn admin<Q: Routine<NamedRight>>(&self, what: &str, request: Q) -> Result<Q::Reply> {
-        let reply = self.task.rpc_within(&self.task.host(), request, Some(ANSWER_WITHIN));
+    pub fn admin<Q>(&self, what: &str, request: Q) -> Result<Q::Reply>
+    where
+        Q: Routine<NamedRight> + Send + 'static,
+        Q::Reply: Send + 'static,
+    {
+        let reply = self.talk(what, move |task| task.rpc(&task.host(), request))?;
         reply.map_err(|error| self.explain(what, error))
+    }
+
+    /// Has the node serve a file; answers the size of the object.
+    pub fn export(&self, path: &str, name: &str, writable: bool) -> Result<u64> {
+        let what = format!("export {path} as `{name}`");
+        let request = node::Export { path: path.to_owned(), name: name.to_owned(), writable };
+        let reply = self.admin(&what, request)?;
+        if reply.problem.is_empty() {
+            return Ok(reply.size);
+        }
+        Err(Failure::new(Exit::Failed, format!("node {} did not {what}", self.node)).because(reply.problem))
     }
 
     /// Name, address and counts of the node.
@@ -114,36 +162,35 @@ impl Client {
     pub fn map(&self, name: &str, from: &str, writable: bool) -> Result<Mapped> {
         let object = self.find(name, from)?;
         let options = MapOptions { writable, ..MapOptions::default() };
-        let mapping = self.task.map(&object, options).map_err(|error| self.explain_map(name, error))?;
+        let mapping = self.talk(&format!("map `{name}`"), move |task| task.map(&object, options))?;
+        let mapping = mapping.map_err(|error| self.explain_map(name, error))?;
         Ok(Mapped { mapping, name: name.to_owned(), node: self.node.clone() })
     }
 
     /// A task record whose bootstrap port is an object, and the token with which a process becomes that task.
     pub fn prepare_task(&self, name: &str, from: &str) -> Result<u64> {
         let object = self.find(name, from)?;
-        let request = node::TaskPrepare { bootstrap: object.copied() };
-        Ok(self.admin("prepare a task", request)?.token)
+        Ok(self.admin("prepare a task", node::TaskPrepare { bootstrap: object.copied() })?.token)
     }
 
     fn find(&self, name: &str, from: &str) -> Result<SendRight> {
-        self.task.look_up(name, from).map_err(|error| {
-            match error.kern() {
-                Some(KernReturn::NameNotCheckedIn) => {
-                    Failure::new(Exit::NotFound, format!("there is no object `{name}`"))
-                        .because(match from {
-                            "*" => format!("no node that {} reaches exports it", self.node),
-                            _ => format!("node {from} does not export it"),
-                        })
-                        .cure("mach object ls shows what there is")
-                        .cure(format!("mach export FILE --name {name}"))
-                }
-                Some(KernReturn::NoSuchHost | KernReturn::HostNotFound) => {
-                    Failure::new(Exit::NotFound, format!("cannot ask node `{from}` for `{name}`"))
-                        .because(format!("{} does not reach a node of that name", self.node))
-                        .cure("mach cluster status")
-                }
-                _ => self.explain(&format!("find `{name}`"), error),
+        let (wanted, host) = (name.to_owned(), from.to_owned());
+        let what = format!("find `{name}`");
+        let found = self.talk(&what, move |task| task.look_up(&wanted, &host))?;
+        found.map_err(|error| match error.kern() {
+            Some(KernReturn::NameNotCheckedIn) => Failure::new(Exit::NotFound, format!("there is no object `{name}`"))
+                .because(match from {
+                    "*" => format!("no node that {} reaches exports it", self.node),
+                    _ => format!("node {from} does not export it"),
+                })
+                .cure("mach object ls")
+                .cure(format!("mach export FILE --name {name}")),
+            Some(KernReturn::NoSuchHost | KernReturn::HostNotFound) => {
+                Failure::new(Exit::NotFound, format!("cannot ask node `{from}` for `{name}`"))
+                    .because(format!("{} does not reach a node of that name", self.node))
+                    .cure("mach cluster status")
             }
+            _ => self.explain(&what, error),
         })
     }
 
@@ -153,9 +200,6 @@ impl Client {
         let failure = Err::<(), _>(error).or_fail(|| format!("node {} did not {what}", self.node)).unwrap_err();
         match code {
             _ if dead => failure.because("the node ended, or whoever served this did").cure("mach cluster status"),
-            Some(KernReturn::NameExists | KernReturn::NameNotYours) => {
-                failure.because("the name is taken").cure("choose another one with --name NAME, or mach object rm NAME")
-            }
             Some(KernReturn::NoAccess) => failure.because("it is not permitted there; the node's log says why"),
             Some(KernReturn::InvalidArgument) => {
                 failure.because("the node cannot use what it was given; its log says why")
@@ -235,6 +279,13 @@ impl View for Mapped {
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         self.mapping.read_at(offset, into).map_err(|error| self.explain("read", offset, error))
     }
+}
+
+fn silent(what: String, patience: Duration) -> Failure {
+    Failure::new(Exit::Failed, what)
+        .because(format!("it did not answer within {}", Span(patience)))
+        .cure("mach cluster status")
+        .cure("look into the node's log; a node that is stuck can be ended with mach cluster down")
 }
 
 fn explain_attach(place: &Place, error: AttachError) -> Failure {

@@ -113,7 +113,7 @@ pub enum Task {
 /// Which node of this machine a command is for.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Target {
-    /// Node of the local cluster: a name, or 2 for n2 [env: MACH_NODE] [default: the first]
+    /// Node of the local cluster: a name, or 2 for n2 [env: MACH_NODE] [default: the first that runs]
     #[arg(long, value_name = "N")]
     pub node: Option<String>,
     /// A node's socket, instead of --node [env: MACH_SOCKET]

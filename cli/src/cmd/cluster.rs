@@ -1,9 +1,11 @@
 //! `mach cluster`: nodes of this machine as one cluster, and the authority of a cluster of real machines.
 
 use std::path::Path;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use proto::NodeName;
+use proto::iface::node;
 use serde::Serialize;
 
 use super::Context;
@@ -18,6 +20,9 @@ use crate::units::{Bytes, Span};
 
 /// How long a token from `mach cluster init` is good.
 const TOKEN_VALID: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a node may take to answer before it is listed as silent.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Carries out one command.
 pub fn run(cx: &Context, command: &args::Cluster) -> Result<()> {
@@ -144,14 +149,10 @@ fn node_row(dir: &NodeDir) -> NodeRow {
         objects: 0,
         socket: dir.socket().display().to_string(),
     };
-    let asked = || {
-        let client = Client::attach(&Place::of(dir))?;
-        Ok::<_, Failure>((client.info()?, client.members()?))
-    };
     if row.pid.is_none() {
         return row;
     }
-    if let Ok((info, members)) = asked() {
+    if let Some((info, members)) = ask(Place::of(dir)) {
         row.state = "up";
         row.address = info.address;
         row.sees = members.iter().filter(|m| matches!(m.state.as_str(), "self" | "alive")).count();
@@ -160,6 +161,18 @@ fn node_row(dir: &NodeDir) -> NodeRow {
         (row.tasks, row.ports, row.objects) = (info.tasks, info.ports, info.objects);
     }
     row
+}
+
+/// What a node says of itself and of others; `None` when it does not answer in time: one that is stopped or stuck must
+/// not stop the list of all others.
+fn ask(place: Place) -> Option<(node::NodeInfo, Vec<node::Member>)> {
+    let (send, receive) = mpsc::channel();
+    // If the node never answers, the thread stays in its call until this command ends.
+    std::thread::spawn(move || {
+        let client = Client::attach(&place).ok()?;
+        send.send((client.info().ok()?, client.members().ok()?)).ok()
+    });
+    receive.recv_timeout(ANSWER_WITHIN).ok()
 }
 
 /// What `init` made, as `--json` prints it.

@@ -2,7 +2,6 @@
 
 use std::path::{Component, Path};
 
-use proto::iface::node;
 use proto::limits::NETNAME_MAX;
 use serde::Serialize;
 
@@ -27,10 +26,9 @@ pub fn run(cx: &Context, args: &args::Export) -> Result<()> {
     let path = full_path(&args.file)?;
     let name = name_of(args, &path)?;
     let client = Client::attach(&cx.place(&args.target)?)?;
-    let what = format!("export {path} as `{name}`");
-    let reply = client.admin(&what, node::Export { path: path.clone(), name, writable: args.writable })?;
+    let size = client.export(&path, &name, args.writable)?;
     let (node, writable) = (client.node().to_owned(), args.writable);
-    let exported = Exported { name: reply.name, node, path, size: reply.size, writable };
+    let exported = Exported { name, node, path, size, writable };
     if cx.out.json() {
         return cx.out.value(&exported);
     }

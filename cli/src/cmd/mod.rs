@@ -13,6 +13,7 @@ use crate::args::{Common, Target};
 use crate::client::Place;
 use crate::failure::Result;
 use crate::out::Out;
+use crate::process::Process;
 use crate::progress::{Progress, Unit};
 use crate::state::{ClusterDir, StateDir};
 
@@ -35,12 +36,15 @@ impl Context {
         Ok(Context { out: Out::new(common.json, common.quiet), cluster, state })
     }
 
-    /// The one node that a command is for: the flags, else `MACH_NODE`, else `MACH_SOCKET`, else the first.
+    /// The one node that a command is for: the flags, else `MACH_NODE`, else `MACH_SOCKET`, else the first
+    /// that runs.
     pub fn place(&self, target: &Target) -> Result<Place> {
         if let Some(place) = self.named_place(target)? {
             return Ok(place);
         }
-        Ok(Place::of(&self.cluster.pick(None)?))
+        let first = self.cluster.pick(None)?;
+        let running = self.cluster.nodes()?.into_iter().find(|n| Process::of_node(n).is_some());
+        Ok(Place::of(&running.unwrap_or(first)))
     }
 
     /// The nodes that a list is about: the one that is named, else all that this machine has.

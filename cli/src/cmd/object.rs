@@ -35,14 +35,16 @@ impl Row for ObjectRow {
         &["NAME", "ROLE", "NODE", ">SIZE", "ACCESS", ">HERE", ">DIRTY", ">USERS", "STATE", ">IN", ">OUT", "FILE"];
 
     fn cells(&self) -> Vec<String> {
+        // The pages of an export are in its file.
+        let cached = |text: String| if self.role == "cache" { text } else { "-".into() };
         vec![
             self.name.clone(),
             self.role.clone(),
             self.node.clone(),
             Bytes(self.size).to_string(),
             access(self.writable).into(),
-            percent(self.resident_pages, self.size),
-            self.dirty_pages.to_string(),
+            cached(percent(self.resident_pages, self.size)),
+            cached(self.dirty_pages.to_string()),
             self.users.to_string(),
             self.state.clone(),
             self.pages_in.to_string(),
@@ -100,25 +102,33 @@ fn show(cx: &Context, args: &args::ObjectName) -> Result<()> {
         if index > 0 {
             cx.out.line("")?;
         }
-        let users = if object.role == "export" { "nodes that map it" } else { "mappings" };
-        cx.out.record(
-            object,
-            &[
-                ("object", object.name.clone()),
-                ("node", format!("{} ({})", object.node, object.role)),
-                ("state", object.state.clone()),
-                ("file", if object.path.is_empty() { "-".into() } else { object.path.clone() }),
-                ("size", format!("{} ({} bytes)", Bytes(object.size), object.size)),
-                ("access", access(object.writable).into()),
-                ("pages here", format!("{} ({})", object.resident_pages, percent(object.resident_pages, object.size))),
-                ("dirty pages", object.dirty_pages.to_string()),
-                (users, object.users.to_string()),
-                ("pages in", object.pages_in.to_string()),
-                ("pages out", object.pages_out.to_string()),
-            ],
-        )?;
+        cx.out.record(object, &lines(object))?;
     }
     Ok(())
+}
+
+fn lines(object: &ObjectRow) -> Vec<(&'static str, String)> {
+    let mut lines = vec![
+        ("object", object.name.clone()),
+        ("node", format!("{} ({})", object.node, object.role)),
+        ("state", object.state.clone()),
+        ("size", format!("{} ({} bytes)", Bytes(object.size), object.size)),
+        ("access", access(object.writable).into()),
+    ];
+    if object.role == "export" {
+        lines.push(("file", object.path.clone()));
+        lines.push(("nodes that map it", object.users.to_string()));
+        lines.push(("pages given out", object.pages_in.to_string()));
+        lines.push(("pages taken back", object.pages_out.to_string()));
+    } else {
+        let here = percent(object.resident_pages, object.size);
+        lines.push(("pages here", format!("{} ({here})", object.resident_pages)));
+        lines.push(("dirty pages", object.dirty_pages.to_string()));
+        lines.push(("mappings", object.users.to_string()));
+        lines.push(("pages fetched", object.pages_in.to_string()));
+        lines.push(("pages returned", object.pages_out.to_string()));
+    }
+    lines
 }
 
 /// What `rm` did, as `--json` prints it.

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proto::NodeName;
-use proto::iface::node;
 use rand::Rng;
 
 use super::{Context, doctor};
@@ -83,6 +82,8 @@ fn play(cx: &Context, args: &args::Demo, guard: &Guard) -> Result<()> {
     read_from_b(cx, args, &mut stage, &mut checks, &mut numbers)?;
     share_between_b_and_c(&mut stage, cx, &mut checks, &mut numbers)?;
     kill_a(&mut stage, cx, &mut checks, &mut numbers)?;
+    // A node that ends kills its tasks, and this process is one as long as it holds a client.
+    stage.clients.clear();
     for node in &mut stage.nodes[1..] {
         let ended = launch::stop(&node.dir, Duration::from_secs(5))?;
         // A node that is reaped here leaves no zombie behind.
@@ -120,10 +121,9 @@ fn set_up(cx: &Context, args: &args::Demo, guard: &Guard) -> Result<Stage> {
         cx.out.note(format!("node {}: process {}, {address}", node.dir.name(), node.child.id()));
     }
     let path = file.to_str().ok_or_else(|| Failure::new(Exit::Usage, "the temporary folder's name is not UTF-8"))?;
-    let export = node::Export { path: path.to_owned(), name: NAME.into(), writable: true };
-    let exported = clients[0].admin("export the file", export)?;
-    cx.out.note(format!("export: `{NAME}` on a, {}, writable", Bytes(exported.size)));
-    Ok(Stage { guard: guard.clone(), nodes, clients, file, size: exported.size })
+    let size = clients[0].export(path, NAME, true)?;
+    cx.out.note(format!("export: `{NAME}` on a, {}, writable", Bytes(size)));
+    Ok(Stage { guard: guard.clone(), nodes, clients, file, size })
 }
 
 /// Random, then sequential reads in a task on B, compared with the file.
