@@ -262,8 +262,8 @@ impl Shell {
 
     fn start(&self, started: Started) {
         if let Some((task, uffd, pidfd)) = started.task {
-            let faults = spawn_local(self.clone().faults(task, uffd));
-            spawn_local(self.clone().process(task, pidfd, faults.abort_handle()));
+            let faults = uffd.map(|uffd| spawn_local(self.clone().faults(task, uffd)).abort_handle());
+            spawn_local(self.clone().process(task, pidfd, faults));
         }
     }
 
@@ -300,7 +300,7 @@ impl Shell {
     }
 
     /// Waits for a task's process to end.
-    async fn process(self, task: TaskId, pidfd: Rc<PidFd>, faults: tokio::task::AbortHandle) {
+    async fn process(self, task: TaskId, pidfd: Rc<PidFd>, faults: Option<tokio::task::AbortHandle>) {
         let ended = async {
             let watched = Async::reader(pidfd.try_clone()?)?;
             watched.when_readable(|p| Ok(if p.has_exited()? { Poll::Ready(()) } else { Poll::Pending })).await
@@ -308,7 +308,7 @@ impl Shell {
         if let Err(error) = ended.await {
             tracing::error!(task = task.0, %error, "a task's process cannot be watched");
         }
-        faults.abort();
+        faults.inspect(|faults| faults.abort());
         self.node.borrow_mut().task_gone(task);
     }
 }

@@ -27,8 +27,8 @@ pub const TRAP_VERSION: u32 = 1;
 /// What the shell has to start after a record.
 #[derive(Debug, Default)]
 pub struct Started {
-    /// A task has attached: serve its faults and watch its process.
-    pub task: Option<(TaskId, Rc<Async<Uffd>>, Rc<PidFd>)>,
+    /// A task has attached: watch its process, and serve its faults if it has memory.
+    pub task: Option<(TaskId, Option<Rc<Async<Uffd>>>, Rc<PidFd>)>,
 }
 
 impl Node {
@@ -212,9 +212,12 @@ impl Node {
         if hello.role() != hello::Role::Thread {
             return Err(ChannelError::OutOfPlace("an agent without a task"));
         }
-        let [uffd]: [OwnedFd; 1] =
-            fds.try_into().map_err(|_| ChannelError::OutOfPlace("a hello without one userfaultfd"))?;
-        let uffd = Rc::new(Async::reader(Uffd::adopt(uffd)?)?);
+        let mut fds = fds.into_iter();
+        let uffd = match (fds.next(), fds.next()) {
+            (None, _) => None,
+            (Some(fd), None) => Some(Rc::new(Async::reader(Uffd::adopt(fd)?)?)),
+            _ => return Err(ChannelError::OutOfPlace("a hello with more than a userfaultfd")),
+        };
         let socket = self.connection(id)?.socket.clone();
         let pid = socket.get().peer_credentials()?.pid;
         let pidfd = Rc::new(socket.get().peer_pidfd()?);
@@ -228,12 +231,14 @@ impl Node {
                 task
             }
         };
-        let welcome = self.welcome(task, &hello).map_err(|code| {
+        let welcome = self.welcome(task, &hello, uffd.is_some()).map_err(|code| {
             tracing::warn!(%code, pid, "a process could not become a task");
             self.task_gone(task);
             ChannelError::OutOfPlace("a task that could not be made")
         })?;
-        self.pmap.task_attach(task, uffd.clone());
+        if let Some(uffd) = &uffd {
+            self.pmap.task_attach(task, uffd.clone());
+        }
         let process = self.processes.get_mut(task).expect("it was prepared");
         process.attached = Some(Attached {
             pid,
@@ -249,9 +254,9 @@ impl Node {
         Ok(Started { task: Some((task, uffd, pidfd)) })
     }
 
-    fn welcome(&mut self, task: TaskId, hello: &Hello) -> Result<Welcome, KernReturn> {
+    fn welcome(&mut self, task: TaskId, hello: &Hello, memory: bool) -> Result<Welcome, KernReturn> {
         let end = hello.arena_start.checked_add(hello.arena_size).ok_or(KernReturn::InvalidArgument)?;
-        let names = self.kernel.task_attach(task, hello.arena_start..end)?;
+        let names = self.kernel.task_attach(task, memory.then_some(hello.arena_start..end))?;
         let space = self.kernel.task_space(task).ok_or(KernReturn::InvalidTask)?;
         let host = self.host.send_right(&mut self.kernel);
         let host_self = self.kernel.give(space, host)?;

@@ -59,14 +59,14 @@ fn op() -> impl Strategy<Value = Op> {
     let named = (n(), n());
     prop_oneof![
         4 => (n(), n()).prop_map(|(s, r)| Op::Allocate(s, r)),
-        1 => (n(), n()).prop_map(|(s, m)| Op::Destroy(s, m)),
+        2 => (n(), n()).prop_map(|(s, m)| Op::Destroy(s, m)),
         2 => (n(), n()).prop_map(|(s, m)| Op::Deallocate(s, m)),
         2 => (n(), n(), n(), -2i8..3).prop_map(|(s, m, r, d)| Op::ModRefs(s, m, r, d)),
         5 => (n(), n(), n(), n()).prop_map(|(s, m, h, t)| Op::Give(s, m, h, t)),
         2 => (n(), n(), n(), n(), n()).prop_map(|(s, m, h, t, u)| Op::Insert(s, m, h, t, u)),
-        12 => (n(), named.clone(), named.clone(), prop::collection::vec(named, 0..3), n())
+        20 => (n(), named.clone(), named.clone(), prop::collection::vec(named, 0..3), n())
             .prop_map(|(from, to, reply, body, how)| Op::Send { from, to, reply, body, how }),
-        8 => (n(), n(), n()).prop_map(|(space, name, how)| Op::Receive { space, name, how }),
+        12 => (n(), n(), n()).prop_map(|(space, name, how)| Op::Receive { space, name, how }),
         2 => n().prop_map(Op::Cancel),
         3 => (n(), n(), n()).prop_map(|(s, m, t)| Op::MoveMember(s, m, t)),
         1 => (n(), n(), n()).prop_map(|(s, m, q)| Op::SetQlimit(s, m, q)),
@@ -112,10 +112,18 @@ struct Run {
 impl Run {
     fn new() -> Run {
         let mut ipc = Ipc::new(Incarnation(1));
-        let spaces = (0..SPACES).map(|i| ipc.space_create(i == 0)).collect();
+        let spaces: Vec<_> = (0..SPACES).map(|i| ipc.space_create(i == 0)).collect();
+        let mut fx = Vec::new();
+        // Each has a port with little room, and can send to that of the next.
+        for (i, space) in spaces.iter().enumerate() {
+            let name = ipc.allocate(*space, RightType::Receive).unwrap();
+            ipc.set_qlimit(*space, name, 1, &mut fx).unwrap();
+            let right = ipc.extract_right(*space, name, Disposition::MakeSend, &mut fx).unwrap();
+            ipc.insert_right_for(spaces[(i + 1) % SPACES], right, &mut fx).unwrap();
+        }
         Run {
             ipc,
-            fx: Vec::new(),
+            fx,
             spaces,
             held: Vec::new(),
             kernel_ports: Vec::new(),
@@ -141,8 +149,31 @@ impl Run {
         names.get(n).map_or_else(|| none[n - names.len()], |(name, _)| *name)
     }
 
+    /// Mostly a name with one of these type bits.
+    fn name_with(&self, space: SpaceId, n: u8, bits: u32) -> PortName {
+        let fitting: Vec<_> = self.ipc.names(space).unwrap().into_iter().filter(|(_, b)| b & bits != 0).collect();
+        match n {
+            0..16 => self.name(space, n / 2),
+            _ if fitting.is_empty() => self.name(space, n),
+            n => fitting[n as usize % fitting.len()].0,
+        }
+    }
+
+    /// Mostly a name that can be sent to.
+    fn destination(&self, space: SpaceId, (name, how): Named) -> NamedRight {
+        let name = self.name_with(space, name, 0x7_0000);
+        let mut named = self.fitting(space, name, how);
+        if named.disposition == Disposition::MoveReceive {
+            named.disposition = Disposition::MakeSend;
+        }
+        named
+    }
+
     fn named(&self, space: SpaceId, (name, how): Named) -> NamedRight {
-        let name = self.name(space, name);
+        self.fitting(space, self.name(space, name), how)
+    }
+
+    fn fitting(&self, space: SpaceId, name: PortName, how: u8) -> NamedRight {
         // Mostly a disposition that the name can give.
         let fitting =
             DISPOSITIONS.into_iter().filter(|d| match self.ipc.names(space).unwrap().iter().find(|n| n.0 == name) {
@@ -221,20 +252,27 @@ impl Run {
             }
             Op::MoveMember(s, m, t) => {
                 let s = self.space(s);
-                let _ = self.ipc.move_member(s, self.name(s, m), self.name(s, t), &mut self.fx);
+                let _ = self.ipc.move_member(
+                    s,
+                    self.name_with(s, m, 0x2_0000),
+                    self.name_with(s, t, 0x8_0000),
+                    &mut self.fx,
+                );
             }
             Op::SetQlimit(s, m, q) => {
                 let s = self.space(s);
-                let _ = self.ipc.set_qlimit(s, self.name(s, m), u32::from(q % 4), &mut self.fx);
+                let _ = self.ipc.set_qlimit(s, self.name_with(s, m, 0x2_0000), u32::from(q % 4), &mut self.fx);
             }
             Op::Request { space, name, kind, sync, notify } => {
                 let s = self.space(space);
-                let (kind, name) = (KINDS[kind as usize % 3], self.name(s, name));
+                let (kind, name) = (KINDS[kind as usize % 3], self.name_with(s, name, 0x7_0000));
                 let notify = match notify {
                     0..32 => Right::Null,
                     n => {
                         let how = Disposition::MakeSendOnce;
-                        self.ipc.extract_right(s, self.name(s, n), how, &mut self.fx).unwrap_or(Right::Null)
+                        self.ipc
+                            .extract_right(s, self.name_with(s, n, 0x2_0000), how, &mut self.fx)
+                            .unwrap_or(Right::Null)
                     }
                 };
                 let asked = self.ipc.request_notification(s, name, kind, u32::from(sync % 3), notify, &mut self.fx);
@@ -324,10 +362,7 @@ impl Run {
         let s = self.space(from);
         self.last_id += 1;
         let id = self.last_id;
-        let mut remote = self.named(s, to);
-        if remote.disposition == Disposition::MoveReceive {
-            remote.disposition = Disposition::MakeSend;
-        }
+        let remote = self.destination(s, to);
         let mut local = self.named(s, reply);
         if local.disposition == Disposition::MoveReceive {
             local = NamedRight::NULL;
@@ -358,7 +393,7 @@ impl Run {
 
     fn receive(&mut self, space: u8, name: u8, how: u8) {
         let s = self.space(space);
-        let name = self.name(s, name);
+        let name = self.name_with(s, name, 0xA_0000);
         let wait = if how % 2 == 0 { Wait::Poll } else { Wait::Block(self.waiter(None)) };
         let limit = (how / 2 % 4 == 0).then_some(4);
         let options = ReceiveOptions { wait, limit, large: how / 8 % 2 == 0 };
@@ -423,16 +458,14 @@ impl Run {
             self.ipc.space_destroy(self.spaces[n], &mut self.fx);
             self.ipc.check();
         }
-        while !self.held.is_empty() || !self.kernel_ports.is_empty() {
-            for right in std::mem::take(&mut self.held) {
-                self.ipc.release(right, &mut self.fx);
-            }
-            for port in std::mem::take(&mut self.kernel_ports) {
-                self.ipc.kernel_port_destroy(port, &mut self.fx);
-            }
-            while let Some(got) = self.ipc.kernel_receive(&mut self.fx) {
-                self.ipc.release_message(got.message, &mut self.fx);
-            }
+        for right in std::mem::take(&mut self.held) {
+            self.ipc.release(right, &mut self.fx);
+        }
+        for port in std::mem::take(&mut self.kernel_ports) {
+            self.ipc.kernel_port_destroy(port, &mut self.fx);
+        }
+        while let Some(got) = self.ipc.kernel_receive(&mut self.fx) {
+            self.ipc.release_message(got.message, &mut self.fx);
         }
         self.ipc.check();
         for effect in std::mem::take(&mut self.fx) {
@@ -445,7 +478,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40_000, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn random_calls_keep_every_invariant(ops in prop::collection::vec(op(), 1..150)) {
@@ -480,5 +513,5 @@ fn the_random_calls_reach_what_they_are_to_test() {
         run.end();
     }
     let Tally { sent, received, blocked, notified } = all;
-    assert!(sent > 500 && received > 200 && blocked > 30 && notified > 30, "{sent} {received} {blocked} {notified}");
+    assert!(sent > 500 && received > 300 && blocked > 40 && notified > 60, "{sent} {received} {blocked} {notified}");
 }

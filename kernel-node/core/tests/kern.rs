@@ -117,7 +117,7 @@ impl World {
         let pager = kernel.ipc.space_create(true);
         let object = kernel.ipc.allocate(pager, RightType::Receive).unwrap();
         let task = kernel.task_create(kernel_core::ipc::Right::Null).unwrap();
-        let names = kernel.task_attach(task, ARENA).unwrap();
+        let names = kernel.task_attach(task, Some(ARENA)).unwrap();
         let space = kernel.task_space(task).unwrap();
         let reply = kernel.ipc.allocate(space, RightType::Receive).unwrap();
         let (memory, effects) = (Memory::default(), Vec::new());

@@ -18,7 +18,7 @@ pub struct Task {
     pub(super) port: PortId,
     /// Its bootstrap port; a right in the kernel's hands.
     pub(super) bootstrap: Right,
-    /// Whether its address map exists, i.e. its process has attached.
+    /// Whether its process has attached.
     attached: bool,
 }
 
@@ -54,16 +54,19 @@ impl Kernel {
         Ok(task)
     }
 
-    /// A process has become the task; `arena` is the range of its addresses that the kernel may use.
+    /// A process has become the task; `arena` is the range of its addresses that the kernel may use. Without one the task
+    /// has ports and no memory: `vm_*` on it answer `InvalidTask`.
     ///
     /// Errors: `InvalidTask` none such; `NameExists` a process is there already; `InvalidArgument` a bad arena;
     /// `NoSpace` or `ResourceShortage` no room for the names.
-    pub fn task_attach(&mut self, task: TaskId, arena: Range<u64>) -> Result<NewTask, KernReturn> {
+    pub fn task_attach(&mut self, task: TaskId, arena: Option<Range<u64>>) -> Result<NewTask, KernReturn> {
         let record = self.tasks.get_mut(&task).ok_or(KernReturn::InvalidTask)?;
         if record.attached {
             return Err(KernReturn::NameExists);
         }
-        self.vm.task_create(task, arena)?;
+        if let Some(arena) = arena {
+            self.vm.task_create(task, arena)?;
+        }
         record.attached = true;
         let space = record.space;
         let task_self = self.ipc.make_send(record.port);

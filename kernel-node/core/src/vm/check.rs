@@ -57,9 +57,10 @@ impl Vm {
             "has pages".into()
         })?;
         ensure(o.state != ObjectState::Dead || c.requested + c.requested_ahead == 0, || "asks a dead pager".into())?;
-        let due: u64 = o.ahead.values().map(|r| r.due).sum();
-        ensure(due == c.requested_ahead, || format!("{due} pages due of {} read ahead", c.requested_ahead))?;
-        ensure(o.ahead.values().all(|r| r.due > 0), || "a run of read-ahead with nothing due".into())?;
+        let due: Vec<u64> = o.ahead.iter().flat_map(|(first, r)| *first..first + r.pages).collect();
+        let ahead = Page::Requested { ahead: true };
+        let agree = due.len() as u64 == c.requested_ahead && due.iter().all(|p| o.pages.get(*p) == ahead);
+        ensure(agree && due.is_sorted_by(|a, b| a < b), || format!("{due:?} due of {}", c.requested_ahead))?;
         if let Some(first) = o.jobs.front() {
             ensure(matches!(first, Job::Lock(_)), || "a call waits for nothing".into())?;
         }

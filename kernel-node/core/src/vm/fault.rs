@@ -208,8 +208,7 @@ impl Vm {
                 object.pages.set(page, Page::Requested { ahead: true });
             }
             let address = view.address_of(run.start);
-            let record =
-                AheadRun { pages, due: pages, task: view.task, address, marker: marker.take(), settled: false };
+            let record = AheadRun { pages, task: view.task, address, marker: marker.take(), settled: false };
             object.ahead.insert(run.start, record);
             self.counters.read_ahead_requests += 1;
             self.counters.read_ahead_pages += pages;
@@ -237,7 +236,7 @@ impl Vm {
             for (first, _) in object.ahead_runs(window.clone()) {
                 let run = object.ahead.get_mut(&first).expect("just listed");
                 if !std::mem::replace(&mut run.settled, true) {
-                    pages += run.due;
+                    pages += run.pages;
                 }
             }
         }

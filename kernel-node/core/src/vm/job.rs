@@ -303,7 +303,8 @@ impl Vm {
             }
             Then::Terminate => return self.terminate_returned(id, cx),
         }
-        if job.flush || job.lock.is_some() {
+        // Whatever it asked for, the pager may have taken an unlock that crossed it for answered.
+        if job.flush || matches!(job.then, Then::LockCompleted { .. }) {
             let object = &mut self.objects[id];
             let asked: Vec<u64> = object.waits.range(job.all.clone()).map(|(p, _)| *p).collect();
             for page in asked {

@@ -243,12 +243,13 @@ impl Vm {
             let run = ahead.iter().find(|(first, r)| (*first..*first + r.pages).contains(&page)).map(|(_, r)| r);
             let waited = object.waits.contains_key(&page);
             let r = Resident {
-                ahead: run.is_some_and(|r| !r.settled) && object.pages.get(page).is_requested(),
+                ahead: run.is_some_and(|r| !r.settled),
                 marker: run.is_some_and(|r| r.marker == Some(page)) && !waited,
                 ..template
             };
-            object.answered(page, Page::Resident(r));
+            object.pages.set(page, Page::Resident(r));
         }
+        object.ahead_arrived(pages.clone());
         match bytes {
             Some(_) => {
                 object.pages_in += pages.end - pages.start;

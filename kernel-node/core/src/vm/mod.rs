@@ -119,17 +119,19 @@ impl Vm {
         Ok(())
     }
 
-    /// The task's process is dead: its entries, waiting threads, orders and msyncs go, and objects that nobody else maps.
+    /// The task's process is dead: its entries, waiting threads and orders go, and objects that nobody else maps;
+    /// msyncs of its memory end with `Aborted`.
     ///
     /// Conditions: no thread of the process runs any more, so that nothing of its memory has to be protected. A task that
     /// is unknown is ignored.
     /// Source: spec [vm.map.10].
     pub fn task_gone(&mut self, task: TaskId, cx: &mut VmCx<'_>) {
         let Some(map) = self.tasks.get(&task) else { return };
-        self.remove_entries(task, map.arena(), false, cx);
-        self.orders_gone(task);
+        let arena = map.arena();
         let msyncs: Vec<Ticket> = self.msyncs.iter().filter(|(_, m)| m.task == task).map(|(t, _)| *t).collect();
-        msyncs.into_iter().for_each(|t| self.end_msync(t));
+        msyncs.into_iter().for_each(|t| self.end_msync(t, KernReturn::Aborted, cx));
+        self.remove_entries(task, arena, false, cx);
+        self.orders_gone(task);
         self.tasks.remove(&task);
     }
 
@@ -161,7 +163,7 @@ impl Vm {
                         self.waited_too_long(object, page, cx);
                     }
                 }
-                Timer::Msync { ticket } => self.msync_timed_out(ticket, cx),
+                Timer::Msync { ticket } => self.end_msync(ticket, KernReturn::TimedOut, cx),
             }
         }
     }

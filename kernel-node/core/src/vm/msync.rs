@@ -143,23 +143,16 @@ impl Vm {
         msync.parts -= 1;
         if msync.parts == 0 {
             let result = msync.result;
-            self.end_msync(ticket);
-            cx.out.push(VmEvent::MsyncDone { ticket, result });
+            self.end_msync(ticket, result, cx);
         }
     }
 
-    /// The deadline of an msync passed.
-    pub(super) fn msync_timed_out(&mut self, ticket: Ticket, cx: &mut VmCx<'_>) {
-        if self.msyncs.contains_key(&ticket) {
-            self.end_msync(ticket);
-            cx.out.push(VmEvent::MsyncDone { ticket, result: KernReturn::TimedOut });
-        }
-    }
-
-    /// Forgets an msync. What it began goes on, and an answer to its synchronize is matched and dropped.
-    pub(super) fn end_msync(&mut self, ticket: Ticket) {
+    /// Tells the caller of an msync the result and forgets it. What it began goes on, and an answer to its synchronize is
+    /// matched and dropped.
+    pub(super) fn end_msync(&mut self, ticket: Ticket, result: KernReturn, cx: &mut VmCx<'_>) {
         if let Some(msync) = self.msyncs.remove(&ticket) {
             self.timers.remove(&(msync.deadline, Timer::Msync { ticket }));
+            cx.out.push(VmEvent::MsyncDone { ticket, result });
         }
     }
 }

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
+use proto::PAGE_SIZE;
+
 use crate::{TaskId, Time};
 
 use super::event::Ticket;
@@ -99,7 +101,7 @@ pub(super) struct Object {
     pub jobs: VecDeque<Job>,
     /// When the first of them is to be looked at again, as it stands among the timers.
     pub timer: Option<Time>,
-    /// Requests of read-ahead that are not wholly answered, by first page; disjoint.
+    /// What read-ahead has asked for and has not got, by first page; disjoint, and exactly the pages in that state.
     pub ahead: BTreeMap<u64, AheadRun>,
     /// Pages that threads just got, and until when they keep them; by time.
     pub holds: VecDeque<(Time, u64)>,
@@ -111,13 +113,11 @@ pub(super) struct Object {
     pub pages_out: u64,
 }
 
-/// One data_request of read-ahead.
+/// What is left of one data_request of read-ahead: pages in a row, all of them due.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AheadRun {
-    /// Pages asked for.
+    /// How many.
     pub pages: u64,
-    /// Of these, pages that are still in state `Requested`.
-    pub due: u64,
     /// Where the task that caused it sees the first page.
     pub task: TaskId,
     /// As `task`.
@@ -168,16 +168,21 @@ impl Object {
 
     /// An outstanding request of `page` is answered (or given up): its state becomes `new`.
     pub fn answered(&mut self, page: u64, new: Page) {
-        let old = self.pages.set(page, new);
-        if old != (Page::Requested { ahead: true }) {
-            return;
+        if self.pages.set(page, new) == (Page::Requested { ahead: true }) {
+            self.ahead_arrived(page..page + 1);
         }
-        let Some((first, run)) = self.ahead.range_mut(..=page).next_back() else { return };
-        if page < *first + run.pages {
-            run.due -= 1;
-            if run.due == 0 {
-                let first = *first;
-                self.ahead.remove(&first);
+    }
+
+    /// Read-ahead no longer waits for `pages`, or for those of them that it waits for.
+    pub fn ahead_arrived(&mut self, pages: Range<u64>) {
+        for (first, run) in self.ahead_runs(pages.clone()) {
+            self.ahead.remove(&first);
+            let end = first + run.pages;
+            for part in [first..pages.start.min(end), pages.end.max(first)..end] {
+                if !part.is_empty() {
+                    let address = run.address + (part.start - first) * PAGE_SIZE;
+                    self.ahead.insert(part.start, AheadRun { pages: part.end - part.start, address, ..run });
+                }
             }
         }
     }
