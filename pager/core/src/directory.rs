@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use proto::limits::{CLIENT_PAGES_MAX, DIRECTORY_RUNS_MAX, OBJECT_CLIENTS_MAX, PAGE_WAITERS_MAX, PAGER_RUN_PAGES_MAX};
+use proto::limits::{CLIENT_PAGES_MAX, OBJECT_CLIENTS_MAX, PAGE_WAITERS_MAX, PAGER_RUN_PAGES_MAX};
 use proto::{KernReturn, PAGE_SIZE, Prot, TraceId};
 use smallvec::SmallVec;
 
@@ -29,6 +29,12 @@ impl Default for Config {
     }
 }
 
+/// The bound, or a small one that a test can reach.
+#[cfg(not(test))]
+pub(crate) use proto::limits::DIRECTORY_RUNS_MAX;
+#[cfg(test)]
+pub(crate) const DIRECTORY_RUNS_MAX: usize = 2000;
+
 /// Several kernels, by id; sorted.
 pub(crate) type Clients = SmallVec<[ClientId; 4]>;
 
@@ -38,8 +44,6 @@ pub(crate) struct Cell {
     pub writer: Option<ClientId>,
     /// Sorted; empty while there is a writer.
     pub readers: SmallVec<[ClientId; 2]>,
-    /// When the last grant was sent.
-    pub granted: Time,
     /// The operation under way.
     pub busy: Option<Ticket>,
     /// Who waits, in order of arrival.
@@ -78,7 +82,6 @@ impl Cell {
         (quiet(a) && quiet(b) && same).then(|| {
             let mut both = a.clone();
             b.readers.iter().for_each(|r| both.add_reader(*r));
-            both.granted = a.granted.max(b.granted);
             both
         })
     }
@@ -144,6 +147,8 @@ pub struct Directory<D> {
     pub(crate) cells: Runs<Cell>,
     pub(crate) ops: BTreeMap<Ticket, Op>,
     pub(crate) timers: BTreeSet<(Time, Ticket)>,
+    /// Grants that are to be held for a while yet, by age.
+    pub(crate) recent: VecDeque<(Time, Pages)>,
     pub(crate) back: WriteBack<D>,
     #[cfg(test)]
     pub(crate) fault: crate::model::Fault,
@@ -160,6 +165,7 @@ impl<D: Bulk> Directory<D> {
             cells: Runs::default(),
             ops: BTreeMap::new(),
             timers: BTreeSet::new(),
+            recent: VecDeque::new(),
             back: WriteBack::default(),
             #[cfg(test)]
             fault: Default::default(),

@@ -44,42 +44,40 @@ impl<D: Bulk> Directory<D> {
     /// Serves the lines of `pages` as far as that goes.
     pub(crate) fn pump(&mut self, now: Time, pages: Pages, out: &mut Vec<Output<D>>) {
         let mut at = pages.start;
-        while let Some((run, granted, plan)) = self.next_plan(Pages::new(at, pages.end)) {
+        while let Some((run, plan)) = self.next_plan(Pages::new(at, pages.end)) {
             self.cells.change(run, |_, cell| {
                 cell.waiting.pop_front();
             });
-            self.begin(now, run, granted, plan, out);
+            let until = self.held_until(now, run);
+            self.begin(now, run, until, plan, out);
             // What was served at once may leave another at the head of the line.
             at = run.start;
         }
     }
 
-    /// The first run of `pages` whose line can move, as far as it moves in the same way, and when it was granted last.
-    fn next_plan(&self, pages: Pages) -> Option<(Pages, Time, Plan)> {
-        let mut found: Option<(Pages, Time, Plan)> = None;
+    /// The first run of `pages` whose line can move, as far as it moves in the same way.
+    fn next_plan(&self, pages: Pages) -> Option<(Pages, Plan)> {
+        let mut found: Option<(Pages, Plan)> = None;
         for (run, cell) in self.cells.overlapping(pages) {
             let run = run.intersect(pages);
             let head = cell.waiting.front().filter(|_| cell.busy.is_none());
             match (&mut found, head) {
                 (None, None) => {}
-                (None, Some(w)) => found = Some((run, cell.granted, Plan::new(cell, *w))),
-                (Some((all, granted, plan)), Some(w)) if all.end == run.start && *plan == Plan::new(cell, *w) => {
-                    all.end = run.end;
-                    *granted = cell.granted.max(*granted);
+                (None, Some(w)) => found = Some((run, Plan::new(cell, *w))),
+                (Some((all, plan)), Some(w)) if all.end == run.start && *plan == Plan::new(cell, *w) => {
+                    all.end = run.end
                 }
                 _ => break,
             }
-            if found.as_ref().is_some_and(|(all, ..)| all.len() >= PAGER_RUN_PAGES_MAX) {
+            if found.as_ref().is_some_and(|(all, _)| all.len() >= PAGER_RUN_PAGES_MAX) {
                 break;
             }
         }
-        found.map(|(all, granted, plan)| {
-            (Pages::new(all.start, all.end.min(all.start + PAGER_RUN_PAGES_MAX)), granted, plan)
-        })
+        found.map(|(all, plan)| (Pages::new(all.start, all.end.min(all.start + PAGER_RUN_PAGES_MAX)), plan))
     }
 
-    /// Begins to serve the request that was at the head of the line of `pages`.
-    fn begin(&mut self, now: Time, pages: Pages, granted: Time, plan: Plan, out: &mut Vec<Output<D>>) {
+    /// Begins to serve the request that was at the head of the line of `pages`, which nobody loses before `until`.
+    fn begin(&mut self, now: Time, pages: Pages, until: Time, plan: Plan, out: &mut Vec<Output<D>>) {
         let Plan { waiter, holds, recall } = plan;
         if waiter.kind == Kind::Unlock && !holds && !self.planted_answers_stale_unlock() {
             self.answered(waiter.client, pages.len());
@@ -96,8 +94,7 @@ impl<D: Bulk> Directory<D> {
         if recall.is_empty() || self.planted_grants_without_recall() {
             return self.grant(now, pages, waiter, out);
         }
-        let until = granted.after(self.config.hold_ns);
-        if now < until && granted > Time(0) {
+        if now < until {
             let ticket = self.add_op(pages, waiter, Phase::Hold { until });
             self.timers.insert((until, ticket));
         } else {
@@ -190,8 +187,9 @@ impl<D: Bulk> Directory<D> {
         let write = access.contains(Prot::WRITE);
         self.cells.change(pages, |_, cell| {
             let writes = write || cell.writer == Some(client);
-            hold(cell, client, writes, now);
+            hold(cell, client, writes);
         });
+        self.granted(now, pages);
         let lock = if write { Prot::empty() } else { Prot::WRITE };
         out.push(grant_message(client, pages, lock, trace));
     }
@@ -217,7 +215,8 @@ impl<D: Bulk> Directory<D> {
         let write = access.contains(Prot::WRITE);
         let lock = if write { Prot::empty() } else { Prot::WRITE };
         if self.writable {
-            self.cells.change(pages, |_, cell| hold(cell, client, write, now));
+            self.cells.change(pages, |_, cell| hold(cell, client, write));
+            self.granted(now, pages);
         }
         out.push(match piece {
             Piece::Data(data) => Output::Supply { client, pages, data, lock, trace },
@@ -265,7 +264,7 @@ impl<D: Bulk> Directory<D> {
         let holders: Vec<(Pages, Plan)> =
             self.cells.overlapping(op.pages).map(|(run, cell)| (run, Plan::new(cell, op.waiter))).collect();
         for (run, plan) in holders {
-            self.begin(now, run.intersect(op.pages), Time(0), plan, out);
+            self.begin(now, run.intersect(op.pages), now, plan, out);
         }
         self.pump(now, op.pages, out);
         self.cells.join(op.pages);
@@ -313,6 +312,28 @@ impl<D: Bulk> Directory<D> {
         Some(op)
     }
 
+    /// Remembers a grant for as long as it is to be held. Beyond the bound the oldest are forgotten, which costs a thread
+    /// its turn at worst.
+    fn granted(&mut self, now: Time, pages: Pages) {
+        let hold_ns = self.config.hold_ns;
+        while self
+            .recent
+            .front()
+            .is_some_and(|(at, _)| self.recent.len() >= RECENT_GRANTS_MAX || at.after(hold_ns) <= now)
+        {
+            self.recent.pop_front();
+        }
+        if hold_ns > 0 {
+            self.recent.push_back((now, pages));
+        }
+    }
+
+    /// Until when the last grant of a page of `pages` is to be held; a time that is past when there is none.
+    fn held_until(&self, now: Time, pages: Pages) -> Time {
+        let last = self.recent.iter().rev().find(|(_, granted)| !granted.intersect(pages).is_empty());
+        last.map_or(now, |(at, _)| at.after(self.config.hold_ns))
+    }
+
     fn holds_any(&self, pages: Pages, client: ClientId) -> bool {
         self.cells.overlapping(pages).any(|(_, cell)| cell.holds(client))
     }
@@ -351,13 +372,16 @@ impl<D> Directory<D> {
     }
 }
 
+/// Grants that are remembered as recent.
+const RECENT_GRANTS_MAX: usize = 256;
+
 /// Whether the lock requests that serve `waiter` take pages away, rather than only the right to write them.
 fn flushes(waiter: &Waiter) -> bool {
     waiter.client == PAGER || waiter.access.contains(Prot::WRITE)
 }
 
 /// Notes that `client` may have a copy now.
-fn hold(cell: &mut Cell, client: ClientId, writes: bool, now: Time) {
+fn hold(cell: &mut Cell, client: ClientId, writes: bool) {
     if writes {
         cell.writer = Some(client);
         cell.readers.clear();
@@ -365,5 +389,4 @@ fn hold(cell: &mut Cell, client: ClientId, writes: bool, now: Time) {
         cell.drop_holder(client);
         cell.add_reader(client);
     }
-    cell.granted = now;
 }

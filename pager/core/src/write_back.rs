@@ -225,8 +225,10 @@ impl<D: Bulk> WriteBack<D> {
         }
     }
 
-    /// Begins the writes in `pages` that wait for no other.
+    /// Begins the writes in and beside `pages` that wait for no other. Beside: what is left of a run that was cut there
+    /// may have waited for the part that is gone.
     fn launch(&mut self, pages: Pages, out: &mut Vec<Output<D>>) {
+        let pages = Pages::new(pages.start.saturating_sub(1), pages.end.saturating_add(1));
         let waiting = self.kept.overlapping(pages).filter(|(_, kept)| kept.state == State::Waiting);
         let free = waiting.filter(|(run, _)| self.flying.overlapping(*run).next().is_none());
         let free: Vec<Pages> = free.map(|(run, _)| run).collect();
