@@ -7,6 +7,10 @@
 //!
 //! Terminating an object and syncing a range are lock requests, too, that the kernel makes itself.
 //!
+//! The kernel evicts of its own accord only what its pager has confirmed to have: an answer that the pager sent before it
+//! got the returned bytes may still be under way, and would bring the old ones back. A lock request of the pager is such
+//! a confirmation, `memory_object_synchronize_completed` another: neither overtakes a supply.
+//!
 //! One step takes its pages from the writers in an order that loses no write (uffd-rules 13): write-protect in every
 //! task, then read out, then discard.
 
@@ -45,6 +49,8 @@ pub(super) struct LockJob {
     pub should_return: ShouldReturn,
     /// Whether the pages go.
     pub flush: bool,
+    /// Only pages go that need not be returned.
+    pub clean_only: bool,
     /// The new lock, if it changes.
     pub lock: Option<Lock>,
     /// Not before.
@@ -60,6 +66,8 @@ pub(super) enum Then {
     LockCompleted { ticket: Option<Ticket>, offset: u64, length: u64 },
     /// `memory_object_synchronize`, for an msync.
     Synchronize { ticket: Ticket, offset: u64, length: u64, flags: u32 },
+    /// Nothing.
+    Nothing,
     /// `memory_object_terminate`, unless the object is in use again.
     Terminate,
 }
@@ -104,6 +112,9 @@ impl LockJob {
     }
 
     fn affects(&self, r: Resident) -> bool {
+        if self.clean_only {
+            return !r.dirty && !r.precious;
+        }
         self.evicts() || self.returns(r) || self.lock.is_some_and(|l| l != r.lock)
     }
 
@@ -301,6 +312,7 @@ impl Vm {
             Then::Synchronize { ticket, offset, length, flags } => {
                 self.send_synchronize(id, ticket, offset, length, flags, cx);
             }
+            Then::Nothing => {}
             Then::Terminate => return self.terminate_returned(id, cx),
         }
         // Whatever it asked for, the pager may have taken an unlock that crossed it for answered.
@@ -331,7 +343,9 @@ impl Vm {
             pages: 0..PAGES_MAX,
             all: 0..PAGES_MAX,
             should_return: ShouldReturn::Dirty,
-            flush: true,
+            // They go with the object. Until then it may be mapped again, and has them still.
+            flush: false,
+            clean_only: false,
             lock: None,
             ready_at: cx.now,
             then: Then::Terminate,

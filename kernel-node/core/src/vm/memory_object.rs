@@ -112,7 +112,7 @@ impl Vm {
         let ready_at = self.hold_end(id, &pages, flush, lock, cx.now);
         let then = Then::LockCompleted { ticket: reply, offset, length: size };
         let all = pages.clone();
-        self.submit(id, Job::Lock(LockJob { pages, all, should_return, flush, lock, ready_at, then }), cx);
+        self.submit(id, Job::Lock(LockJob { pages, all, should_return, flush, clean_only: false, lock, ready_at, then }), cx);
     }
 
     /// The pager wants no more to do with the object: it is terminated, and dead for those who map it.

@@ -24,8 +24,8 @@ pub(super) struct Msync {
 }
 
 impl Vm {
-    /// Returns the written pages of a range to their pagers (which keep copies here, unless `INVALIDATE`) and waits until
-    /// the pagers say that they are durable, unless `ASYNCHRONOUS`.
+    /// Returns the written pages of a range to their pagers and waits until the pagers say that they are durable,
+    /// unless `ASYNCHRONOUS`. With `INVALIDATE` the pages leave this kernel once their pagers have said so.
     ///
     /// Conditions: `Ok` means that [`VmEvent::MsyncDone`] with `ticket` follows, once; it may be in `out` already. Memory
     /// without a pager is passed over.
@@ -82,7 +82,8 @@ impl Vm {
             all: pages.clone(),
             pages,
             should_return: ShouldReturn::Dirty,
-            flush: flags & sync::INVALIDATE != 0,
+            flush: false,
+            clean_only: false,
             lock: None,
             ready_at: cx.now,
             then: Then::Synchronize { ticket, offset, length, flags },
@@ -103,13 +104,17 @@ impl Vm {
         if !self.msyncs.contains_key(&ticket) {
             return;
         }
+        let invalidate = flags & sync::INVALIDATE != 0;
         if flags & sync::ASYNCHRONOUS != 0 {
-            return self.msync_part_done(ticket, KernReturn::Success, cx);
+            self.msync_part_done(ticket, KernReturn::Success, cx);
+            if !invalidate {
+                return;
+            }
         }
         if self.objects[id].syncs.len() >= proto::limits::SYNCHRONIZES_MAX {
             return self.msync_part_done(ticket, KernReturn::ResourceShortage, cx);
         }
-        self.objects[id].syncs.push_back(ObjectSync { ticket, offset, length });
+        self.objects[id].syncs.push_back(ObjectSync { ticket, offset, length, invalidate });
         self.to_pager(id, ToPager::Synchronize { offset, length, flags }, cx);
     }
 
@@ -128,10 +133,29 @@ impl Vm {
         match object.syncs.iter().position(|s| (s.offset, s.length) == (offset, length)) {
             Some(at) => {
                 let sync = object.syncs.remove(at).expect("just found");
+                if sync.invalidate && result == KernReturn::Success {
+                    self.invalidate(id, offset, length, cx);
+                }
                 self.msync_part_done(sync.ticket, result, cx);
             }
             None => self.counters.bad_calls += 1,
         }
+    }
+
+    /// The pager has what was written to a range: pages that nobody has written to since go.
+    fn invalidate(&mut self, id: ObjectId, offset: u64, length: u64, cx: &mut VmCx<'_>) {
+        let pages = offset / PAGE_SIZE..(offset + length) / PAGE_SIZE;
+        let job = LockJob {
+            all: pages.clone(),
+            pages,
+            should_return: ShouldReturn::None,
+            flush: true,
+            clean_only: true,
+            lock: None,
+            ready_at: cx.now,
+            then: Then::Nothing,
+        };
+        self.submit(id, Job::Lock(job), cx);
     }
 
     /// One part of an msync is done; with the last one its caller hears the result.

@@ -137,6 +137,8 @@ pub(super) struct ObjectSync {
     pub offset: u64,
     /// As in the call.
     pub length: u64,
+    /// The pages go when the pager has confirmed.
+    pub invalidate: bool,
 }
 
 impl Object {
