@@ -2,7 +2,8 @@
 //!
 //! Every member that has not left and to which there is no link is dialed, at its own address and at those of seeds that
 //! turned out to be it; every seed is dialed until it is known who it is. Attempts are spaced further and further apart.
-//! Both ends do this; [`greet`](crate::greet) sees to it that one link comes of it.
+//! Both ends do this, and [`greet`](crate::greet) sees to it that one link comes of it; but handshakes cost, so of two
+//! nodes that know each other the one whose name sorts first holds back a while.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,8 +35,8 @@ struct Attempts {
 }
 
 impl Attempts {
-    fn fresh() -> Attempts {
-        Attempts { busy: false, failures: 0, next: Instant::now() }
+    fn after(wait: Duration) -> Attempts {
+        Attempts { busy: false, failures: 0, next: Instant::now() + wait }
     }
 }
 
@@ -51,18 +52,39 @@ enum SeedIs {
 /// What is being dialed, what failed, and when to try again.
 #[derive(Debug)]
 pub(crate) struct Dials {
+    me: NodeName,
+    times: Times,
     seeds: BTreeMap<SocketAddr, SeedIs>,
     attempts: BTreeMap<Target, Attempts>,
 }
 
 impl Dials {
-    pub fn new(seeds: Vec<SocketAddr>) -> Dials {
-        Dials { seeds: seeds.into_iter().map(|s| (s, SeedIs::Unknown)).collect(), attempts: BTreeMap::new() }
+    pub fn new(me: NodeName, times: Times, seeds: Vec<SocketAddr>) -> Dials {
+        let seeds = seeds.into_iter().map(|s| (s, SeedIs::Unknown)).collect();
+        Dials { me, times, seeds, attempts: BTreeMap::new() }
     }
 
     pub fn add_seed(&mut self, address: SocketAddr) {
         self.seeds.insert(address, SeedIs::Unknown);
-        self.attempts.insert(Target::Seed(address), Attempts::fresh());
+        self.attempts.insert(Target::Seed(address), Attempts::after(Duration::ZERO));
+    }
+
+    /// How long to leave it to the other one.
+    fn grace(&self, target: &Target) -> Duration {
+        match target {
+            Target::Member(name) if self.me < *name => self.times.dead_after / 4,
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn attempts(&mut self, target: Target) -> &mut Attempts {
+        let grace = self.grace(&target);
+        self.attempts.entry(target).or_insert_with(|| Attempts::after(grace))
+    }
+
+    /// Whether no attempt to reach `name` has failed, or been made, yet.
+    pub fn is_untried(&self, name: &NodeName) -> bool {
+        self.attempts.get(&Target::Member(name.clone())).is_none_or(|a| a.failures == 0)
     }
 
     /// There is a link to `name`.
@@ -71,19 +93,21 @@ impl Dials {
     }
 
     /// The link to `name` is down. One that was down at once is not made again at once.
-    pub fn lost(&mut self, name: &NodeName, short: bool, times: Times) {
-        let attempts = self.attempts.entry(Target::Member(name.clone())).or_insert_with(Attempts::fresh);
+    pub fn lost(&mut self, name: &NodeName, short: bool) {
+        let target = Target::Member(name.clone());
+        let (grace, dead_after) = (self.grace(&target), self.times.dead_after);
+        let attempts = self.attempts(target);
         if short {
             attempts.failures += 1;
         }
-        attempts.next = Instant::now() + pause(attempts.failures, times.dead_after / 20, times.dead_after);
+        attempts.next = Instant::now() + grace + pause(attempts.failures, dead_after / 20, dead_after);
     }
 
     /// There is news of `name`: an attempt may succeed now.
     pub fn retry(&mut self, name: &NodeName) {
-        if let Some(attempts) = self.attempts.get_mut(&Target::Member(name.clone())) {
-            attempts.next = Instant::now();
-        }
+        let target = Target::Member(name.clone());
+        let grace = self.grace(&target);
+        self.attempts(target).next = Instant::now() + grace;
     }
 
     pub fn retry_all(&mut self) {
@@ -123,7 +147,7 @@ fn start_due(net: &Rc<Inner>) -> Option<Instant> {
     let mut next: Option<Instant> = None;
     for target in targets(net) {
         let mut dials = net.dials.borrow_mut();
-        let attempts = dials.attempts.entry(target.clone()).or_insert_with(Attempts::fresh);
+        let attempts = dials.attempts(target.clone());
         if attempts.busy {
             continue;
         }

@@ -10,6 +10,10 @@
 //!    decided, and is a duplicate if a link came of that. (C) One that the arbiter made while a link is up means that
 //!    the arbiter has lost that link: it is greeted.
 //! 3. The arbiter drops its own attempt as a duplicate if meanwhile it has accepted another connection of the same life.
+//!
+//! After a cut each of the two may hold the other for dead, and only one greeting has been heard. So an arbiter that
+//! refuses a dead life says Goodbye with its own incarnation, and the other one, if it holds that for dead, closes with
+//! the same verdict. Each then judges for itself whether it was the one that was cut off ([`Inner::told_dead`]).
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,7 +22,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use proto::limits::FRAME_HEAD_BYTES_MAX;
 use proto::wire::link::frame::Kind;
-use proto::wire::link::{Frame, Hello};
+use proto::wire::link::{Frame, Goodbye, Hello};
 use proto::{Incarnation, NodeName};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream};
 use tokio::sync::Notify;
@@ -78,6 +82,7 @@ impl Turned {
         let code = match why {
             NotAdmitted::Dead => CloseCode::Dead,
             NotAdmitted::Full => CloseCode::Full,
+            NotAdmitted::Over => return Turned::failed(&why.to_string()),
         };
         let close = Some((code, why.to_string()));
         Turned { close, greeted: Greeted::Refused(format!("{name} may not come in: {why}")) }
@@ -154,13 +159,20 @@ async fn as_arbiter(
     let accept = async { connection.accept_bi().await.map_err(|e| Turned::lost(name, &e)) };
     let (mut send, mut recv) = within(net, accept).await?;
     let mut decoder = Decoder::new(Lane::Warm);
-    let peer = within(net, read_hello(connection, name, &mut recv, &mut decoder)).await?;
+    let peer = match within(net, read_greeting(connection, name, &mut recv, &mut decoder)).await? {
+        Greeting::Hello(peer) => peer,
+        Greeting::Goodbye(_) => return Err(Turned::failed("it says goodbye")),
+    };
     let same_life = |l: Rc<crate::link::Link>| l.is_up() && l.peer.incarnation >= peer.incarnation;
     if dialed && net.link_by_name(name).is_some_and(same_life) {
         return Err(Turned::duplicate(name)); // (3)
     }
-    net.roster.borrow().admits(name, peer.incarnation).map_err(|e| Turned::not_admitted(name, e))?;
-    within(net, write_hello(net, connection, name, &mut send)).await?;
+    let admitted = net.roster.borrow().admits(name, peer.incarnation);
+    match admitted {
+        Ok(()) => within(net, write_hello(net, connection, name, &mut send)).await?,
+        Err(why @ NotAdmitted::Dead) => return Err(say_goodbye(net, connection, name, &mut send, why).await),
+        Err(why) => return Err(Turned::not_admitted(name, why)),
+    }
     up(net, peer, connection, (send, recv, decoder))
 }
 
@@ -186,13 +198,51 @@ async fn as_other(net: &Rc<Inner>, connection: &Connection, dialed: bool, name: 
         }
         // (2C) is what is left.
     }
-    let _greeting = Greeting::begin(net, name);
+    let _under_way = UnderWay::begin(net, name);
     let open = async { connection.open_bi().await.map_err(|e| Turned::lost(name, &e)) };
     let (mut send, mut recv) = within(net, open).await?;
     within(net, write_hello(net, connection, name, &mut send)).await?;
     let mut decoder = Decoder::new(Lane::Warm);
-    let peer = within(net, read_hello(connection, name, &mut recv, &mut decoder)).await?;
+    let peer = match within(net, read_greeting(connection, name, &mut recv, &mut decoder)).await? {
+        Greeting::Hello(peer) => peer,
+        Greeting::Goodbye(goodbye) => return Err(heard_goodbye(net, name, goodbye)),
+    };
     up(net, peer, connection, (send, recv, decoder))
+}
+
+/// Refuses a dead life, and listens for whether ours is dead in turn.
+async fn say_goodbye(
+    net: &Inner,
+    connection: &Connection,
+    name: &NodeName,
+    send: &mut SendStream,
+    why: NotAdmitted,
+) -> Turned {
+    let incarnation = net.me.borrow().incarnation.0;
+    let goodbye = Goodbye { reason: why.to_string(), code: CloseCode::Dead as u32, incarnation };
+    let frame = encode_head(&Frame { kind: Some(Kind::Goodbye(goodbye)) });
+    let answered = async {
+        send.write_all(&frame).await.map_err(|_| ended(connection, name))?;
+        let _ = send.finish();
+        Err::<(), Turned>(Turned::lost(name, &connection.closed().await))
+    };
+    match within(net, answered).await {
+        Err(turned @ Turned { greeted: Greeted::ToldDead(_), .. }) => turned,
+        _ => Turned::not_admitted(name, why),
+    }
+}
+
+fn heard_goodbye(net: &Inner, name: &NodeName, goodbye: Goodbye) -> Turned {
+    if goodbye.code != CloseCode::Dead as u32 {
+        let greeted = Greeted::Refused(format!("{name} says: {}", goodbye.reason));
+        return Turned { close: Some((CloseCode::Asked, "goodbye".into())), greeted };
+    }
+    let theirs = Incarnation(goodbye.incarnation);
+    let close = match net.roster.borrow().admits(name, theirs) {
+        Err(why @ NotAdmitted::Dead) => (CloseCode::Dead, why.to_string()),
+        _ => (CloseCode::Asked, "goodbye".into()),
+    };
+    Turned { close: Some(close), greeted: Greeted::ToldDead(name.clone()) }
 }
 
 fn up(
@@ -208,20 +258,26 @@ fn up(
     }
 }
 
+/// What the peer's first frame is.
+enum Greeting {
+    Hello(Peer),
+    Goodbye(Goodbye),
+}
+
 /// Notes that a Hello is under way to a node, and wakes who waits for its outcome when it is decided.
-struct Greeting {
+struct UnderWay {
     net: Rc<Inner>,
     name: NodeName,
 }
 
-impl Greeting {
-    fn begin(net: &Rc<Inner>, name: &NodeName) -> Greeting {
+impl UnderWay {
+    fn begin(net: &Rc<Inner>, name: &NodeName) -> UnderWay {
         net.greetings.borrow_mut().insert(name.clone(), Rc::new(Notify::new()));
-        Greeting { net: net.clone(), name: name.clone() }
+        UnderWay { net: net.clone(), name: name.clone() }
     }
 }
 
-impl Drop for Greeting {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         if let Some(decided) = self.net.greetings.borrow_mut().remove(&self.name) {
             decided.notify_waiters();
@@ -257,12 +313,12 @@ async fn write_hello(
     send.write_all(&frame).await.map_err(|_| ended(connection, name))
 }
 
-async fn read_hello(
+async fn read_greeting(
     connection: &Connection,
     name: &NodeName,
     recv: &mut RecvStream,
     decoder: &mut Decoder,
-) -> Result<Peer, Turned> {
+) -> Result<Greeting, Turned> {
     let frame = loop {
         match decoder.next() {
             Ok(Some((frame, _))) => break frame,
@@ -276,7 +332,8 @@ async fn read_hello(
         decoder.push(chunk.ok_or_else(|| Turned::misbehaved(name, PeerMisbehaved::CutOff))?);
     };
     match frame.kind {
-        Some(Kind::Hello(hello)) => judge(connection, name, hello),
+        Some(Kind::Hello(hello)) => Ok(Greeting::Hello(judge(connection, name, hello)?)),
+        Some(Kind::Goodbye(goodbye)) => Ok(Greeting::Goodbye(goodbye)),
         _ => Err(Turned::misbehaved(name, PeerMisbehaved::BadHello("another frame came first".into()))),
     }
 }

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use foca::OwnedNotification;
+use foca::{OwnedNotification, Timer};
 use proto::limits::NODES_MAX;
 use proto::wire::link::frame::Kind;
 use proto::wire::link::{Frame, Gossip};
@@ -135,11 +135,11 @@ impl Net {
             times,
             authority: config.authority,
             swim: RefCell::new(Swim::new(me.clone(), times)),
+            dials: RefCell::new(Dials::new(me.name.clone(), times, config.seeds)),
             me: RefCell::new(me),
             life: Cell::new(0),
             roster: RefCell::default(),
             links: RefCell::default(),
-            dials: RefCell::new(Dials::new(config.seeds)),
             dial_now: Notify::new(),
             greetings: RefCell::default(),
             handshakes: Cell::new(0),
@@ -320,7 +320,10 @@ impl Inner {
             older.fail(why.clone());
             self.link_ended(&older, why);
         }
-        if self.is_over() || self.links.borrow().by_id.len() >= NODES_MAX {
+        if self.is_over() {
+            return Err(NotAdmitted::Over);
+        }
+        if self.links.borrow().by_id.len() >= NODES_MAX {
             return Err(NotAdmitted::Full);
         }
         let link = {
@@ -334,6 +337,7 @@ impl Inner {
         let Peer { name, incarnation, address } = link.peer.clone();
         tracing::info!(peer = %name, incarnation = incarnation.0, %address, link = link.id.0, "link up");
         let news = self.roster.borrow_mut().alive(&name, incarnation, address);
+        self.roster.borrow_mut().met(&name);
         self.dials.borrow_mut().linked(&name);
         self.handler.link_up(link.id, &link.peer);
         if news {
@@ -360,7 +364,7 @@ impl Inner {
             }
         }
         tracing::info!(peer = %name, link = link.id.0, reason = %why, "link down");
-        self.dials.borrow_mut().lost(name, link.since.elapsed() < self.times.dead_after, self.times);
+        self.dials.borrow_mut().lost(name, link.since.elapsed() < self.times.dead_after);
         self.handler.link_down(link.id, &why);
         if self.is_over() {
             return;
@@ -433,20 +437,54 @@ impl Inner {
             match output {
                 Output::Send(to, data) => self.send_gossip(&to, data),
                 Output::After(after, timer) => {
-                    let (net, life) = (self.clone(), self.life.get());
-                    tokio::task::spawn_local(async move {
-                        tokio::select! {
-                            () = net.end.cancelled() => {}
-                            () = tokio::time::sleep(after) => {
-                                if net.life.get() == life {
-                                    let out = net.swim.borrow_mut().timer(timer);
-                                    net.carry_out(out);
-                                }
-                            }
-                        }
-                    });
+                    tokio::task::spawn_local(self.clone().time(after, timer));
                 }
                 Output::Notice(notice) => self.noticed(notice),
+            }
+        }
+    }
+
+    async fn time(self: Rc<Self>, after: Duration, timer: Timer<Node>) {
+        let life = self.life.get();
+        let due = match &timer {
+            Timer::ChangeSuspectToDown { member_id: node, .. } => {
+                self.stays_unheard(&node.name, node.incarnation, after).await
+            }
+            _ => self.passes(after).await,
+        };
+        if due && self.life.get() == life {
+            let out = self.swim.borrow_mut().timer(timer);
+            self.carry_out(out);
+        }
+    }
+
+    /// Waits. Returns whether the network still runs.
+    async fn passes(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.end.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+
+    /// Waits until a suspect has had its time. Returns whether it was not heard of.
+    ///
+    /// A link to it is proof of life, whatever probes say. It has its time again when (A) this thread did not run when
+    /// it should have, so that what came meanwhile has not been read, or (B) it has never been met and the first attempt
+    /// to reach it is not over.
+    async fn stays_unheard(&self, name: &NodeName, incarnation: Incarnation, time: Duration) -> bool {
+        loop {
+            let start = tokio::time::Instant::now();
+            if !self.passes(time).await {
+                return false;
+            }
+            let stalled = start.elapsed() > time * 5 / 4 + Duration::from_millis(5); // (A)
+            if self.link_by_name(name).is_some_and(|l| l.is_up() && l.peer.incarnation >= incarnation) {
+                return false;
+            }
+            let met = self.roster.borrow().get(name).is_none_or(|m| m.met || m.incarnation != incarnation);
+            let unmet = !met && self.dials.borrow().is_untried(name); // (B)
+            if !stalled && !unmet {
+                return true;
             }
         }
     }
@@ -512,12 +550,8 @@ impl Inner {
         self.carry_out(out);
         let (net, name, life) = (self.clone(), name.clone(), self.life.get());
         tokio::task::spawn_local(async move {
-            tokio::select! {
-                () = net.end.cancelled() => return,
-                () = tokio::time::sleep(net.times.suspicion()) => {}
-            }
-            let linked = net.link_by_name(&name).is_some_and(|l| l.peer.incarnation == incarnation);
-            if net.life.get() == life && !linked {
+            let unheard = net.stays_unheard(&name, incarnation, net.times.suspicion()).await;
+            if unheard && net.life.get() == life {
                 let out = net.swim.borrow_mut().condemn(&name, incarnation, round);
                 net.carry_out(out);
             }

@@ -60,6 +60,8 @@ pub(crate) enum NotAdmitted {
     Dead,
     #[error("the cluster has as many nodes as it can have")]
     Full,
+    #[error("this node is not part of the cluster any more")]
+    Over,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +69,8 @@ pub(crate) struct Member {
     pub address: SocketAddr,
     pub incarnation: Incarnation,
     pub state: MemberState,
+    /// Whether there was a link to it in this life.
+    pub met: bool,
     /// The newest life that is known to be over.
     over: Option<Incarnation>,
 }
@@ -118,13 +122,20 @@ impl Roster {
             }
             Some(m) => {
                 let over = if m.incarnation < incarnation { Some(m.incarnation) } else { m.over };
-                *m = Member { address, incarnation, state, over: over.max(m.over) };
+                *m = Member { address, incarnation, state, met: false, over: over.max(m.over) };
                 true
             }
             None => {
-                self.members.insert(name.clone(), Member { address, incarnation, state, over: None });
+                self.members.insert(name.clone(), Member { address, incarnation, state, met: false, over: None });
                 true
             }
+        }
+    }
+
+    /// Notes that there is a link to a node, which passes for alive.
+    pub fn met(&mut self, name: &NodeName) {
+        if let Some(m) = self.members.get_mut(name) {
+            m.met = true;
         }
     }
 
@@ -142,7 +153,8 @@ impl Roster {
     /// Forgets which lives are over, and holds nobody for alive: what a node does that begins a new life itself.
     pub fn forget_lives(&mut self) {
         for m in self.members.values_mut() {
-            *m = Member { address: m.address, incarnation: Incarnation(0), state: MemberState::Dead, over: None };
+            let (incarnation, state) = (Incarnation(0), MemberState::Dead);
+            *m = Member { address: m.address, incarnation, state, met: false, over: None };
         }
     }
 

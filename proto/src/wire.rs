@@ -334,10 +334,17 @@ pub mod link {
         #[prost(bytes = "bytes", tag = "1")]
         pub data: ::prost::bytes::Bytes,
     }
+    /// Refuses a greeting, where the refused node has to learn more than a close code can say.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Goodbye {
         #[prost(string, tag = "1")]
         pub reason: ::prost::alloc::string::String,
+        /// A close code, as on the connection.
+        #[prost(uint32, tag = "2")]
+        pub code: u32,
+        /// The life of the node that refuses: it may be that the other one holds that life for dead.
+        #[prost(uint64, tag = "3")]
+        pub incarnation: u64,
     }
 }
 

@@ -116,10 +116,12 @@ async fn a_small_frame_overtakes_bulk() {
         let order: Vec<u64> = b.log.received().iter().map(|(f, _)| seq_of(f)).collect();
         assert_eq!(order[0], 99, "{order:?}");
         // And while the bulk is under way, with its windows full.
+        let payload = pattern(16 << 20, 0);
         for seq in 0..4 {
-            a.net.send(link, message(seq, 16 << 20), pattern(16 << 20, 0));
+            a.net.send(link, message(seq, payload.len()), payload.clone());
         }
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        let before = a.net.members()[0].bytes_sent;
+        until("bulk to be under way", || a.net.members()[0].bytes_sent > before + (1 << 20)).await;
         assert!(a.net.queued_bytes(link) > 0, "the bulk is done already");
         a.net.send(link, message(100, 4096), pattern(4096, 1));
         until("all messages", || b.log.received().len() == 10).await;
@@ -216,14 +218,20 @@ async fn a_64_kib_answer_does_not_wait_for_delayed_acknowledgements() {
             client.ask(100).await.unwrap();
             assert!(Instant::now() < deadline, "stuck at {}", client.mtu());
         }
-        let mut times = Vec::new();
-        for _ in 0..60 {
-            let start = Instant::now();
-            assert_eq!(client.ask(64 << 10).await.unwrap(), 64 << 10);
-            times.push(start.elapsed());
+        // A busy machine may spoil a round, but a delayed acknowledgement spoils every one.
+        let mut quartiles = Vec::new();
+        for _ in 0..10 {
+            let mut times = Vec::new();
+            for _ in 0..20 {
+                let start = Instant::now();
+                assert_eq!(client.ask(64 << 10).await.unwrap(), 64 << 10);
+                times.push(start.elapsed());
+            }
+            times.sort();
+            quartiles.push(times[15]);
         }
-        times.sort();
-        assert!(times[30] < Duration::from_millis(10), "{:?}", times[30]);
+        quartiles.sort();
+        assert!(quartiles[0] < Duration::from_millis(10), "{quartiles:?}");
     })
     .await;
 }

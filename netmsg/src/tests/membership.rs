@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// The rule is `dead_after`; a machine that runs other tests as well is slower.
+const MARGIN: u32 = 3;
+
 async fn three(cluster: &Cluster) -> [TestNode; 3] {
     let a = cluster.node("alpha", 1, &[]);
     let b = cluster.node("beta", 1, &[a.address()]);
@@ -38,14 +41,13 @@ async fn three_nodes_find_each_other_through_one_seed() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_node_that_vanishes_is_lost_and_dead_in_time() {
     local(async {
-        let [a, b, c] = three(&Cluster::new()).await;
+        let [a, b, c] = three(&Cluster::hasty()).await;
         tokio::time::sleep(DEAD_AFTER / 2).await;
         let cut = Instant::now();
         c.cable.cut();
         for by in [&a, &b] {
-            // A margin for a busy machine: the rule is `dead_after`.
             let took = declared_dead(by, "gamma", cut).await;
-            assert!(took < DEAD_AFTER * 3 / 2, "{} took {took:?}", by.name);
+            assert!(took < DEAD_AFTER * MARGIN, "{} took {took:?}", by.name);
             assert!(took > DEAD_AFTER / 3, "{} took {took:?}", by.name);
             until("the link's end", || by.link_to(&c).is_none()).await;
             assert_eq!(by.log.downs().len(), 1);
@@ -59,14 +61,14 @@ async fn a_node_that_vanishes_is_lost_and_dead_in_time() {
 #[tokio::test(flavor = "current_thread")]
 async fn of_two_nodes_the_survivor_notices_too() {
     local(async {
-        let cluster = Cluster::new();
+        let cluster = Cluster::hasty();
         let a = cluster.node("alpha", 1, &[]);
         let b = cluster.node("beta", 1, &[a.address()]);
         linked(&a, &b).await;
         let cut = Instant::now();
         b.cable.cut();
         let took = declared_dead(&a, "beta", cut).await;
-        assert!(took < DEAD_AFTER * 3 / 2, "took {took:?}");
+        assert!(took < DEAD_AFTER * MARGIN, "took {took:?}");
     })
     .await;
 }
@@ -74,7 +76,7 @@ async fn of_two_nodes_the_survivor_notices_too() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_dead_life_is_refused_and_a_new_one_is_welcome() {
     local(async {
-        let cluster = Cluster::new();
+        let cluster = Cluster::hasty();
         let [a, b, c] = three(&cluster).await;
         c.cable.cut();
         declared_dead(&a, "gamma", Instant::now()).await;
@@ -97,27 +99,41 @@ async fn a_dead_life_is_refused_and_a_new_one_is_welcome() {
     .await;
 }
 
+/// Cuts `lost` off until it and the others hold each other for dead, and mends that.
+async fn cut_off_for_long(lost: &TestNode, others: [&TestNode; 2]) {
+    lost.log.next_life.set(Some(Incarnation(7)));
+    lost.cable.cut();
+    for other in others {
+        declared_dead(other, lost.name.as_str(), Instant::now()).await;
+        declared_dead(lost, other.name.as_str(), Instant::now()).await;
+    }
+    lost.cable.mend();
+    for other in others {
+        linked(other, lost).await;
+        assert_eq!(other.log.count(|e| *e == Event::DeclaredDead), 0, "{}", other.name);
+        let both = |e: &Event| matches!(e, Event::Up(_, p) if p.name != lost.name);
+        assert_eq!(other.log.count(both), 1, "{}", other.name);
+        until("peace", || other.net.members().iter().all(|m| m.state == MemberState::Alive)).await;
+    }
+    assert_eq!(lost.net.incarnation(), Incarnation(7));
+    assert_eq!(lost.log.count(|e| *e == Event::DeclaredDead), 1);
+}
+
+// Who judges whom first depends on the order of names.
 #[tokio::test(flavor = "current_thread")]
 async fn a_node_cut_off_for_long_comes_back_in_a_new_life_and_the_others_keep_theirs() {
     local(async {
-        let [a, b, c] = three(&Cluster::new()).await;
-        c.log.next_life.set(Some(Incarnation(7)));
-        c.cable.cut();
-        declared_dead(&a, "gamma", Instant::now()).await;
-        declared_dead(&b, "gamma", Instant::now()).await;
-        declared_dead(&c, "alpha", Instant::now()).await;
-        declared_dead(&c, "beta", Instant::now()).await;
-        c.cable.mend();
-        linked(&a, &c).await;
-        linked(&b, &c).await;
-        assert_eq!(c.net.incarnation(), Incarnation(7));
-        assert_eq!(c.log.count(|e| *e == Event::DeclaredDead), 1);
-        for node in [&a, &b] {
-            assert_eq!(node.log.count(|e| *e == Event::DeclaredDead), 0);
-            let members = node.net.members();
-            assert!(members.iter().all(|m| m.state == MemberState::Alive), "{members:?}");
-        }
-        assert_eq!(a.log.count(|e| matches!(e, Event::Up(_, p) if p.name.as_str() == "beta")), 1);
+        let [a, b, c] = three(&Cluster::hasty()).await;
+        cut_off_for_long(&c, [&a, &b]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn so_does_one_whose_name_sorts_first() {
+    local(async {
+        let [a, b, c] = three(&Cluster::hasty()).await;
+        cut_off_for_long(&a, [&b, &c]).await;
     })
     .await;
 }
@@ -125,7 +141,7 @@ async fn a_node_cut_off_for_long_comes_back_in_a_new_life_and_the_others_keep_th
 #[tokio::test(flavor = "current_thread")]
 async fn two_nodes_that_lost_each_other_both_begin_anew() {
     local(async {
-        let cluster = Cluster::new();
+        let cluster = Cluster::hasty();
         let a = cluster.node("alpha", 1, &[]);
         let b = cluster.node("beta", 1, &[a.address()]);
         a.log.next_life.set(Some(Incarnation(2)));
@@ -136,7 +152,7 @@ async fn two_nodes_that_lost_each_other_both_begin_anew() {
         declared_dead(&b, "alpha", Instant::now()).await;
         b.cable.mend();
         linked(&a, &b).await;
-        assert!(a.net.incarnation() == Incarnation(2) || b.net.incarnation() == Incarnation(2));
+        assert_eq!((a.net.incarnation(), b.net.incarnation()), (Incarnation(2), Incarnation(2)));
     })
     .await;
 }
@@ -144,7 +160,7 @@ async fn two_nodes_that_lost_each_other_both_begin_anew() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_broken_path_between_two_of_three_kills_nobody() {
     local(async {
-        let [a, b, c] = three(&Cluster::new()).await;
+        let [a, b, c] = three(&Cluster::hasty()).await;
         a.cable.cut_from(b.address());
         until("the link's end", || a.link_to(&b).is_none() && b.link_to(&a).is_none()).await;
         tokio::time::sleep(DEAD_AFTER * 3).await;
@@ -169,7 +185,7 @@ async fn a_restarted_node_replaces_its_former_life_at_once() {
         let start = Instant::now();
         let again = cluster.node("beta", 2, &[a.address()]);
         until("the new life", || again.link_to(&a).is_some()).await;
-        assert!(start.elapsed() < DEAD_AFTER, "{:?}", start.elapsed());
+        assert!(start.elapsed() < CALM / 2, "{:?}", start.elapsed());
         assert_eq!(a.log.downs(), [LinkDown::Restarted]);
         let peer = a.log.events.borrow().iter().rev().find_map(|(_, e)| match e {
             Event::Up(_, peer) => Some(peer.clone()),
@@ -188,15 +204,13 @@ async fn a_newer_connection_of_the_same_life_replaces_the_older() {
         let a = cluster.node("alpha", 1, &[]);
         let b = cluster.node("beta", 1, &[a.address()]);
         linked(&a, &b).await;
-        // beta loses the link without alpha noticing: its close does not get through.
-        b.cable.cut_from(a.address());
-        b.net.close(b.link_to(&a).unwrap(), "silently");
-        until("its end", || b.link_to(&a).is_none()).await;
-        b.cable.mend();
-        linked(&a, &b).await;
-        until("the replacement", || !a.log.downs().is_empty()).await;
+        b.cable.cut();
+        let moved = cluster.node("beta", 1, &[a.address()]);
+        until("the new link", || moved.link_to(&a).is_some()).await;
+        assert_eq!(a.log.downs(), [LinkDown::Replaced]);
         assert_eq!(a.log.count(|e| matches!(e, Event::Up(..))), 2);
-        assert!(matches!(a.log.downs()[0], LinkDown::Replaced | LinkDown::ClosedByPeer { .. }), "{:?}", a.log.downs());
+        assert_eq!(a.net.members().len(), 1);
+        assert_eq!(a.net.members()[0].address, moved.address());
     })
     .await;
 }

@@ -18,8 +18,10 @@ use proto::{Incarnation, NodeName, Payload};
 
 use crate::*;
 
-/// What tests run with: deadlines are checked against it.
+/// What tests of death run with: deadlines are checked against it.
 pub(crate) const DEAD_AFTER: Duration = Duration::from_millis(1000);
+/// What other tests run with: nobody is to be held for dead because the machine is busy.
+pub(crate) const CALM: Duration = Duration::from_secs(10);
 /// Above this a test has failed: generous, since other things run on the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -36,7 +38,7 @@ pub(crate) enum Event {
 #[derive(Default)]
 pub(crate) struct Log {
     pub events: RefCell<Vec<(Instant, Event)>>,
-    /// What to go on under when declared dead.
+    /// What to go on under when declared dead; one higher each time.
     pub next_life: Cell<Option<Incarnation>>,
 }
 
@@ -84,13 +86,16 @@ impl Handler for Log {
 
     fn declared_dead(&self) -> Option<Incarnation> {
         self.add(Event::DeclaredDead);
-        self.next_life.get()
+        let next = self.next_life.get();
+        self.next_life.set(next.map(|i| Incarnation(i.0 + 1)));
+        next
     }
 }
 
 /// A cluster's authority, and nodes made with it.
 pub(crate) struct Cluster {
     pub authority: Rc<Authority>,
+    dead_after: Duration,
 }
 
 pub(crate) struct TestNode {
@@ -110,7 +115,12 @@ pub(crate) fn loopback() -> SocketAddr {
 
 impl Cluster {
     pub fn new() -> Cluster {
-        Cluster { authority: Rc::new(Authority::generate().unwrap()) }
+        Cluster { authority: Rc::new(Authority::generate().unwrap()), dead_after: CALM }
+    }
+
+    /// A cluster whose tests wait for deaths.
+    pub fn hasty() -> Cluster {
+        Cluster { dead_after: DEAD_AFTER, ..Cluster::new() }
     }
 
     pub fn config(&self, n: &str, incarnation: u64, seeds: &[SocketAddr]) -> NetConfig {
@@ -121,7 +131,7 @@ impl Cluster {
             listen: loopback(),
             advertise: None,
             seeds: seeds.to_vec(),
-            dead_after: DEAD_AFTER,
+            dead_after: self.dead_after,
             mtu_max: MTU_MAX_DEFAULT,
             authority: None,
             cable: Cable::default(),
