@@ -23,6 +23,9 @@ use crate::failure::{Exit, Failure, OrFail, Result};
 /// The cluster that commands mean when none is named.
 pub const CLUSTER_DEFAULT: &str = "local";
 
+/// The mark of a folder that `mach cluster up` made.
+const PASSING: &str = ".made-by-cluster-up";
+
 /// Longest path of a Unix socket (`unix(7)`: 108 bytes with the final zero).
 const SOCKET_PATH_MAX: usize = 107;
 
@@ -89,8 +92,22 @@ impl ClusterDir {
         create_private(&self.path)
     }
 
+    /// Marks the folder as made by `mach cluster up`: all in it can be made again, and [`ClusterDir::remove`] may take it.
+    pub fn mark_passing(&self) -> Result<()> {
+        write_private(&self.path.join(PASSING), b"")
+    }
+
+    /// Whether nothing in the folder would be missed: it is marked, or there is nothing. A node that joined by token has
+    /// its only certificate here.
+    pub fn is_passing(&self) -> bool {
+        self.path.join(PASSING).exists() || !self.path.exists()
+    }
+
     /// Removes the folder and all that is in it; an absent one is fine.
+    ///
+    /// Conditions: [`ClusterDir::is_passing`].
     pub fn remove(&self) -> Result<()> {
+        assert!(self.is_passing(), "only what can be made again is removed");
         match fs::remove_dir_all(&self.path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
             other => other.or_fail(|| format!("cannot remove {}", self.path.display())),
@@ -347,6 +364,16 @@ mod tests {
         assert!(cluster.lock().unwrap_err().to_string().contains("another command is changing"));
         drop(held);
         cluster.lock().unwrap();
+    }
+
+    #[test]
+    fn only_what_can_be_made_again_is_removed() {
+        let (_tmp, cluster) = cluster_of(&["a"]);
+        assert!(!cluster.is_passing(), "a node that joined has its certificate here");
+        cluster.mark_passing().unwrap();
+        cluster.remove().unwrap();
+        assert!(!cluster.path().exists() && cluster.is_passing());
+        cluster.remove().unwrap();
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::units::Span;
 pub enum Cluster {
     /// Starts nodes n1, n2, … as processes of this machine, on loopback, with a fresh authority
     Up(ClusterUp),
-    /// Stops the nodes of this machine in order and removes their folders
+    /// Stops the nodes of this machine in order, and removes what `mach cluster up` made
     Down(ClusterDown),
     /// Lists the nodes of this machine: process, address, peers, memory
     Status,
@@ -51,8 +51,8 @@ pub struct ClusterDown {
 #[command(after_help = "\
 Example, three machines:
   machine a$ mach cluster init --node a
-  machine a$ mach node run --name a --listen 0.0.0.0:7411 --authority DIR/authority (prints nothing while all is well)
-  machine b$ mach node run --name b --join A_ADDRESS:7411 --token TOKEN
+  machine a$ mach node run --name a --listen 0.0.0.0:7411 --authority DIR/authority 
+  machine b$ mach node run --name b --dir /var/lib/mach/b --join A_ADDRESS:7411 --token-file FILE
 With certificates made here instead of a token:
   machine a$ mach cluster init --node a --node b
   copy DIR/b/ to machine b, then there: mach node run --config b/node.toml --join A_ADDRESS:7411")]

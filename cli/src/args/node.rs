@@ -45,7 +45,7 @@ pub struct NodeRun {
     /// Unix socket where tasks attach [default: mach.sock in the node's folder]
     #[arg(long, value_name = "PATH", env = "MACH_SOCKET")]
     pub socket: Option<PathBuf>,
-    /// Folder of this node: certificates, socket, pid [default: STATE/CLUSTER/NAME]
+    /// Folder of this node: certificate, socket, pid; a lasting one if it joins by token [default: STATE/CLUSTER/NAME]
     #[arg(long, value_name = "DIR", env = "MACH_NODE_DIR")]
     pub dir: Option<PathBuf>,
     /// Nodes to link to at the start, as HOST:PORT; may be repeated or separated by commas

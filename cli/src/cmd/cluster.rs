@@ -98,7 +98,13 @@ fn clear_stale(cx: &Context) -> Result<()> {
             .because(format!("node {} is running; {} in all", node.name(), running.len()))
             .cure("mach cluster status")
             .cure("mach cluster down, or --cluster NAME for another one beside it")),
-        None => cx.cluster.remove(),
+        None if cx.cluster.is_passing() => cx.cluster.remove(),
+        None => Err(Failure::new(Exit::Failed, format!("the folder of cluster `{}` is in use", cx.cluster.name()))
+            .because(format!(
+                "{} holds nodes that `mach node run` made, with their certificates",
+                cx.cluster.path().display()
+            ))
+            .cure("mach cluster up --cluster NAME for another one beside it")),
     }
 }
 
@@ -123,8 +129,10 @@ fn down(cx: &Context, args: &args::ClusterDown) -> Result<()> {
             .because(format!("no orderly end within {}; written pages may not have reached their file", args.timeout))
             .cure(format!("look into the logs in {}", cx.cluster.path().display())));
     }
-    if !args.keep {
-        cx.cluster.remove()?;
+    match cx.cluster.is_passing() {
+        true if !args.keep => cx.cluster.remove()?,
+        true => {}
+        false => cx.out.note(format!("the nodes' certificates stay in {}", cx.cluster.path().display())),
     }
     Ok(())
 }

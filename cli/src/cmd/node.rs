@@ -163,12 +163,22 @@ fn join(settings: &Settings, token: &str, seeds: &[SocketAddr]) -> Result<Identi
             Ok(joined) => {
                 joined.identity.save(&settings.dir).or_fail(|| "cannot keep the new certificate".into())?;
                 tracing::info!(node = %settings.name, %seed, members = joined.members.len(), "joined");
+                warn_if_passing(&settings.dir);
                 return Ok(joined.identity);
             }
             Err(error) => failure = failure.because(format!("{seed}: {error}")),
         }
     }
     Err(failure.cure("mach cluster init on the machine of the authority prints a new token"))
+}
+
+/// A name is given once: a certificate that is lost at the next boot takes the node's name with it.
+fn warn_if_passing(dir: &std::path::Path) {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(std::path::PathBuf::from);
+    let passing = [Some("/tmp".into()), Some("/run".into()), runtime];
+    if passing.into_iter().flatten().any(|base| dir.starts_with(base)) {
+        tracing::warn!(dir = %dir.display(), "the only certificate of this node lies where a boot removes it; use --dir");
+    }
 }
 
 /// The addresses of `HOST:PORT` texts. A name that nobody knows yet is asked for again for a while, then left out.

@@ -16,7 +16,8 @@ use crate::progress::{Progress, Unit};
 use crate::units::Bytes;
 
 /// Where large files often are, most likely first.
-const PLACES: [&str; 6] = ["/usr/lib", "/usr/local", "/opt", "/usr/share", "/usr/bin", "/var/lib"];
+/// Only programs and what belongs to them: nobody's data, and nothing that changes.
+const PLACES: [&str; 5] = ["/usr/lib", "/usr/local", "/opt", "/usr/share", "/usr/bin"];
 /// How long the search may take.
 const SEARCH_TIME: Duration = Duration::from_secs(3);
 /// A file may be this many times as large as asked for.
