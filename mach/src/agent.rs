@@ -12,19 +12,29 @@ use crate::trap;
 
 /// Starts the agent on a connection whose hello is done.
 pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>) -> Result<(), SysError> {
-    sys::thread::spawn_without_signals("mach-agent", move || {
-        obey(&channel, &memory);
-        // Nothing that comes after this could be obeyed.
-        channel.shutdown();
-        memory.fail_closed();
-    })
-    .map(drop)
+    let last_act = LastAct { channel, memory };
+    sys::thread::spawn_without_signals("mach-agent", move || obey(&last_act.channel, &last_act.memory)).map(drop)
 }
 
 fn obey(channel: &Channel, memory: &Memory) {
-    while let Ok((answer, fds)) = trap::receive(channel) {
+    let mut buffer = Vec::new();
+    while let Ok((answer, fds)) = trap::receive(channel, &mut buffer) {
         if trap::carry_out(channel, Some(memory), &answer.orders, &fds).is_err() {
             break;
         }
+    }
+}
+
+/// However the agent ends, by a panic too, the memory is closed.
+struct LastAct {
+    channel: Arc<Channel>,
+    memory: Arc<Memory>,
+}
+
+impl Drop for LastAct {
+    fn drop(&mut self) {
+        // Nothing that comes after this could be obeyed.
+        self.channel.shutdown();
+        self.memory.fail_closed();
     }
 }

@@ -19,6 +19,8 @@ use crate::memory::Memory;
 pub(crate) struct Connection {
     pub channel: Arc<Channel>,
     ticket: u64,
+    /// Kept from call to call; records are short as a rule, and room for the largest is dear to make.
+    buffer: Vec<u8>,
 }
 
 /// The last answer to a call.
@@ -32,7 +34,7 @@ pub(crate) struct Reply {
 
 impl Connection {
     pub fn open(path: &Path) -> Result<Connection, SysError> {
-        Ok(Connection { channel: Arc::new(Channel::connect(path)?), ticket: 0 })
+        Ok(Connection { channel: Arc::new(Channel::connect(path)?), ticket: 0, buffer: Vec::new() })
     }
 
     /// Asks, and waits for the answer; carries out the orders that come with it.
@@ -41,7 +43,7 @@ impl Connection {
     pub fn call(&mut self, memory: Option<&Memory>, op: call::Op, fds: &[BorrowedFd<'_>]) -> Result<Reply, TrapError> {
         self.ticket += 1;
         send(&self.channel, &Call { ticket: self.ticket, op: Some(op) }, fds)?;
-        let (answer, fds) = receive(&self.channel)?;
+        let (answer, fds) = receive(&self.channel, &mut self.buffer)?;
         if answer.ticket != self.ticket {
             self.channel.shutdown();
             return Err(TrapError::Protocol("an answer to another call"));
@@ -74,21 +76,18 @@ pub(crate) fn carry_out(
     Ok(failed)
 }
 
-/// The next record of the node.
-pub(crate) fn receive(channel: &Channel) -> Result<(Answer, Vec<OwnedFd>), TrapError> {
-    let mut buffer = vec![0; TRAP_RECORD_BYTES_MAX];
-    match channel.recv(&mut buffer)? {
-        Received::Record(len, fds) => {
-            buffer.truncate(len);
-            // Inline bytes of the message stay slices of this buffer.
-            match Answer::decode(Bytes::from(buffer)) {
-                Ok(answer) => Ok((answer, fds)),
-                Err(_) => {
-                    channel.shutdown();
-                    Err(TrapError::Protocol("a record that is no answer"))
-                }
+/// The next record of the node; `buffer` is room for it.
+pub(crate) fn receive(channel: &Channel, buffer: &mut Vec<u8>) -> Result<(Answer, Vec<OwnedFd>), TrapError> {
+    buffer.resize(TRAP_RECORD_BYTES_MAX, 0);
+    match channel.recv(buffer)? {
+        // Inline bytes of the message are slices of this one copy.
+        Received::Record(len, fds) => match Answer::decode(Bytes::copy_from_slice(&buffer[..len])) {
+            Ok(answer) => Ok((answer, fds)),
+            Err(_) => {
+                channel.shutdown();
+                Err(TrapError::Protocol("a record that is no answer"))
             }
-        }
+        },
         Received::Closed | Received::WouldBlock => Err(TrapError::NodeDied),
     }
 }
