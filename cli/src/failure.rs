@@ -23,6 +23,8 @@ pub enum Exit {
     Memory = 4,
     /// This machine lacks something; `mach doctor` says what.
     Machine = 5,
+    /// Whoever read the results has had enough (`mach port ls | head`). No failure for a user: `main` says nothing.
+    NobodyListens = 0,
     /// Stopped by Ctrl-C or SIGTERM.
     Interrupted = 130,
 }

@@ -28,13 +28,14 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use args::{Cli, Command};
 use cmd::Context;
-use failure::Result;
+use failure::{Exit, Result};
 
 fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(&cli, &matches) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.exit() == Exit::NobodyListens => ExitCode::SUCCESS,
         Err(failure) => {
             // With nobody left to read it, the exit code still says it.
             let _ = writeln!(std::io::stderr().lock(), "{failure}");

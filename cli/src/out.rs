@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use crate::failure::{Exit, OrFail, Result};
+use crate::failure::{Exit, Failure, OrFail, Result};
 
 /// How to speak, from the command line.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,9 @@ impl Out {
     pub fn bytes(self, bytes: &[u8]) -> Result<()> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Exit::NobodyListens, "nobody reads standard output any more"))
+            }
             other => other.or_fail(|| "cannot write to standard output".into()),
         }
     }

@@ -206,3 +206,12 @@ fn the_doctor_lists_what_it_checked() {
         assert_eq!(finding["verdict"] == "ok", finding["cure"] == "", "what is not ok has a cure: {finding}");
     }
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let shell = Shell::new();
+    let program = env!("CARGO_BIN_EXE_mach");
+    let line = format!("(MACH_DIR=state {program} node run --print-config --name x; echo $? >&2) | true");
+    let output = Command::new("sh").args(["-c", &line]).current_dir(shell.folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "0\n");
+}
