@@ -59,7 +59,9 @@ pub struct Shared {
     /// Whether mappings are shared and writable, or private and read-only.
     pub writable: AtomicBool,
     pub uffd: Mutex<Option<Arc<Uffd>>>,
-    channels: Mutex<Vec<(hello::Role, Arc<Channel>)>>,
+    /// Every connection, to end it; and the agent's.
+    channels: Mutex<Vec<Arc<Channel>>>,
+    agent: Mutex<Option<Arc<Channel>>>,
     /// Start of the mapping.
     pub base: AtomicU64,
     arena: Mutex<(u64, u64)>,
@@ -97,6 +99,7 @@ impl Node {
             writable: AtomicBool::new(true),
             uffd: Mutex::default(),
             channels: Mutex::default(),
+            agent: Mutex::default(),
             base: AtomicU64::new(0),
             arena: Mutex::default(),
             withheld: Mutex::default(),
@@ -122,26 +125,28 @@ impl Node {
         self.shared.stop.store(true, Ordering::SeqCst);
         self.threads.drain(..).for_each(|t| t.join().unwrap());
         self.shared.uffd.lock().unwrap().take();
-        for (_, channel) in self.shared.channels.lock().unwrap().drain(..) {
-            channel.shutdown();
-        }
+        self.shared.channels.lock().unwrap().clear();
+        self.shared.agent.lock().unwrap().take();
     }
 
     /// Sends an order to the agent and waits until it is done; its errno.
     pub fn order_agent(&self, op: order::Op, fd: Option<BorrowedFd<'_>>) -> i32 {
-        let id = self.shared.next_order.fetch_add(1, Ordering::SeqCst);
-        let answer = Answer { orders: vec![Order { order: id, op: Some(op) }], ..Answer::default() };
-        {
-            let channels = self.shared.channels.lock().unwrap();
-            let (_, agent) = channels.iter().find(|(role, _)| *role == hello::Role::Agent).expect("an agent");
-            assert_eq!(agent.send(&answer.encode_to_vec(), &Vec::from_iter(fd)).unwrap(), Sent::Done);
-        }
+        let id = self.order_agent_unheard(op, fd);
         let mut errno = None;
         wait_for("the agent", || {
             errno = self.shared.orders_done.lock().unwrap().iter().find(|(o, _)| *o == id).map(|(_, e)| *e);
             errno.is_some()
         });
         errno.unwrap()
+    }
+
+    /// Sends an order to the agent, which may have no time left to say that it is done; the order's number.
+    pub fn order_agent_unheard(&self, op: order::Op, fd: Option<BorrowedFd<'_>>) -> u64 {
+        let id = self.shared.next_order.fetch_add(1, Ordering::SeqCst);
+        let answer = Answer { orders: vec![Order { order: id, op: Some(op) }], ..Answer::default() };
+        let agent = self.shared.agent.lock().unwrap().clone().expect("an agent");
+        assert_eq!(agent.send(&answer.encode_to_vec(), &Vec::from_iter(fd)).unwrap(), Sent::Done);
+        id
     }
 
     /// Where the arena begins.
@@ -228,15 +233,14 @@ fn accept(shared: &Arc<Shared>, listener: &Listener) {
     while !shared.stop.load(Ordering::SeqCst) {
         match listener.try_accept().unwrap() {
             Some(channel) => {
-                let shared = shared.clone();
-                threads.push(std::thread::spawn(move || converse(&shared, &Arc::new(channel))));
+                let (shared, channel) = (shared.clone(), Arc::new(channel));
+                shared.channels.lock().unwrap().push(channel.clone());
+                threads.push(std::thread::spawn(move || converse(&shared, &channel)));
             }
             None => std::thread::sleep(Duration::from_millis(1)),
         }
     }
-    for (_, channel) in shared.channels.lock().unwrap().iter() {
-        channel.shutdown();
-    }
+    shared.channels.lock().unwrap().iter().for_each(|channel| channel.shutdown());
     threads.into_iter().for_each(|t| t.join().unwrap());
 }
 
@@ -249,7 +253,9 @@ fn converse(shared: &Shared, channel: &Arc<Channel>) {
                 if hello.version != TRAP_VERSION || ![0, TOKEN].contains(&hello.token) {
                     return channel.shutdown();
                 }
-                shared.channels.lock().unwrap().push((hello.role(), channel.clone()));
+                if hello.role() == hello::Role::Agent {
+                    *shared.agent.lock().unwrap() = Some(channel.clone());
+                }
                 if hello.arena_size != 0 {
                     *shared.arena.lock().unwrap() = (hello.arena_start, hello.arena_size);
                     let [fd] = <[OwnedFd; 1]>::try_from(fds).expect("one userfaultfd");
