@@ -12,6 +12,7 @@ mod client;
 mod cmd;
 mod config;
 mod failure;
+mod guard;
 mod latency;
 mod launch;
 mod out;
@@ -55,6 +56,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<()> {
         Command::Map(args) => cmd::map::run(&cx, args),
         Command::Port(command) => cmd::lists::ports(&cx, command),
         Command::Task(command) => cmd::lists::tasks(&cx, command),
+        Command::Bench(command) => cmd::bench::run(&cx, command),
         Command::Doctor => cmd::doctor::run(&cx),
         Command::DemoTask(args) => cmd::demo::run_task(args),
     }

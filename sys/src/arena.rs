@@ -42,6 +42,10 @@ pub enum Advise {
     DontDump,
     /// No 2 MiB pages.
     NoHugePages,
+    /// It is read here and there: no read-ahead.
+    Random,
+    /// It is read from front to back.
+    Sequential,
 }
 
 impl Arena {
@@ -134,6 +138,8 @@ impl Arena {
             Advise::DontNeed => Advice::LinuxDontNeed,
             Advise::DontDump => Advice::LinuxDontDump,
             Advise::NoHugePages => Advice::LinuxNoHugepage,
+            Advise::Random => Advice::Random,
+            Advise::Sequential => Advice::Sequential,
         };
         // SAFETY: as in `protect`.
         unsafe { rustix::mm::madvise(address as *mut libc::c_void, len as usize, advice) }

@@ -3,6 +3,7 @@
 //! Precedence is flag, environment, configuration file, default. What a flag can mean on its own is checked here by its
 //! type (`units`); what needs the machine is checked by the command.
 
+mod bench;
 mod cluster;
 mod memory;
 mod node;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use bench::{Bench, BenchFault, BenchPeer, BenchStream, BenchTouch};
 pub use cluster::{Cluster, ClusterDown, ClusterInit, ClusterUp};
 pub use memory::{Demo, DemoTask, Export, Map, Object, ObjectName};
 pub use node::{LogFormat, Node, NodeRun, node_name};
@@ -89,6 +91,9 @@ pub enum Command {
     /// Lists the tasks of a node
     #[command(subcommand)]
     Task(Task),
+    /// Measures faults and streams beside what they are made of
+    #[command(subcommand)]
+    Bench(Bench),
     /// Checks this machine, and says for each shortfall the line that cures it
     Doctor,
     /// One task process of the demo
@@ -163,6 +168,9 @@ mod tests {
             "mach port ls --node 1",
             "mach task ls --json",
             "mach doctor",
+            "mach bench fault --touches 100 --rounds 3",
+            "mach bench stream --size 1GiB",
+            "mach bench touch --object data --node 2",
         ] {
             parse(line).unwrap_or_else(|e| panic!("{line}: {e}"));
         }

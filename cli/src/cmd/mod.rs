@@ -1,5 +1,6 @@
 //! The commands, one file to a noun.
 
+pub mod bench;
 pub mod cluster;
 pub mod demo;
 pub mod doctor;

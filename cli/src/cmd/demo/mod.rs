@@ -8,7 +8,6 @@
 
 mod check;
 mod file;
-mod guard;
 mod order;
 mod worker;
 
@@ -22,13 +21,13 @@ use super::{Context, doctor};
 use crate::args;
 use crate::client::Client;
 use crate::failure::{Cure, Exit, Failure, OrFail, Result};
+use crate::guard::Guard;
 use crate::launch::{self, Lifetime, Plan, Started};
 use crate::progress::Unit;
 use crate::state::StateDir;
 use crate::units::{Bytes, Span};
 
 use check::{Checks, Numbers};
-use guard::Guard;
 use order::{Order, Report};
 use worker::Worker;
 
@@ -100,7 +99,7 @@ fn play(cx: &Context, args: &args::Demo, guard: &Guard) -> Result<()> {
 
 /// Three nodes that see each other, and the file exported on A.
 fn set_up(cx: &Context, args: &args::Demo, guard: &Guard) -> Result<Stage> {
-    let folder = guard.folder(&std::env::temp_dir())?;
+    let folder = guard.folder("mach-demo", &std::env::temp_dir())?;
     let cluster = StateDir::locate(Some(folder.clone())).cluster("demo")?;
     let file = folder.join("file");
     let what = file::make(cx.out, args.size.0, &file)?;

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::guard::Guard;
 use super::order::{Order, Report, shuffled};
 use crate::args;
 use crate::client::{Client, Mapped, Place};
 use crate::failure::{Exit, Failure, OrFail, Result};
+use crate::guard::Guard;
 use crate::latency::Latencies;
 use crate::progress::Progress;
 use crate::state::NodeDir;

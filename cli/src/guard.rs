@@ -1,4 +1,4 @@
-//! Whatever ends the demo, nothing of it stays: no process, no file.
+//! Whatever ends a demo or a measurement, nothing of it stays: no process, no file.
 //!
 //! Invariants: (1) [`Guard::clear`] does its work once, whoever calls it first: the end, an error, or a signal;
 //! (2) after a signal the program ends from within the call, so that no other thread reports the deaths it caused.
@@ -46,9 +46,9 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Makes a private folder below `base` that goes at the end.
-    pub fn folder(&self, base: &Path) -> Result<PathBuf> {
-        let path = base.join(format!("mach-demo-{}", std::process::id()));
+    /// Makes a private folder below `base` that goes at the end; `label` says what it is for.
+    pub fn folder(&self, label: &str, base: &Path) -> Result<PathBuf> {
+        let path = base.join(format!("{label}-{}", std::process::id()));
         let mut inner = self.lock();
         crate::state::create_private(&path)?;
         inner.folders.push(path.clone());
@@ -110,7 +110,7 @@ mod tests {
     fn clearing_kills_and_removes_once() {
         let tmp = tempfile::tempdir().unwrap();
         let guard = Guard::default();
-        let folder = guard.folder(tmp.path()).unwrap();
+        let folder = guard.folder("mach-test", tmp.path()).unwrap();
         std::fs::write(folder.join("file"), "x").unwrap();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         guard.process(&child).unwrap();
@@ -124,7 +124,7 @@ mod tests {
     fn kept_folders_stay() {
         let tmp = tempfile::tempdir().unwrap();
         let guard = Guard::default();
-        let folder = guard.folder(tmp.path()).unwrap();
+        let folder = guard.folder("mach-test", tmp.path()).unwrap();
         guard.keep_folders();
         guard.clear();
         assert!(folder.exists());

@@ -1,0 +1,109 @@
+//! Two nodes with an exported file, for as long as a measurement takes.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use proto::NodeName;
+use rand::{RngCore, SeedableRng};
+
+use crate::client::{Client, Place};
+use crate::cmd::{Context, doctor};
+use crate::failure::{Exit, Failure, OrFail, Result};
+use crate::guard::Guard;
+use crate::launch::{self, Lifetime, Plan, Started};
+use crate::state::StateDir;
+
+/// The name of the exported object.
+pub const NAME: &str = "bench";
+/// How long the nodes may take to start.
+const START_WITHIN: Duration = Duration::from_secs(20);
+
+/// The nodes `a`, which serves the file, and `b`, of which this process is a task.
+pub struct Stage {
+    guard: Guard,
+    nodes: Vec<Started>,
+    /// This process as a task of `b`, with memory.
+    pub client: Client,
+    folder: PathBuf,
+}
+
+impl Stage {
+    /// Starts everything. The file has `size` bytes that do not compress and are not zero.
+    pub fn set(cx: &Context, size: u64) -> Result<Stage> {
+        doctor::require()?;
+        let guard = Guard::install(cx.out)?;
+        let built = Stage::build(cx, &guard, size);
+        if built.is_err() {
+            guard.clear();
+        }
+        built
+    }
+
+    fn build(cx: &Context, guard: &Guard, size: u64) -> Result<Stage> {
+        let folder = guard.folder("mach-bench", &std::env::temp_dir())?;
+        let file = folder.join("file");
+        write_noise(&file, size).or_fail(|| format!("cannot make {}", file.display()))?;
+        let cluster = StateDir::locate(Some(folder.clone())).cluster("bench")?;
+        let names = ["a", "b"].iter().filter_map(|n| NodeName::new(n)).collect();
+        let plan = Plan { names, log: Some("warn".into()), dead_after: None, fault_deadline: None };
+        let mut nodes = launch::start(launch::prepare(&cluster, &plan)?, Lifetime::WithParent)?;
+        for node in &nodes {
+            guard.process(&node.child)?;
+        }
+        let clients = launch::wait_until_joined(cx.out, &mut nodes, START_WITHIN)?;
+        let path = file.to_str().ok_or_else(|| Failure::new(Exit::Usage, "the temporary folder is not UTF-8"))?;
+        clients[0].export(path, NAME, false)?;
+        let client = Client::attach_with_memory(&Place::of(&nodes[1].dir))?;
+        Ok(Stage { guard: guard.clone(), nodes, client, folder })
+    }
+
+    /// The folder with the certificate of node `index`.
+    pub fn identity(&self, index: usize) -> PathBuf {
+        self.nodes[index].dir.path().to_owned()
+    }
+
+    /// A path for a socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("peer.sock")
+    }
+
+    /// Starts the other process of a measurement; it ends with this one.
+    pub fn peer(&self, arguments: &[&std::ffi::OsStr]) -> Result<Child> {
+        let mut command = Command::new(crate::process::current_exe()?);
+        command.args(["bench", "peer"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let child =
+            sys::process::die_with_parent(&mut command, true).spawn().or_fail(|| "cannot start a peer".into())?;
+        self.guard.process(&child)?;
+        Ok(child)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.guard.clear();
+        launch::end_all(&mut self.nodes);
+    }
+}
+
+fn write_noise(path: &std::path::Path, size: u64) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    let mut rng = rand::rngs::SmallRng::seed_from_u64(size);
+    let mut chunk = vec![0; 1 << 20];
+    let mut left = size;
+    while left > 0 {
+        rng.fill_bytes(&mut chunk);
+        let part = left.min(chunk.len() as u64) as usize;
+        file.write_all(&chunk[..part])?;
+        left -= part as u64;
+    }
+    Ok(())
+}
+
+/// Runs `act` and says how long it took.
+pub fn timed<T>(act: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let begun = Instant::now();
+    let done = act()?;
+    Ok((done, begun.elapsed()))
+}
