@@ -293,10 +293,6 @@ mod tests {
 
     use super::*;
 
-    fn open_fds() -> usize {
-        std::fs::read_dir("/proc/self/fd").unwrap().count()
-    }
-
     fn record(channel: &Channel, buffer: &mut [u8]) -> (usize, Vec<OwnedFd>) {
         match channel.try_recv(buffer).unwrap() {
             Received::Record(len, fds) => (len, fds),
@@ -327,18 +323,20 @@ mod tests {
     #[test]
     fn a_record_that_is_too_large_is_refused_and_its_descriptors_closed() {
         let (a, b) = Channel::pair().unwrap();
-        let before = open_fds();
-        assert_eq!(a.try_send(&[1; 100], &[a.as_fd()]).unwrap(), Sent::Done);
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        assert_eq!(a.try_send(&[1; 100], &[writer.as_fd()]).unwrap(), Sent::Done);
         assert_eq!(b.try_recv(&mut [0; 99]).unwrap_err().errno, Errno::MSGSIZE);
         // More descriptors than the receiver takes: sent by hand, since `send` refuses.
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(TRAP_FDS_MAX + 3))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        let many = [a.as_fd(); TRAP_FDS_MAX + 3];
+        let many = [writer.as_fd(); TRAP_FDS_MAX + 3];
         assert!(control.push(SendAncillaryMessage::ScmRights(&many)));
         rustix::net::sendmsg(&a, &[IoSlice::new(b"x")], &mut control, SendFlags::empty()).unwrap();
         assert_eq!(b.try_recv(&mut [0; 99]).unwrap_err().errno, Errno::MSGSIZE);
-        assert_eq!(open_fds(), before);
         assert_eq!(a.try_send(b"x", &many).unwrap_err().errno, Errno::INVAL);
+        // The pipe ends when no copy of its writer is left anywhere.
+        drop(writer);
+        assert_eq!(rustix::io::read(&reader, &mut [0; 1]), Ok(0));
         // The connection still works.
         assert_eq!(a.try_send(b"y", &[]).unwrap(), Sent::Done);
         assert_eq!(record(&b, &mut [0; 9]).0, 1);
