@@ -1,6 +1,6 @@
 //! Rights that go out, come back and are given up.
 
-use kernel_core::ipc::NotificationKind;
+use kernel_core::ipc::{NotificationKind, Wait};
 use netmsg_core::ExportId;
 use proto::wire::link::{Release, frame};
 use proto::{Item, NamedRight, PortName, RightType};
@@ -79,7 +79,7 @@ fn netmsg_grant_5_a_grant_under_way_outlives_a_release() {
     w.nodes[1].deallocate(away);
     w.pump(1);
     let again = carrying(boot, 7, NamedRight::make_send(port));
-    w.nodes[0].send(again, kernel_core::ipc::Wait::Poll).unwrap();
+    w.nodes[0].send(again, Wait::Poll).unwrap();
     w.pump(0);
     let kinds: Vec<_> = w.flights.iter().map(|f| kind(&f.frame)).collect();
     assert_eq!(kinds, ["release", "send"]);
@@ -97,27 +97,29 @@ fn netmsg_grant_5_a_grant_under_way_outlives_a_release() {
 
 #[test]
 fn netmsg_grant_6_a_release_that_overtakes_messages_and_returns_waits_for_them() {
-    let mut w = World::new(2);
-    let port = w.nodes[0].port();
-    let away = w.pass(0, 1, NamedRight::make_send(port));
-    let boot = w.boot_of(1, 0);
-    w.nodes[1].send(message(away, 1), kernel_core::ipc::Wait::Poll).unwrap();
-    w.nodes[1].send(carrying(boot, 2, NamedRight::move_send(away)), kernel_core::ipc::Wait::Poll).unwrap();
-    w.pump(1);
-    let kinds: Vec<_> = w.flights.iter().map(|f| kind(&f.frame)).collect();
-    assert_eq!(kinds, ["send", "send", "release"]);
-    w.deliver(2);
-    assert_eq!(held(&w, 0, 1).len(), 1, "neither the message nor the returned right is lost");
-    w.deliver(1);
-    assert_eq!(held(&w, 0, 1).len(), 1);
-    w.deliver(0);
-    assert_eq!(held(&w, 0, 1), []);
-    w.settle();
-    assert_eq!(w.drain(0, port), [1]);
-    let at = w.nodes[0].boot;
-    let m = w.receive(0, at).unwrap();
-    assert_eq!(m.body, [Item::Port(NamedRight::move_send(port))]);
-    assert_eq!(w.nodes[1].netmsg.imports(w.link(0, 1)).filter(|i| !i.once).count(), 1, "entry 1 only");
+    // A message, a right that is given back, a release, in every order.
+    for order in [[0, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [2, 0, 0], [2, 1, 0]] {
+        let mut w = World::new(2);
+        let port = w.nodes[0].port();
+        let away = w.pass(0, 1, NamedRight::make_send(port));
+        let boot = w.boot_of(1, 0);
+        w.nodes[1].send(message(away, 1), Wait::Poll).unwrap();
+        w.nodes[1].send(carrying(boot, 2, NamedRight::move_send(away)), Wait::Poll).unwrap();
+        w.pump(1);
+        let kinds: Vec<_> = w.flights.iter().map(|f| kind(&f.frame)).collect();
+        assert_eq!(kinds, ["send", "send", "release"]);
+        for index in order {
+            assert_eq!(held(&w, 0, 1), [(2, false, 1)], "neither the message nor the returned right is lost");
+            w.deliver(index);
+        }
+        assert_eq!(held(&w, 0, 1), []);
+        w.settle();
+        assert_eq!(w.drain(0, port), [1]);
+        let at = w.nodes[0].boot;
+        let m = w.receive(0, at).unwrap();
+        assert_eq!(m.body, [Item::Port(NamedRight::move_send(port))]);
+        assert_eq!(w.nodes[1].netmsg.imports(w.link(0, 1)).count(), 1, "entry 1 only");
+    }
 }
 
 #[test]
@@ -175,7 +177,8 @@ fn netmsg_grant_10_arrays_null_and_dead_rights_pass() {
     let boot = w.boot_of(0, 1);
     let mut m = message(boot, 3);
     let dead = NamedRight { name: PortName::DEAD, ..NamedRight::NULL };
-    let rights = vec![NamedRight::make_send(a), NamedRight::NULL, dead, NamedRight::make_send(b), NamedRight::make_send(a)];
+    let rights =
+        vec![NamedRight::make_send(a), NamedRight::NULL, dead, NamedRight::make_send(b), NamedRight::make_send(a)];
     m.body = vec![Item::Ports(rights), Item::Ports(vec![])];
     w.send(0, m);
     let at = w.nodes[1].boot;
@@ -219,7 +222,7 @@ fn netmsg_grant_12_a_full_table_grants_dead_rights() {
     while arrived.len() <= proto::limits::LINK_RIGHTS_MAX {
         let mut m = message(boot, 1);
         m.body.push(Item::Ports(vec![NamedRight::make_send_once(port); 4096]));
-        w.nodes[0].send(m, kernel_core::ipc::Wait::Poll).unwrap();
+        w.nodes[0].send(m, Wait::Poll).unwrap();
         w.pump(0);
         // No settling, which would check everything each time.
         while !w.flights.is_empty() {
@@ -250,4 +253,56 @@ fn netmsg_grant_13_a_permanent_entry_is_never_released() {
     w.send(0, message(boot, 1));
     let at = w.nodes[1].boot;
     assert_eq!(w.drain(1, at), [1]);
+}
+
+#[test]
+fn netmsg_grant_14_a_grant_revokes_a_release_that_waits() {
+    let mut w = World::new(2);
+    let port = w.nodes[0].port();
+    let away = w.pass(0, 1, NamedRight::make_send(port));
+    w.nodes[1].send(message(away, 1), Wait::Poll).unwrap();
+    w.nodes[1].deallocate(away);
+    w.pump(1);
+    w.deliver(1);
+    // The release is here and waits for the message; the right is granted once more.
+    let boot = w.boot_of(0, 1);
+    w.nodes[0].send(carrying(boot, 2, NamedRight::make_send(port)), Wait::Poll).unwrap();
+    w.pump(0);
+    w.settle();
+    assert_eq!(held(&w, 0, 1), [(2, false, 2)]);
+    let at = w.nodes[1].boot;
+    let m = w.receive(1, at).unwrap();
+    let [Item::Port(right)] = m.body[..] else { panic!() };
+    w.send(1, message(right.name, 3));
+    assert_eq!(w.drain(0, port), [1, 3]);
+}
+
+#[test]
+fn netmsg_grant_15_a_right_made_after_no_senders_was_sent_keeps_the_proxy() {
+    let mut w = World::new(2);
+    let port = w.nodes[0].port();
+    let away = w.pass(0, 1, NamedRight::make_send(port));
+    let boot = w.boot_of(0, 1);
+    w.send(0, carrying(boot, 1, NamedRight::make_send(port)));
+    let at = w.nodes[1].boot;
+    w.nodes[0].send(carrying(boot, 2, NamedRight::make_send(port)), Wait::Poll).unwrap();
+    w.pump(0);
+    // (1A) The last right goes while (1B) a new one is being made: the notification of (1A) is read after (1B).
+    w.lazy = true;
+    let m = w.nodes[1].receive(at).unwrap();
+    let [Item::Port(right)] = m.body[..] else { panic!() };
+    assert_eq!(right.name, away);
+    w.nodes[1].deallocate(away);
+    w.nodes[1].deallocate(away);
+    w.deliver(0);
+    w.settle();
+    assert_eq!(w.frames.get("release"), None);
+    let m = w.receive(1, at).unwrap();
+    let [Item::Port(right)] = m.body[..] else { panic!() };
+    w.send(1, message(right.name, 3));
+    assert_eq!(w.drain(0, port), [3]);
+    // It is asked for again, so the end is noticed.
+    w.nodes[1].deallocate(right.name);
+    w.settle();
+    assert_eq!(held(&w, 0, 1), []);
 }

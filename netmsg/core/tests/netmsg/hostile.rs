@@ -127,11 +127,7 @@ fn netmsg_hostile_7_counts_must_agree() {
 
 #[test]
 fn netmsg_hostile_8_only_netmsgs_frames_are_taken() {
-    for kind in [
-        Kind::Hello(Default::default()),
-        Kind::Gossip(Default::default()),
-        Kind::Goodbye(Default::default()),
-    ] {
+    for kind in [Kind::Hello(Default::default()), Kind::Gossip(Default::default()), Kind::Goodbye(Default::default())] {
         assert!(matches!(judge(vec![kind]), Some(PeerMisbehaved::UnexpectedFrame(_))));
     }
     let Scene { mut w, link, .. } = scene();
@@ -204,8 +200,7 @@ fn any_item() -> impl Strategy<Value = wire::LinkItem> {
         any::<u32>().prop_map(link_item::Item::U32),
         any::<u64>().prop_map(link_item::Item::U64),
         any_right().prop_map(link_item::Item::Port),
-        proptest::collection::vec(any_right(), 0..4)
-            .prop_map(|rights| link_item::Item::Ports(wire::Rights { rights })),
+        proptest::collection::vec(any_right(), 0..4).prop_map(|rights| link_item::Item::Ports(wire::Rights { rights })),
         prop_oneof![20 => Just(0), 1 => any::<u64>()].prop_map(link_item::Item::OutOfLine),
         proptest::collection::vec(any::<u8>(), 0..4).prop_map(|b| link_item::Item::Data(b.into())),
     ];
@@ -242,18 +237,16 @@ proptest! {
         frames in proptest::collection::vec((any_frame(), any::<bool>()), 1..24),
     ) {
         let Scene { mut w, mut link, port } = scene();
-        let base = w.nodes[NODE].ipc.ports_len();
+        let [ports, names] = w.nodes[NODE].size();
+        // Entries 2 and 3, of which entry 2 is held for node 2 as well.
+        let names = names - 2;
         for (kind, read) in frames {
             w.forge(link, NODE, kind, Payload::default());
             w.check();
             // What node 0 answers is lost: node 1 would find fault with a peer that answers what it never said.
             w.flights.retain(|f| f.to == NODE);
             if read && let Some(m) = w.nodes[NODE].receive(port) {
-                for right in m.body.iter().filter_map(|i| if let proto::Item::Port(r) = i { Some(*r) } else { None }) {
-                    if right.name.is_valid() {
-                        w.nodes[NODE].deallocate(right.name);
-                    }
-                }
+                w.nodes[NODE].give_up(&m);
             }
             w.pump(NODE);
             w.flights.retain(|f| f.to == NODE);
@@ -269,13 +262,13 @@ proptest! {
         w.nodes[NODE].destroy_port(port);
         w.settle();
         let task = w.nodes[NODE].task;
-        let names: Vec<_> = w.nodes[NODE].ipc.names(task).unwrap();
-        for (name, bits) in names {
+        for (name, bits) in w.nodes[NODE].ipc.names(task).unwrap() {
             if bits & proto::RightType::Receive.type_bit() == 0 {
                 w.nodes[NODE].destroy(name);
             }
         }
         w.settle();
-        prop_assert_eq!(w.nodes[NODE].ipc.ports_len(), base - 2, "the port and the proxy for node 1's name server");
+        let expected = [ports - 2, names - 1];
+        prop_assert_eq!(w.nodes[NODE].size(), expected, "without the port and the proxy for node 1's name server");
     }
 }

@@ -16,27 +16,78 @@ use proto::{Disposition, Item, Message, NamedRight, Payload, PortName, PortUid, 
 
 use crate::common::World;
 
+/// How many histories: `PROPTEST_CASES`, or few enough for every day.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(250);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// An index that is taken modulo what there is to choose from.
 type Pick = u16;
 
 #[derive(Clone, Debug)]
 enum Op {
     /// A new port with this queue limit.
-    Port { node: Pick, qlimit: u32 },
+    Port {
+        node: Pick,
+        qlimit: u32,
+    },
     /// A message from a name of the node's task, with rights.
-    Send { node: Pick, to: Pick, carry: Vec<(Pick, bool)>, reply: Option<Pick>, supply: bool, block: bool },
-    /// The next message of one of the task's ports.
-    Receive { node: Pick, port: Pick },
+    Send {
+        node: Pick,
+        to: Pick,
+        carry: Vec<(Pick, bool)>,
+        reply: Option<Pick>,
+        supply: bool,
+        block: bool,
+    },
+    /// Many messages from one name; every `supplies`-th is not a supply.
+    Burst {
+        node: Pick,
+        to: Pick,
+        count: u8,
+        supplies: u8,
+    },
+    /// The next message of one of the task's ports; its rights are given up at once, or kept.
+    Receive {
+        node: Pick,
+        port: Pick,
+        drop: bool,
+    },
     /// One reference of a name that is not a receive right.
-    Drop { node: Pick, name: Pick },
+    Drop {
+        node: Pick,
+        name: Pick,
+    },
     /// The death of a port.
-    Kill { node: Pick, port: Pick },
+    Kill {
+        node: Pick,
+        port: Pick,
+    },
     /// Some frames, in any order.
-    Deliver { picks: Vec<Pick> },
-    Flush { node: Pick },
-    Cut { link: Pick },
+    Deliver {
+        picks: Vec<Pick>,
+    },
+    Flush {
+        node: Pick,
+    },
+    Cut {
+        link: Pick,
+    },
+    /// A link between two nodes that have none.
+    Link {
+        node: Pick,
+        other: Pick,
+    },
     /// Whether the node has memory for messages.
-    Room { node: Pick, room: bool },
+    Room {
+        node: Pick,
+        room: bool,
+    },
+    /// The servers of a node run.
+    Pump {
+        node: Pick,
+    },
     /// Everything under way arrives.
     Rest,
 }
@@ -44,7 +95,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let n = any::<Pick>;
     prop_oneof![
-        3 => (n(), prop_oneof![3 => Just(5u32), 1 => 0..4u32]).prop_map(|(node, qlimit)| Op::Port { node, qlimit }),
+        1 => (n(), prop_oneof![3 => Just(5u32), 1 => 0..4u32]).prop_map(|(node, qlimit)| Op::Port { node, qlimit }),
         20 => (
             (n(), n()),
             proptest::collection::vec((n(), any::<bool>()), 0..3),
@@ -53,10 +104,14 @@ fn op() -> impl Strategy<Value = Op> {
             any::<bool>(),
         )
             .prop_map(|((node, to), carry, reply, supply, block)| Op::Send { node, to, carry, reply, supply, block }),
-        8 => (n(), n()).prop_map(|(node, port)| Op::Receive { node, port }),
-        5 => (n(), n()).prop_map(|(node, name)| Op::Drop { node, name }),
+        1 => (n(), n(), 10..100u8, 1..9u8)
+            .prop_map(|(node, to, count, supplies)| Op::Burst { node, to, count, supplies }),
+        1 => (n(), n()).prop_map(|(node, other)| Op::Link { node, other }),
+        14 => (n(), n(), any::<bool>()).prop_map(|(node, port, drop)| Op::Receive { node, port, drop }),
+        6 => (n(), n()).prop_map(|(node, name)| Op::Drop { node, name }),
         1 => (n(), n()).prop_map(|(node, port)| Op::Kill { node, port }),
-        10 => proptest::collection::vec(n(), 1..8).prop_map(|picks| Op::Deliver { picks }),
+        12 => proptest::collection::vec(n(), 1..4).prop_map(|picks| Op::Deliver { picks }),
+        8 => n().prop_map(|node| Op::Pump { node }),
         2 => n().prop_map(|node| Op::Flush { node }),
         1 => (n(), any::<bool>()).prop_map(|(node, room)| Op::Room { node, room }),
         1 => Just(Op::Rest),
@@ -65,7 +120,7 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let cut = (any::<Pick>(), any::<Pick>()).prop_map(|(at, link)| Some((at, Op::Cut { link })));
-    (proptest::collection::vec(op(), 1..80), prop_oneof![2 => Just(None), 1 => cut]).prop_map(|(mut ops, cut)| {
+    (proptest::collection::vec(op(), 1..120), prop_oneof![2 => Just(None), 1 => cut]).prop_map(|(mut ops, cut)| {
         if let Some((at, cut)) = cut {
             ops.insert(at as usize % (ops.len() + 1), cut);
         }
@@ -89,8 +144,10 @@ struct Sim {
     /// Messages that were accepted, and that came out.
     total: (u64, u64),
     lossless: bool,
-    /// Ports of each node without tasks' doings.
-    base: Vec<usize>,
+    /// What each node can reach from the start and keeps, so that it is not soon cut off.
+    boots: Vec<BTreeSet<PortName>>,
+    /// The size of each node without tasks' doings.
+    base: Vec<[usize; 2]>,
     next_waiter: u64,
     random: u64,
 }
@@ -98,14 +155,12 @@ struct Sim {
 impl Sim {
     fn new(nodes: usize) -> Sim {
         let mut w = World::new(nodes);
-        let base = w.nodes.iter().map(|n| n.ipc.ports_len()).collect();
-        for a in 0..nodes {
-            for b in (0..nodes).filter(|b| *b != a) {
-                w.boot_of(a, b);
-            }
-        }
+        let base = w.nodes.iter().map(|n| n.size()).collect();
+        let boots = (0..nodes).map(|a| (0..nodes).filter(|b| *b != a).map(|b| w.boot_of(a, b)).collect()).collect();
+        w.nodes.iter_mut().for_each(|n| _ = n.port());
+        w.lazy = true;
         let (sent, received) = Default::default();
-        Sim { w, sent, received, total: (0, 0), lossless: true, base, next_waiter: 0, random: 1 }
+        Sim { w, sent, received, total: (0, 0), lossless: true, boots, base, next_waiter: 0, random: 1 }
     }
 
     /// The names of a node's task that have one of these rights.
@@ -114,6 +169,12 @@ impl Sim {
         let mask = rights.iter().fold(0, |mask, r| mask | r.type_bit());
         let names = n.ipc.names(n.task).unwrap();
         names.into_iter().filter(|(name, bits)| bits & mask != 0 && *name != n.name_server).collect()
+    }
+
+    /// The names among these that a history gives away and drops.
+    fn loose(&self, node: usize, mut names: Vec<(PortName, u32)>) -> Vec<(PortName, u32)> {
+        names.retain(|(name, _)| !self.boots[node].contains(name));
+        names
     }
 
     fn node(&self, pick: Pick) -> usize {
@@ -132,16 +193,43 @@ impl Sim {
                 let id = if supply { DATA_SUPPLY } else { 1 };
                 self.send(node, to, &carry, reply, id, block);
             }
-            Op::Receive { node, port } => {
+            Op::Burst { node, to, count, supplies } => {
                 let node = self.node(node);
-                if let Some((port, _)) = pick(&self.names(node, &[RightType::Receive]), port) {
-                    self.receive(node, port);
+                for i in 0..count {
+                    let id = if i % supplies == 0 { 1 } else { DATA_SUPPLY };
+                    self.send(node, to, &[], None, id, false);
+                    self.w.pump(node);
+                }
+            }
+            Op::Link { node, other } => {
+                let (a, b) = (self.node(node), self.node(other));
+                let (a, b) = (a.min(b), a.max(b));
+                if a != b && !self.w.links.values().any(|ends| *ends == (a, b)) {
+                    for node in [a, b] {
+                        self.base[node] = self.base[node].map(|size| size + 1);
+                    }
+                    self.w.connect(a, b);
+                    for (this, other) in [(a, b), (b, a)] {
+                        let boot = self.w.boot_of(this, other);
+                        self.boots[this].insert(boot);
+                    }
+                }
+            }
+            Op::Receive { node, port, drop } => {
+                let node = self.node(node);
+                let mut ports = self.names(node, &[RightType::Receive]);
+                ports.retain(|(port, _)| self.w.nodes[node].status(*port).msgcount > 0);
+                if let Some((port, _)) = pick(&ports, port)
+                    && let Some(message) = self.receive(node, port)
+                    && drop
+                {
+                    self.w.nodes[node].give_up(&message);
                 }
             }
             Op::Drop { node, name } => {
                 let node = self.node(node);
                 let kinds = [RightType::Send, RightType::SendOnce, RightType::DeadName];
-                if let Some((name, _)) = pick(&self.names(node, &kinds), name) {
+                if let Some((name, _)) = pick(&self.loose(node, self.names(node, &kinds)), name) {
                     self.w.nodes[node].deallocate(name);
                 }
             }
@@ -171,7 +259,10 @@ impl Sim {
                 if let Some(link) = pick(&links, link) {
                     self.lossless = false;
                     let (a, b) = self.w.links[&link];
-                    (self.base[a], self.base[b]) = (self.base[a] - 1, self.base[b] - 1);
+                    // The proxy for the peer's boot port goes, and netmsg's name for it.
+                    for node in [a, b] {
+                        self.base[node] = self.base[node].map(|size| size - 1);
+                    }
                     self.w.cut(link);
                 }
             }
@@ -179,10 +270,8 @@ impl Sim {
                 let node = self.node(node);
                 self.w.nodes[node].room = room;
             }
+            Op::Pump { node } => self.w.pump(self.node(node)),
             Op::Rest => self.rest(),
-        }
-        for node in 0..self.w.nodes.len() {
-            self.w.pump(node);
         }
         assert_eq!(self.w.closed, [], "a correct peer is blamed");
     }
@@ -190,7 +279,11 @@ impl Sim {
     fn send(&mut self, node: usize, to: Pick, carry: &[(Pick, bool)], reply: Option<Pick>, id: i32, block: bool) {
         let (send, once, receive, dead) =
             (RightType::Send, RightType::SendOnce, RightType::Receive, RightType::DeadName);
-        let Some((to, bits)) = pick(&self.names(node, &[send, once, receive]), to) else { return };
+        let mut names = self.names(node, &[send, once, receive]);
+        if to.is_multiple_of(2) {
+            names.retain(|(name, _)| self.boots[node].contains(name));
+        }
+        let Some((to, bits)) = pick(&names, to / 2) else { return };
         let uid = self.w.nodes[node].uid(to);
         let remote = match bits {
             b if b & once.type_bit() != 0 => NamedRight::move_send_once(to),
@@ -198,7 +291,10 @@ impl Sim {
             _ => NamedRight::make_send(to),
         };
         let mut gone: Vec<PortName> = Vec::from_iter((remote.disposition == Disposition::MoveSendOnce).then_some(to));
-        let all = self.names(node, &[send, once, receive, dead]);
+        let mut all = self.names(node, &[send, once, receive, dead]);
+        if !to.0.is_multiple_of(8) {
+            all = self.loose(node, all);
+        }
         let mut right = |index: Pick, other: bool| {
             let (name, bits) = pick(&all, index)?;
             let has = |r: RightType| bits & r.type_bit() != 0;
@@ -217,8 +313,9 @@ impl Sim {
             // A name that was moved away is not copied afterwards.
             (moves || !gone.contains(&name)).then_some(NamedRight { name, disposition })
         };
-        let carried: Vec<_> = carry.iter().filter_map(|(i, other)| right(*i, *other)).collect();
+        // The header is taken before the body.
         let local = reply.and_then(|i| right(i, true)).unwrap_or(NamedRight::NULL);
+        let carried: Vec<_> = carry.iter().filter_map(|(i, other)| right(*i, *other)).collect();
         let counter = self.sent.get(&(node, uid)).copied().unwrap_or(0) + 1;
         let label = [node as u64, uid.origin.0, uid.serial, counter];
         let mut body: Vec<_> = label.into_iter().map(Item::U64).collect();
@@ -232,16 +329,20 @@ impl Sim {
                 self.sent.insert((node, uid), counter);
                 self.total.0 += 1;
             }
-            Err(e) => assert_eq!(e.code, proto::MsgReturn::SendTimedOut),
+            Err(e) => {
+                assert_eq!(e.code, proto::MsgReturn::SendTimedOut);
+                // The right that was copied or made comes back as one more.
+                self.w.nodes[node].deallocate(to);
+            }
         }
     }
 
-    /// Receives one message and checks that it had its turn; whether there was one.
-    fn receive(&mut self, node: usize, port: PortName) -> bool {
-        let Some(m) = self.w.nodes[node].receive(port) else { return false };
+    /// Receives one message and checks that it had its turn.
+    fn receive(&mut self, node: usize, port: PortName) -> Option<Message<NamedRight>> {
+        let m = self.w.nodes[node].receive(port)?;
         if m.body.is_empty() {
             assert_eq!(m.id, 71, "what became of a send-once right");
-            return true;
+            return Some(m);
         }
         let [Item::U64(from), Item::U64(origin), Item::U64(serial), Item::U64(counter), _, Item::OutOfLine(bytes)] =
             &m.body[..]
@@ -251,7 +352,7 @@ impl Sim {
         assert_eq!((bytes.to_bytes().as_ref(), m.trace.0), (&counter.to_le_bytes()[..], *counter));
         self.total.1 += 1;
         if m.local.disposition == Disposition::MoveSendOnce {
-            return true;
+            return Some(m);
         }
         let uid = self.w.nodes[node].uid(port);
         let stream = self.received.entry((node, uid, *from << 32 | *origin, *serial)).or_default();
@@ -262,7 +363,7 @@ impl Sim {
             stream.last_in_order = *counter;
         }
         stream.last = stream.last.max(*counter);
-        true
+        Some(m)
     }
 
     /// Everything under way arrives; then the two ends of each link agree.
@@ -299,7 +400,7 @@ impl Sim {
             let mut progress = false;
             for node in 0..self.w.nodes.len() {
                 for (port, _) in self.names(node, &[RightType::Receive]) {
-                    while self.receive(node, port) {
+                    while self.receive(node, port).is_some() {
                         progress = true;
                     }
                 }
@@ -334,7 +435,7 @@ impl Sim {
             }
         }
         for (node, base) in self.base.iter().enumerate() {
-            assert_eq!(self.w.nodes[node].ipc.ports_len(), *base, "ports of node {node}");
+            assert_eq!(self.w.nodes[node].size(), *base, "ports and names of node {node}");
         }
         let links: Vec<_> = self.w.links.keys().copied().collect();
         for (link, n) in links.iter().flat_map(|l| self.w.nodes.iter().map(move |n| (*l, n))) {
@@ -363,7 +464,7 @@ fn pick<T: Copy>(from: &[T], index: Pick) -> Option<T> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn netmsg_world_1_two_nodes_conserve_rights_and_keep_order(ops in ops()) {
