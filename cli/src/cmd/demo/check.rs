@@ -34,7 +34,7 @@ pub struct Numbers {
     pub file_bytes: u64,
     /// Random reads of pages that were not on B.
     pub fault: Option<Summary>,
-    /// Sequential read, decimal megabytes a second of time spent in reads.
+    /// Sequential read, decimal megabytes a second.
     pub sequential_mb_per_s: f64,
     /// Pages that B fetched for both.
     pub pages_moved: u64,

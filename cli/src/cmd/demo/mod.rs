@@ -151,8 +151,10 @@ fn read_from_b(
     let report = reader.ask(&Order::Sequential, Some(progress), per_page(stage.size / proto::PAGE_SIZE))?;
     let Report::Read { bytes, read_ns, sha256, .. } = report else { return Err(reader.astray(&report)) };
     let same = bytes == stage.size && sha256 == check::hash_of_file(&stage.file)?;
-    checks.note(same, format!("all {bytes} bytes read in order on b are the file's (SHA-256 {}…)", &sha256[..12]));
-    numbers.sequential_mb_per_s = crate::units::megabytes_per_second(bytes, Duration::from_nanos(read_ns));
+    let rate = crate::units::megabytes_per_second(bytes, Duration::from_nanos(read_ns));
+    let hash = &sha256[..12];
+    checks.note(same, format!("all {bytes} bytes read in order on b are the file's ({rate:.0} MB/s, SHA-256 {hash}…)"));
+    numbers.sequential_mb_per_s = rate;
 
     let (after_pages, after_bytes) = moved(stage)?;
     numbers.pages_moved = after_pages - before_pages;

@@ -67,7 +67,7 @@ pub enum Report {
     Read {
         /// Bytes read.
         bytes: u64,
-        /// Time spent in the reads alone.
+        /// Time of the reading, without that of the hashing.
         read_ns: u64,
         /// Time of each read.
         latency: Summary,

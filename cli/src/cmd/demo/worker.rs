@@ -90,7 +90,7 @@ impl Worker {
                 }
                 report => {
                     if let Some(p) = progress {
-                        p.done();
+                        p.out_of_the_way();
                     }
                     return Ok(report);
                 }
@@ -229,24 +229,32 @@ impl Task {
         Ok(Report::Read { bytes, read_ns: spent.as_nanos() as u64, latency: latencies.summary(), sha256 })
     }
 
+    /// Two passes, so that neither the hash slows the reading nor the reading ahead profits from the time for the hash:
+    /// the first is timed, the second hashes what the first one brought.
     fn sequential(&mut self) -> Result<Report> {
         let mapped = self.mapped.take().ok_or_else(|| Failure::new(Exit::Failed, "nothing is mapped yet"))?;
-        let (mut latencies, mut hash, mut bytes, mut spent) = (Latencies::new(), Sha256::new(), 0, Duration::ZERO);
-        let mut begun = Instant::now();
-        let result = for_each_chunk(&mapped, Range { offset: 0, len: mapped.size() }, |_, chunk| {
-            let took = begun.elapsed();
-            latencies.record(took);
-            spent += took;
-            hash.update(chunk);
+        let all = Range { offset: 0, len: mapped.size() };
+        let (mut latencies, mut bytes) = (Latencies::new(), 0);
+        let begun = Instant::now();
+        let mut last = begun;
+        let timed = for_each_chunk(&mapped, all, |_, chunk| {
+            latencies.record(last.elapsed());
+            last = Instant::now();
             bytes += chunk.len() as u64;
-            self.progress(bytes)?;
-            begun = Instant::now();
-            Ok(())
+            self.progress(bytes)
+        });
+        let read_ns = begun.elapsed().as_nanos() as u64;
+        let mut hash = Sha256::new();
+        let hashed = timed.and_then(|()| {
+            for_each_chunk(&mapped, all, |_, chunk| {
+                hash.update(chunk);
+                Ok(())
+            })
         });
         self.mapped = Some(mapped);
-        result?;
+        hashed?;
         let sha256 = hex::encode(hash.finalize());
-        Ok(Report::Read { bytes, read_ns: spent.as_nanos() as u64, latency: latencies.summary(), sha256 })
+        Ok(Report::Read { bytes, read_ns, latency: latencies.summary(), sha256 })
     }
 
     fn wait_for(&mut self, offset: u64, bytes: &str, limit: Duration) -> Result<Report> {
