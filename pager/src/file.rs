@@ -6,7 +6,7 @@
 //! 2. `try_read` takes nothing but what is in the page cache.
 //! 3. What is known to be zero (a hole, or a whole run of zero bytes) is said so and not sent.
 //!
-//! Reads go through the page cache, not `O_DIRECT`: docs/decisions/0006. Rules: [pager.file.*] of docs/spec/pager.md.
+//! Reads go through the page cache, not `O_DIRECT`: docs/decisions/0006-files-through-the-page-cache.md. Rules: [pager.file.*] of docs/spec/pager.md.
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
@@ -373,4 +373,38 @@ fn check_kind(path: &Path, kind: FileType) -> Result<(), ExportError> {
         _ => "something else",
     };
     Err(ExportError::NotRegular { path: path.into(), kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file whose `fdatasync` fails as one on a broken disk does; what fails here is that it is a pipe.
+    #[test]
+    fn pager_file_7_a_failed_sync_fails_all_later_ones() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let path = dir.path().join("file");
+        std::fs::write(&path, b"x").expect("a file");
+        let mut pager = FilePager::open(&path, true).expect("an export");
+        assert_eq!(pager.sync(), Ok(()));
+        let (pipe, _other_end) = rustix::pipe::pipe().expect("a pipe");
+        let good = std::mem::replace(&mut pager.file, File::from(pipe));
+        assert_eq!(pager.sync().map_err(|e| e.errno), Err(Errno::INVAL));
+        pager.file = good;
+        let later = pager.sync().expect_err("what was lost is not known");
+        assert_eq!((later.errno, later.code), (Errno::IO, KernReturn::MemoryError));
+        assert_eq!(pager.write(Pages::new(0, 1), &Payload::from(vec![b'y'; 4096])), Ok(()));
+        assert!(pager.sync().is_err());
+    }
+
+    #[test]
+    fn a_page_is_zero_only_if_all_of_it_is() {
+        let mut page = vec![0; 4096];
+        assert!(all_zero(&page));
+        for at in [0, 1, 63, 64, 2047, 4095] {
+            page[at] = 1;
+            assert!(!all_zero(&page), "byte {at}");
+            page[at] = 0;
+        }
+    }
 }

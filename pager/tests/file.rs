@@ -218,6 +218,29 @@ fn pager_file_5_writes_reach_the_file_and_not_beyond_its_size() {
 }
 
 #[test]
+fn pager_file_9_what_is_cached_is_answered_at_once_and_the_rest_is_not() {
+    let dir = dir();
+    let path = file(&dir, &numbered(64));
+    let pager = open(&path, false);
+    let f = File::open(&path).unwrap();
+    f.sync_all().unwrap();
+    rustix::fs::fadvise(&f, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    // Some file systems (tmpfs) have nowhere else to keep it, and some cannot read without waiting; what must hold is
+    // that an answer at once is the right one, and that after a read of a file system that can there is one.
+    let expected: Vec<_> = numbered(64).chunks(4096).map(|p| Ok(p.to_vec())).collect();
+    let cold = pager.try_read(Pages::new(0, 64));
+    if let Some(pieces) = cold {
+        assert_eq!(by_page(pieces), expected);
+    }
+    assert_eq!(by_page(pager.read(Pages::new(0, 64))), expected);
+    let mut one = [0; 1];
+    let into = &mut [std::io::IoSliceMut::new(&mut one)];
+    if rustix::io::preadv2(&f, into, 0, rustix::io::ReadWriteFlags::NOWAIT) == Ok(1) {
+        assert_eq!(pager.try_read(Pages::new(0, 64)).map(by_page), Some(expected));
+    }
+}
+
+#[test]
 fn pager_file_8_a_writable_export_excludes_others() {
     let dir = dir();
     let path = file(&dir, b"x");

@@ -23,7 +23,7 @@ use crate::{Bulk, ClientId, Lock, Output, Pages, Piece, Ticket, Time};
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Plan {
     waiter: Waiter,
-    /// Whether the asking kernel may have a copy.
+    /// Whether a data_unlock finds the copy that it is about.
     holds: bool,
     /// Whose copies have to go, or be demoted, first.
     recall: Clients,
@@ -36,7 +36,8 @@ impl Plan {
             _ => cell.writer.into_iter().collect(),
         };
         recall.retain(|c| *c != waiter.client);
-        Plan { waiter, holds: cell.holds(waiter.client), recall }
+        let holds = waiter.kind != Kind::Unlock || cell.holds(waiter.client);
+        Plan { waiter, holds, recall }
     }
 }
 
@@ -79,7 +80,7 @@ impl<D: Bulk> Directory<D> {
     /// Begins to serve the request that was at the head of the line of `pages`, which nobody loses before `until`.
     fn begin(&mut self, now: Time, pages: Pages, until: Time, plan: Plan, out: &mut Vec<Output<D>>) {
         let Plan { waiter, holds, recall } = plan;
-        if waiter.kind == Kind::Unlock && !holds && !self.planted_answers_stale_unlock() {
+        if !holds && !self.planted_answers_stale_unlock() {
             self.answered(waiter.client, pages.len());
             return;
         }
