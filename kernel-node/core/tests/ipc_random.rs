@@ -64,7 +64,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (n(), n(), n(), -2i8..3).prop_map(|(s, m, r, d)| Op::ModRefs(s, m, r, d)),
         5 => (n(), n(), n(), n()).prop_map(|(s, m, h, t)| Op::Give(s, m, h, t)),
         2 => (n(), n(), n(), n(), n()).prop_map(|(s, m, h, t, u)| Op::Insert(s, m, h, t, u)),
-        20 => (n(), named.clone(), named.clone(), prop::collection::vec(named, 0..3), n())
+        20 => (n(), named, named, prop::collection::vec(named, 0..3), n())
             .prop_map(|(from, to, reply, body, how)| Op::Send { from, to, reply, body, how }),
         12 => (n(), n(), n()).prop_map(|(space, name, how)| Op::Receive { space, name, how }),
         2 => n().prop_map(Op::Cancel),
@@ -187,7 +187,7 @@ impl Run {
                 None => true,
             });
         let fitting: Vec<_> = fitting.collect();
-        let any = how % 8 == 0 || fitting.is_empty();
+        let any = how.is_multiple_of(8) || fitting.is_empty();
         let disposition = if any { DISPOSITIONS[how as usize % 6] } else { fitting[how as usize / 8 % fitting.len()] };
         NamedRight { name, disposition }
     }
@@ -370,10 +370,10 @@ impl Run {
         // The trace tells a receiver whether the order of this message is promised.
         let ordered =
             remote.disposition != Disposition::MoveSendOnce && remote.disposition != Disposition::MakeSendOnce;
-        let always = how % 8 == 0;
+        let always = how.is_multiple_of(8);
         let trace = TraceId(u64::from(ordered && !always));
         let body = body.iter().map(|n| Item::Port(self.named(s, *n))).collect();
-        let wait = if how % 2 == 0 { Wait::Poll } else { Wait::Block(self.waiter(Some(id))) };
+        let wait = if how.is_multiple_of(2) { Wait::Poll } else { Wait::Block(self.waiter(Some(id))) };
         self.under_way.insert(id);
         let m = Message { remote, local, id, seqno: 0, trace, body };
         let outcome = self.ipc.send(s, m, SendOptions { wait, always }, &mut self.fx);
@@ -394,9 +394,9 @@ impl Run {
     fn receive(&mut self, space: u8, name: u8, how: u8) {
         let s = self.space(space);
         let name = self.name_with(s, name, 0xA_0000);
-        let wait = if how % 2 == 0 { Wait::Poll } else { Wait::Block(self.waiter(None)) };
-        let limit = (how / 2 % 4 == 0).then_some(4);
-        let options = ReceiveOptions { wait, limit, large: how / 8 % 2 == 0 };
+        let wait = if how.is_multiple_of(2) { Wait::Poll } else { Wait::Block(self.waiter(None)) };
+        let limit = (how / 2).is_multiple_of(4).then_some(4);
+        let options = ReceiveOptions { wait, limit, large: (how / 8).is_multiple_of(2) };
         let outcome = self.ipc.receive(s, name, options, &mut self.fx);
         let waits = matches!(outcome, Ok(ReceiveOutcome::Blocked));
         match wait {

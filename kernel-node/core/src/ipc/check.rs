@@ -96,7 +96,7 @@ impl Ipc {
         if !matches!(p.receiver, Receiver::Space { .. }) {
             assert!(p.set.is_none() && p.receiving.is_empty(), "{port:?} has receivers but no space");
         }
-        for ((space, name), _) in &p.dead_names {
+        for (space, name) in p.dead_names.keys() {
             let entry = self.view(*space, *name).expect("a request is armed on a name");
             assert!(
                 entry.is_armed() && entry.port() == Some(port),
