@@ -49,8 +49,8 @@ pub(super) struct LockJob {
     pub should_return: ShouldReturn,
     /// Whether the pages go.
     pub flush: bool,
-    /// Only pages go that need not be returned.
-    pub clean_only: bool,
+    /// Only pages go that need not be returned, and none if the object returned any since it had returned so many times.
+    pub clean_since: Option<u64>,
     /// The new lock, if it changes.
     pub lock: Option<Lock>,
     /// Not before.
@@ -112,7 +112,7 @@ impl LockJob {
     }
 
     fn affects(&self, r: Resident) -> bool {
-        if self.clean_only {
+        if self.clean_since.is_some() {
             return !r.dirty && !r.precious;
         }
         self.evicts() || self.returns(r) || self.lock.is_some_and(|l| l != r.lock)
@@ -233,6 +233,9 @@ impl Vm {
     /// One step of a lock request; whether it was the last.
     fn lock_step(&mut self, id: ObjectId, job: &mut LockJob, cx: &mut VmCx<'_>) -> bool {
         let object = &self.objects[id];
+        if job.clean_since.is_some_and(|returns| returns != object.returns) {
+            return true;
+        }
         let affected = object.pages.present(job.pages.clone()).filter_map(|(p, s)| Some((p, s.resident()?)));
         let step: Vec<(u64, Resident)> = affected.filter(|(_, r)| job.affects(*r)).take(LOCK_STEP_PAGES).collect();
         let finished = step.len() < LOCK_STEP_PAGES;
@@ -281,6 +284,7 @@ impl Vm {
             let call = ToPager::DataReturn { offset: run.start * PAGE_SIZE, data, dirty, kernel_copy: !job.evicts() };
             self.to_pager(id, call, cx);
             self.objects[id].pages_out += pages;
+            self.objects[id].returns += 1;
             self.counters.pages_out += pages;
         }
     }
@@ -345,7 +349,7 @@ impl Vm {
             should_return: ShouldReturn::Dirty,
             // They go with the object. Until then it may be mapped again, and has them still.
             flush: false,
-            clean_only: false,
+            clean_since: None,
             lock: None,
             ready_at: cx.now,
             then: Then::Terminate,

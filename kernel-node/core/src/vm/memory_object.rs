@@ -112,7 +112,11 @@ impl Vm {
         let ready_at = self.hold_end(id, &pages, flush, lock, cx.now);
         let then = Then::LockCompleted { ticket: reply, offset, length: size };
         let all = pages.clone();
-        self.submit(id, Job::Lock(LockJob { pages, all, should_return, flush, clean_only: false, lock, ready_at, then }), cx);
+        self.submit(
+            id,
+            Job::Lock(LockJob { pages, all, should_return, flush, clean_since: None, lock, ready_at, then }),
+            cx,
+        );
     }
 
     /// The pager wants no more to do with the object: it is terminated, and dead for those who map it.
@@ -151,8 +155,8 @@ impl Vm {
         for job in jobs {
             self.settle_job(id, job, cx);
         }
-        for sync in syncs {
-            self.msync_part_done(sync.ticket, KernReturn::MemoryFailure, cx);
+        for ticket in syncs.into_iter().filter_map(|s| s.ticket) {
+            self.msync_part_done(ticket, KernReturn::MemoryFailure, cx);
         }
         self.run_jobs(id, false, cx);
     }

@@ -198,8 +198,8 @@ impl Vm {
         for job in object.jobs {
             self.settle_job(id, job, cx);
         }
-        for sync in object.syncs {
-            self.msync_part_done(sync.ticket, KernReturn::Terminated, cx);
+        for ticket in object.syncs.into_iter().filter_map(|s| s.ticket) {
+            self.msync_part_done(ticket, KernReturn::Terminated, cx);
         }
         if !object.internal {
             cx.out.push(VmEvent::ObjectGone { object: id });

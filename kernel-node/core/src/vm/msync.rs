@@ -1,6 +1,6 @@
 //! `vm_msync`: written pages of a range go to their pagers, and the caller hears when they are durable there.
 
-use proto::limits::{MSYNC_PARTS_MAX, MSYNCS_MAX};
+use proto::limits::{MSYNC_PARTS_MAX, MSYNCS_MAX, SYNCHRONIZES_MAX};
 use proto::vm::ShouldReturn;
 use proto::{KernReturn, PAGE_SIZE};
 
@@ -83,7 +83,7 @@ impl Vm {
             pages,
             should_return: ShouldReturn::Dirty,
             flush: false,
-            clean_only: false,
+            clean_since: None,
             lock: None,
             ready_at: cx.now,
             then: Then::Synchronize { ticket, offset, length, flags },
@@ -104,18 +104,19 @@ impl Vm {
         if !self.msyncs.contains_key(&ticket) {
             return;
         }
-        let invalidate = flags & sync::INVALIDATE != 0;
-        if flags & sync::ASYNCHRONOUS != 0 {
-            self.msync_part_done(ticket, KernReturn::Success, cx);
-            if !invalidate {
-                return;
-            }
-        }
-        if self.objects[id].syncs.len() >= proto::limits::SYNCHRONIZES_MAX {
+        let (wait, invalidate) = (flags & sync::ASYNCHRONOUS == 0, flags & sync::INVALIDATE != 0);
+        let object = &mut self.objects[id];
+        if object.syncs.len() >= SYNCHRONIZES_MAX {
             return self.msync_part_done(ticket, KernReturn::ResourceShortage, cx);
         }
-        self.objects[id].syncs.push_back(ObjectSync { ticket, offset, length, invalidate });
-        self.to_pager(id, ToPager::Synchronize { offset, length, flags }, cx);
+        if wait || invalidate {
+            let invalidate = invalidate.then_some(object.returns);
+            object.syncs.push_back(ObjectSync { ticket: wait.then_some(ticket), offset, length, invalidate });
+            self.to_pager(id, ToPager::Synchronize { offset, length, flags }, cx);
+        }
+        if !wait {
+            self.msync_part_done(ticket, KernReturn::Success, cx);
+        }
     }
 
     /// The pager's answer to `memory_object_synchronize`: the oldest one of that range is done.
@@ -130,27 +131,37 @@ impl Vm {
         cx: &mut VmCx<'_>,
     ) {
         let Some(object) = self.objects.get_mut(id) else { return };
-        match object.syncs.iter().position(|s| (s.offset, s.length) == (offset, length)) {
-            Some(at) => {
-                let sync = object.syncs.remove(at).expect("just found");
-                if sync.invalidate && result == KernReturn::Success {
-                    self.invalidate(id, offset, length, cx);
-                }
-                self.msync_part_done(sync.ticket, result, cx);
+        let Some(at) = object.syncs.iter().position(|s| (s.offset, s.length) == (offset, length)) else {
+            self.counters.bad_calls += 1;
+            return;
+        };
+        let part = object.syncs.remove(at).expect("just found");
+        let returns = object.returns;
+        match part.invalidate {
+            Some(then) if result == KernReturn::Success && then == returns => {
+                self.invalidate(id, offset, length, returns, cx);
             }
-            None => self.counters.bad_calls += 1,
+            Some(_) if result == KernReturn::Success && object.state == ObjectState::Ready => {
+                let again = ObjectSync { ticket: None, invalidate: Some(returns), ..part };
+                object.syncs.push_back(again);
+                self.to_pager(id, ToPager::Synchronize { offset, length, flags: sync::INVALIDATE }, cx);
+            }
+            _ => {}
+        }
+        if let Some(ticket) = part.ticket {
+            self.msync_part_done(ticket, result, cx);
         }
     }
 
-    /// The pager has what was written to a range: pages that nobody has written to since go.
-    fn invalidate(&mut self, id: ObjectId, offset: u64, length: u64, cx: &mut VmCx<'_>) {
+    /// The pager has all that was written to a range: its pages go, if nobody writes to them meanwhile.
+    fn invalidate(&mut self, id: ObjectId, offset: u64, length: u64, returns: u64, cx: &mut VmCx<'_>) {
         let pages = offset / PAGE_SIZE..(offset + length) / PAGE_SIZE;
         let job = LockJob {
             all: pages.clone(),
             pages,
             should_return: ShouldReturn::None,
             flush: true,
-            clean_only: true,
+            clean_since: Some(returns),
             lock: None,
             ready_at: cx.now,
             then: Then::Nothing,

@@ -111,6 +111,8 @@ pub(super) struct Object {
     pub pages_in: u64,
     /// Pages returned.
     pub pages_out: u64,
+    /// data_return calls.
+    pub returns: u64,
 }
 
 /// What is left of one data_request of read-ahead: pages in a row, all of them due.
@@ -131,14 +133,14 @@ pub(super) struct AheadRun {
 /// A part of an msync that waits for `memory_object_synchronize_completed`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ObjectSync {
-    /// The msync.
-    pub ticket: Ticket,
+    /// The msync that waits for it.
+    pub ticket: Option<Ticket>,
     /// As in the call.
     pub offset: u64,
     /// As in the call.
     pub length: u64,
-    /// The pages go when the pager has confirmed.
-    pub invalidate: bool,
+    /// The pages go when the pager has confirmed; if pages were returned after these many calls, not before those are.
+    pub invalidate: Option<u64>,
 }
 
 impl Object {
@@ -158,6 +160,7 @@ impl Object {
             syncs: VecDeque::new(),
             pages_in: 0,
             pages_out: 0,
+            returns: 0,
         }
     }
 

@@ -3,5 +3,10 @@
 mod pager;
 mod rig;
 mod rules_fault;
+mod rules_map;
+mod rules_msync;
+mod rules_object;
+mod rules_pager;
+mod rules_readahead;
 mod sim;
 mod world;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proto::vm::ShouldReturn;
-use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
+use proto::{PAGE_SIZE, Payload, Prot};
 
 use super::super::{LockRequest, Supply, Ticket, ToPager};
 use super::world::Dice;
@@ -180,7 +180,13 @@ impl Pager {
         }
         let data: Payload = (page..page + pages).flat_map(|p| self.store[&p].clone()).collect::<Vec<u8>>().into();
         // A reply would end the supply at the first page that is present, and leave the rest to be supplied again.
-        self.control.push_back(Control::Supply(Supply { offset: page * PAGE_SIZE, data, lock, precious: false, reply: None }));
+        self.control.push_back(Control::Supply(Supply {
+            offset: page * PAGE_SIZE,
+            data,
+            lock,
+            precious: false,
+            reply: None,
+        }));
     }
 
     fn unlock(&mut self, page: u64, access: Prot, dice: &mut Dice) {

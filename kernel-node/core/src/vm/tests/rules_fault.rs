@@ -272,7 +272,7 @@ fn vm_fault_13_a_task_has_a_bound_on_what_waits() {
     let mut r = Rig::new();
     let n = u64::from(proto::limits::TASK_FAULTS_MAX);
     let o = r.object(ONE, n + 1, RW);
-    let mut call = |r: &mut Rig, page: u64| {
+    let call = |r: &mut Rig, page: u64| {
         let mut cx = VmCx { now: r.now, pmap: &mut r.sim, out: &mut r.out };
         let kind = FaultKind::Missing;
         r.vm.fault(Fault { task: ONE, address: at(page), kind, write: false, trace: TraceId(0) }, &mut cx)
