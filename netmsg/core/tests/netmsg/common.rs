@@ -182,7 +182,7 @@ impl Node {
         f(netmsg, &mut Cx { space: &mut space, out })
     }
 
-    fn names<R>(&mut self, f: impl FnOnce(&mut NameServer, &mut NameCx<'_>) -> R) -> R {
+    pub fn names<R>(&mut self, f: impl FnOnce(&mut NameServer, &mut NameCx<'_>) -> R) -> R {
         let Node { ipc, fx, names, names_space, names_set, now, .. } = self;
         let mut space = Space { ipc, fx, space: *names_space, set: *names_set, room: true };
         f(names, &mut NameCx { space: &mut space, now: *now })
