@@ -8,7 +8,7 @@ use proto::{
     Item, KernReturn, Message, MigError, MsgReturn, NamedRight, PortName, RightType, Routine, SimpleRoutine, TraceId,
     codec, iface, msg::Reply as _,
 };
-use sys::{Memfd, SysError};
+use sys::Memfd;
 
 use crate::error::{MsgError, RpcError, TrapError};
 use crate::right::Destination;
@@ -159,10 +159,10 @@ impl Task {
     fn outcome(&self, reply: Reply) -> Result<Option<Message<NamedRight>>, MsgError> {
         let Reply { answer, fds, failed } = reply;
         let protocol = |what| MsgError::Trap(TrapError::Protocol(what));
-        let mut beside: Vec<Option<Memfd>> = fds.into_iter().map(|fd| Memfd::adopt(fd).ok()).collect();
+        let beside: Vec<Option<Memfd>> = fds.into_iter().map(|fd| Memfd::adopt(fd).ok()).collect();
         let message = match answer.message {
             Some(wire) => Some(
-                codec::decode(wire, |fd, offset, length| trap::fetch(&mut beside, fd, offset, length))
+                codec::decode(wire, |fd, offset, length| trap::fetch(&beside, fd, offset, length))
                     .map_err(|_| protocol("a message that is none"))?,
             ),
             None => None,
@@ -258,13 +258,6 @@ impl Task {
             let moved = |r: &NamedRight| matches!(r.disposition, MoveReceive | MoveSend | MoveSendOnce);
             rights.into_iter().filter(moved).for_each(|right| self.release(right));
         }
-    }
-}
-
-/// A failed order, for whoever has to say so.
-impl From<SysError> for MsgError {
-    fn from(error: SysError) -> MsgError {
-        TrapError::Sys(error).into()
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) fn receive(channel: &Channel, buffer: &mut Vec<u8>) -> Result<(Answer
 }
 
 /// Reads a payload out of the descriptor that came for it, for `proto::codec::decode`.
-pub(crate) fn fetch(fds: &mut [Option<Memfd>], fd: u32, offset: u64, length: usize) -> Option<Payload> {
+pub(crate) fn fetch(fds: &[Option<Memfd>], fd: u32, offset: u64, length: usize) -> Option<Payload> {
     let memfd = fds.get(fd as usize)?.as_ref()?;
     let mut bytes = vec![0; length];
     memfd.read_at(offset, &mut bytes).ok()?;

@@ -34,7 +34,7 @@ mod tests {
     fn it_is_held_or_refused_plainly() {
         match LatencyHold::acquire(10_000) {
             Ok(_hold) => {
-                // SAFETY-free check: the device reads back the tightest limit of all holders.
+                // The device reads back the tightest limit of all holders.
                 let bytes = std::fs::read("/dev/cpu_dma_latency").unwrap_or_default();
                 if let Some(first) = bytes.first_chunk::<4>() {
                     assert!(i32::from_ne_bytes(*first) <= 10_000);
