@@ -17,6 +17,7 @@ use rcgen::{
 };
 use ring::hmac;
 use rustls::pki_types::CertificateDer;
+use tokio::sync::Semaphore;
 
 use crate::identity::{self, Identity, IdentityError};
 use crate::token::{JoinToken, PROOF_BYTES};
@@ -36,6 +37,7 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     token_key: hmac::Key,
     issued: RefCell<BTreeSet<NodeName>>,
+    writing: Semaphore,
     dir: Option<PathBuf>,
 }
 
@@ -97,7 +99,16 @@ impl Authority {
         let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &seed), b"mach join token 1");
         let token_key = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
         let ca_der = identity::parse_certificate(&ca_pem)?;
-        Ok(Authority { ca_pem, ca_der, key_pem, issuer, token_key, issued: RefCell::default(), dir: None })
+        Ok(Authority {
+            ca_pem,
+            ca_der,
+            key_pem,
+            issuer,
+            token_key,
+            issued: RefCell::default(),
+            writing: Semaphore::new(1),
+            dir: None,
+        })
     }
 
     /// The certificate that all nodes trust.
@@ -145,16 +156,37 @@ impl Authority {
     pub fn issue(&self, name: &NodeName) -> Result<Identity, IdentityError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let cert_pem = self.certify(name, &key)?;
+        if self.issued.borrow_mut().insert(name.clone()) {
+            self.note().inspect_err(|_| {
+                self.issued.borrow_mut().remove(name);
+            })?;
+        }
         Ok(Identity { ca_pem: self.ca_pem.clone(), cert_pem, key_pem: key.serialize_pem() })
     }
 
     /// A certificate in PEM for the key of a certification request, under `name` whatever the request says.
     ///
-    /// Conditions: the caller has checked the token and that the name is free.
-    /// Errors: `Certificate` for a malformed request or one not signed by its own key.
-    pub fn sign_request(&self, name: &NodeName, csr: &[u8]) -> Result<String, IdentityError> {
+    /// The name is noted on a thread that may block, before the certificate is given out.
+    ///
+    /// Conditions: the caller has checked the token and that the name is free; runs inside a tokio runtime.
+    /// Errors: `Certificate` for a malformed request or one not signed by its own key; `File` when the name could not be
+    /// noted. The name is then free as before.
+    pub async fn sign_request(&self, name: &NodeName, csr: &[u8]) -> Result<String, IdentityError> {
         let request = CertificateSigningRequestParams::from_der(&csr.to_vec().into())?;
-        self.certify(name, &request.public_key)
+        let certificate = self.certify(name, &request.public_key)?;
+        let new = self.issued.borrow_mut().insert(name.clone());
+        let Some(dir) = self.dir.clone().filter(|_| new) else { return Ok(certificate) };
+        // One writer at a time, and each writes what holds when its turn comes.
+        let _turn = self.writing.acquire().await;
+        let text = self.issued_text();
+        let written = tokio::task::spawn_blocking(move || write_issued(&dir, &text)).await;
+        match written.unwrap_or_else(|e| Err(IdentityError::Certificate(e.to_string()))) {
+            Ok(()) => Ok(certificate),
+            Err(e) => {
+                self.issued.borrow_mut().remove(name);
+                Err(e)
+            }
+        }
     }
 
     fn certify(&self, name: &NodeName, key: &impl PublicKeyData) -> Result<String, IdentityError> {
@@ -166,9 +198,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         set_validity(&mut params);
-        let certificate = params.signed_by(key, &self.issuer)?.pem();
-        self.record(name)?;
-        Ok(certificate)
+        Ok(params.signed_by(key, &self.issuer)?.pem())
     }
 
     /// Lets `name` be given to another machine. The old certificate stays valid: there is no revocation.
@@ -178,25 +208,22 @@ impl Authority {
         if !self.issued.borrow_mut().remove(name) {
             return Ok(());
         }
-        self.write_issued().inspect_err(|_| {
+        self.note().inspect_err(|_| {
             self.issued.borrow_mut().insert(name.clone());
         })
     }
 
-    fn record(&self, name: &NodeName) -> Result<(), IdentityError> {
-        if !self.issued.borrow_mut().insert(name.clone()) {
-            return Ok(());
-        }
-        self.write_issued().inspect_err(|_| {
-            self.issued.borrow_mut().remove(name);
-        })
+    fn note(&self) -> Result<(), IdentityError> {
+        self.dir.as_ref().map_or(Ok(()), |dir| write_issued(dir, &self.issued_text()))
     }
 
-    fn write_issued(&self) -> Result<(), IdentityError> {
-        let Some(dir) = &self.dir else { return Ok(()) };
-        let all: String = self.issued.borrow().iter().map(|n| format!("{n}\n")).collect();
-        identity::write(&dir.join(ISSUED_FILE), &all, 0o644)
+    fn issued_text(&self) -> String {
+        self.issued.borrow().iter().map(|n| format!("{n}\n")).collect()
     }
+}
+
+fn write_issued(dir: &Path, text: &str) -> Result<(), IdentityError> {
+    identity::write(&dir.join(ISSUED_FILE), text, 0o644)
 }
 
 /// Why a joiner's token is not accepted.
@@ -264,19 +291,34 @@ mod tests {
         assert!(Authority::load(dir.path()).is_err());
     }
 
-    #[test]
-    fn a_request_gets_the_name_that_was_agreed_not_the_one_it_asks_for() {
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_request_gets_the_name_that_was_agreed_not_the_one_it_asks_for() {
         let authority = Authority::generate().unwrap();
         let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
         let asks = CertificateParams::new(vec!["victim".to_owned()]).unwrap();
         let csr = asks.serialize_request(&key).unwrap();
-        let pem = authority.sign_request(&name("agreed"), csr.der()).unwrap();
+        let pem = authority.sign_request(&name("agreed"), csr.der()).await.unwrap();
         let certificate = identity::parse_certificate(&pem).unwrap();
         assert_eq!(identity::node_name(&certificate).unwrap(), name("agreed"));
-        assert!(authority.sign_request(&name("other"), &csr.der()[1..]).is_err());
+        assert!(authority.sign_request(&name("other"), &csr.der()[1..]).await.is_err());
         let mut forged = csr.der().to_vec();
         *forged.last_mut().unwrap() ^= 1;
-        assert!(authority.sign_request(&name("other"), &forged).is_err());
+        assert!(authority.sign_request(&name("other"), &forged).await.is_err());
         assert!(!authority.has_issued(&name("other")));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_name_that_cannot_be_noted_is_not_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::create(&dir.path().join("a")).unwrap();
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let csr = CertificateParams::default().serialize_request(&key).unwrap();
+        authority.sign_request(&name("beta"), csr.der()).await.unwrap();
+        std::fs::remove_dir_all(dir.path().join("a")).unwrap();
+        let error = authority.sign_request(&name("gamma"), csr.der()).await.unwrap_err();
+        assert!(matches!(error, IdentityError::File { .. }), "{error}");
+        assert!(authority.has_issued(&name("beta")) && !authority.has_issued(&name("gamma")));
+        assert!(authority.issue(&name("gamma")).is_err());
+        assert!(!authority.has_issued(&name("gamma")));
     }
 }

@@ -20,6 +20,9 @@ use crate::roster::MemberState;
 use crate::tls::SERVER_NAME;
 use crate::transport::Times;
 
+/// Later failures raise no suspicion: if it was refuted, it is our path that is broken, and every refutation costs.
+const SUSPECT_FAILURES_MAX: u32 = 3;
+
 /// Whom an attempt is meant for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Target {
@@ -220,7 +223,9 @@ async fn attempt(net: Rc<Inner>, target: Target, failures: u32) {
     match greeted {
         Greeted::Failed(why) => {
             tracing::debug!(%to, %why, "dialing failed");
-            suspect_unreachable(&net, &target);
+            if failures < SUSPECT_FAILURES_MAX {
+                suspect_unreachable(&net, &target);
+            }
         }
         Greeted::Refused(why) => net.grumble(format!("no link to {to}: {why}")),
         Greeted::ToldDead(by) => net.told_dead(&by),

@@ -36,6 +36,7 @@ use crate::tls;
 
 /// The version of the frames that this code speaks.
 pub(crate) const VERSION: u32 = 1;
+const REBORN: &str = "this node has begun a new life meanwhile";
 
 /// What came of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,7 +47,7 @@ pub(crate) enum Greeted {
     Duplicate(NodeName),
     /// It led to this node.
     Ourselves,
-    /// That node holds our life for dead.
+    /// That node holds the life that we are in for dead.
     ToldDead(NodeName),
     /// It will not do, and will not the next time either.
     Refused(String),
@@ -118,9 +119,10 @@ pub(crate) async fn accepted(net: &Rc<Inner>, connection: Connection) -> Greeted
 }
 
 async fn greet(net: &Rc<Inner>, connection: Connection, dialed: bool, expected: Option<&NodeName>) -> Greeted {
+    let life = net.me.borrow().incarnation;
     let turned = match named(net, &connection, expected) {
-        Ok(name) if net.me.borrow().name < name => as_arbiter(net, &connection, dialed, &name).await,
-        Ok(name) => as_other(net, &connection, dialed, &name).await,
+        Ok(name) if net.me.borrow().name < name => as_arbiter(net, &connection, dialed, &name, life).await,
+        Ok(name) => as_other(net, &connection, dialed, &name, life).await,
         Err(turned) => Err(turned),
     };
     match turned {
@@ -129,7 +131,11 @@ async fn greet(net: &Rc<Inner>, connection: Connection, dialed: bool, expected: 
             if let Some((code, why)) = close {
                 reason::close(&connection, code, &why);
             }
-            greeted
+            match greeted {
+                // It was another greeting's business, and has been dealt with.
+                Greeted::ToldDead(_) if net.me.borrow().incarnation != life => Greeted::Failed(REBORN.into()),
+                greeted => greeted,
+            }
         }
     }
 }
@@ -155,6 +161,7 @@ async fn as_arbiter(
     connection: &Connection,
     dialed: bool,
     name: &NodeName,
+    life: Incarnation,
 ) -> Result<NodeName, Turned> {
     let accept = async { connection.accept_bi().await.map_err(|e| Turned::lost(name, &e)) };
     let (mut send, mut recv) = within(net, accept).await?;
@@ -173,10 +180,16 @@ async fn as_arbiter(
         Err(why @ NotAdmitted::Dead) => return Err(say_goodbye(net, connection, name, &mut send, why).await),
         Err(why) => return Err(Turned::not_admitted(name, why)),
     }
-    up(net, peer, connection, (send, recv, decoder))
+    up(net, peer, life, connection, (send, recv, decoder))
 }
 
-async fn as_other(net: &Rc<Inner>, connection: &Connection, dialed: bool, name: &NodeName) -> Result<NodeName, Turned> {
+async fn as_other(
+    net: &Rc<Inner>,
+    connection: &Connection,
+    dialed: bool,
+    name: &NodeName,
+    life: Incarnation,
+) -> Result<NodeName, Turned> {
     let under_way = || net.greetings.borrow().get(name).cloned();
     if dialed {
         if under_way().is_some() || net.link_by_name(name).is_some() {
@@ -207,7 +220,7 @@ async fn as_other(net: &Rc<Inner>, connection: &Connection, dialed: bool, name: 
         Greeting::Hello(peer) => peer,
         Greeting::Goodbye(goodbye) => return Err(heard_goodbye(net, name, goodbye)),
     };
-    up(net, peer, connection, (send, recv, decoder))
+    up(net, peer, life, connection, (send, recv, decoder))
 }
 
 /// Refuses a dead life, and listens for whether ours is dead in turn.
@@ -234,7 +247,7 @@ async fn say_goodbye(
 
 fn heard_goodbye(net: &Inner, name: &NodeName, goodbye: Goodbye) -> Turned {
     if goodbye.code != CloseCode::Dead as u32 {
-        let greeted = Greeted::Refused(format!("{name} says: {}", goodbye.reason));
+        let greeted = Greeted::Refused(format!("{name} says: {}", reason::printable(&goodbye.reason)));
         return Turned { close: Some((CloseCode::Asked, "goodbye".into())), greeted };
     }
     let theirs = Incarnation(goodbye.incarnation);
@@ -248,10 +261,14 @@ fn heard_goodbye(net: &Inner, name: &NodeName, goodbye: Goodbye) -> Turned {
 fn up(
     net: &Rc<Inner>,
     peer: Peer,
+    life: Incarnation,
     connection: &Connection,
     streams: (SendStream, RecvStream, Decoder),
 ) -> Result<NodeName, Turned> {
     let name = peer.name.clone();
+    if net.me.borrow().incarnation != life {
+        return Err(Turned::failed(REBORN));
+    }
     match net.link_up(peer, connection.clone(), streams) {
         Ok(()) => Ok(name),
         Err(why) => Err(Turned::not_admitted(&name, why)),

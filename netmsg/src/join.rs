@@ -191,7 +191,7 @@ pub(crate) async fn serve(net: &Rc<Inner>, connection: Connection) {
     let exchange = async {
         let (mut send, mut recv) = connection.accept_bi().await.map_err(|e| e.to_string())?;
         let answer = match read_record::<Request>(&mut recv).await {
-            Ok(request) => decide(net, &connection, request),
+            Ok(request) => decide(net, &connection, request).await,
             Err(why) => refusal(JoinRefused::BadRequest, why),
         };
         if let Some(answer::Answer::Refusal(r)) = &answer.answer {
@@ -214,11 +214,11 @@ fn refusal(code: JoinRefused, reason: String) -> Answer {
     Answer { answer: Some(answer::Answer::Refusal(Refusal { code: code as u32, reason })) }
 }
 
-fn decide(net: &Rc<Inner>, connection: &Connection, request: Request) -> Answer {
+async fn decide(net: &Rc<Inner>, connection: &Connection, request: Request) -> Answer {
     let Some(authority) = &net.authority else {
         return refusal(JoinRefused::SeedFailed, "this node does not hold the authority".into());
     };
-    match admit(net, authority, connection, &request) {
+    match admit(net, authority, connection, &request).await {
         Ok((name, welcome)) => {
             tracing::info!(node = %name, from = %connection.remote_address(), "a node joins");
             Answer { answer: Some(answer::Answer::Welcome(welcome)) }
@@ -227,7 +227,7 @@ fn decide(net: &Rc<Inner>, connection: &Connection, request: Request) -> Answer 
     }
 }
 
-fn admit(
+async fn admit(
     net: &Inner,
     authority: &Authority,
     connection: &Connection,
@@ -246,7 +246,7 @@ fn admit(
     if !net.roster.borrow().has_room_for(std::iter::once(&name)) {
         return Err((JoinRefused::Full, "the cluster has as many nodes as it can have".to_owned()));
     }
-    let cert_pem = authority.sign_request(&name, &request.csr).map_err(|e| match e {
+    let cert_pem = authority.sign_request(&name, &request.csr).await.map_err(|e| match e {
         IdentityError::Certificate(why) => (JoinRefused::BadRequest, why),
         IdentityError::File { .. } => (JoinRefused::SeedFailed, "the seed could not note the name".to_owned()),
     })?;

@@ -55,6 +55,7 @@ mod greet;
 mod identity;
 mod join;
 mod link;
+mod membership;
 mod net;
 pub mod raw;
 mod reason;

@@ -56,6 +56,11 @@ pub(crate) fn close(connection: &quinn::Connection, code: CloseCode, reason: &st
     connection.close((code as u32).into(), &bytes[..bytes.len().min(REASON_BYTES_MAX)]);
 }
 
+/// A peer's words, fit for a terminal and a log.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(REASON_BYTES_MAX).collect()
+}
+
 /// Why a link is down. The session is over in every case: nothing of it carries over to a later link.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum LinkDown {
@@ -117,7 +122,7 @@ impl LinkDown {
     pub(crate) fn from_connection(error: &ConnectionError) -> LinkDown {
         match error {
             ConnectionError::ApplicationClosed(close) => {
-                let reason = String::from_utf8_lossy(&close.reason).into_owned();
+                let reason = printable(&String::from_utf8_lossy(&close.reason));
                 match CloseCode::of(close.error_code) {
                     Some(CloseCode::Leaving) => LinkDown::Left,
                     Some(CloseCode::Replaced) => LinkDown::Replaced,
@@ -171,5 +176,6 @@ mod tests {
         }
         assert_eq!(PeerCode(999).known(), None);
         assert_eq!(PeerCode(999).to_string(), "code 999");
+        assert_eq!(printable("a\x1b[2Jb\n"), "a[2Jb");
     }
 }

@@ -1,7 +1,7 @@
 //! The settings of QUIC, once, for links and for the raw floor alike, and the endpoint made with them.
 //!
-//! What was measured decides (decision record 0003): ring, Cubic, no ACK-frequency extension, discovery of the path's
-//! MTU from 1200 up, an initial window of a local network. Flow control is per stream: the connection's windows are the
+//! What was measured decides (`docs/decisions/0007-quic-settings.md`): ring, Cubic, no ACK-frequency extension, discovery
+//! of the path's MTU from 1200 up, an initial window of a local network. Flow control is per stream: the connection's windows are the
 //! sum over all streams, so that bulk which waits to be read can never keep a frame off the warm stream.
 
 use std::io;

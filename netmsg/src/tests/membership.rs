@@ -94,7 +94,7 @@ async fn a_dead_life_is_refused_and_a_new_one_is_welcome() {
         let new = cluster.node("gamma", 2, &[a.address()]);
         linked(&a, &new).await;
         linked(&b, &new).await;
-        assert_eq!(a.state_of("gamma"), Some(MemberState::Alive));
+        until("its life", || a.state_of("gamma") == Some(MemberState::Alive)).await;
     })
     .await;
 }
