@@ -47,8 +47,8 @@ pub const READ_AHEAD_STREAMS_MAX: usize = 4;
 pub const OBJECT_AHEAD_PAGES_MAX: u64 = 16 * READ_AHEAD_BYTES_MAX / PAGE_SIZE;
 /// Objects of one node, of which each takes a descriptor; `ResourceShortage` above.
 pub const OBJECTS_MAX: usize = 16_384;
-/// Where every object ends at the latest: a file's offset is signed.
-pub const OBJECT_BYTES_MAX: u64 = 1 << 62;
+/// Where every object ends at the latest; an object's memory is a sparse file of this size.
+pub const OBJECT_BYTES_MAX: u64 = 1 << 46;
 /// Calls of a pager that wait behind a lock request of the same object; the oldest is carried out at once above.
 pub const OBJECT_JOBS_MAX: usize = 256;
 /// Bytes in calls that wait so; the oldest is carried out at once above.

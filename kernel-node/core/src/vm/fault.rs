@@ -27,7 +27,7 @@ impl Vm {
     ///
     /// Conditions: whatever the fault says, the thread is woken in the end: at the latest when `fault_deadline_ns` have
     /// passed, or when its task has carried out the order under way for the address.
-    /// Source: spec [vm.fault.1] to [vm.fault.12]; mach-api §3.5 rules 1, 2 and 8; uffd-rules 5 to 8.
+    /// Source: spec [vm.fault.1] to [vm.fault.15]; mach-api §3.5 rules 1, 2 and 8; uffd-rules 5 to 8.
     #[doc(alias = "vm_fault")]
     pub fn fault(&mut self, fault: Fault, cx: &mut VmCx<'_>) -> FaultOutcome {
         let address = trunc_page(fault.address);

@@ -95,7 +95,7 @@ impl Vm {
     ///
     /// Conditions: absent pages are passed over, an outstanding request stays outstanding. `LockCompleted` follows once
     /// all pages are done. Written data that is flushed and not asked back is lost, as the pager wants it.
-    /// Source: spec [vm.pager.7] to [vm.pager.12]; mach-api §3.5 rules 9 to 11.
+    /// Source: spec [vm.pager.7] to [vm.pager.14]; mach-api §3.5 rules 9 to 11.
     pub fn memory_object_lock_request(&mut self, id: ObjectId, request: LockRequest, cx: &mut VmCx<'_>) {
         let LockRequest { offset, size, should_return, flush, lock, reply } = request;
         let state = self.objects.get(id).map(|o| o.state);

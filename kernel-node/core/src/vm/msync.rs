@@ -31,7 +31,7 @@ impl Vm {
     /// without a pager is passed over.
     /// Errors: `InvalidTask`; `InvalidArgument` a range that wraps; `InvalidAddress` a hole, with `CONTIGUOUS`;
     /// `ResourceShortage` too many msyncs, or too many objects in the range. Nothing follows then.
-    /// Source: spec [vm.msync.1] to [vm.msync.4]; mach-api §2.2 `vm_msync` (OSF).
+    /// Source: spec [vm.msync.1] to [vm.msync.6]; mach-api §2.2 `vm_msync` (OSF).
     pub fn vm_msync(
         &mut self,
         task: TaskId,

@@ -42,9 +42,9 @@ pub struct MapOrder {
 
 /// The machine-dependent layer.
 ///
-/// Source: spec [vm.pmap.1] to [vm.pmap.4]; uffd-rules 1, 5 to 8 and 13.
+/// Source: docs/spec/vm.md, *Memory*; uffd-rules 1, 5 to 8 and 13.
 pub trait Pmap {
-    /// Makes the memory of an object: sparse, without a size that matters, no page present.
+    /// Makes the memory of an object: sparse, [`proto::limits::OBJECT_BYTES_MAX`] long, no page present.
     ///
     /// Errors: `ResourceShortage` when there is no descriptor or memory for it; nothing was made.
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn>;

@@ -7,7 +7,7 @@
 //! cheap fault a window keeps up to `READ_AHEAD_WINDOWS_MAX` windows in flight. A fault that belongs to no stream asks for
 //! nothing, and a stream that is given up with windows that nobody came to makes the entry slower to believe the next.
 //!
-//! Spec: [vm.readahead.1] to [vm.readahead.6].
+//! Spec: [vm.readahead.1] to [vm.readahead.14].
 
 use std::collections::VecDeque;
 use std::ops::Range;

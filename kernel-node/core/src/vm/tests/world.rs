@@ -461,19 +461,19 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn vm_world_reads_see_the_last_write_and_no_write_is_lost(choices in prop::collection::vec(any::<u32>(), 100..1200)) {
+    fn vm_world_1_reads_see_the_last_write_and_no_write_is_lost(choices in prop::collection::vec(any::<u32>(), 100..1200)) {
         run(&choices, Troubles::default(), false);
     }
 
     #[test]
-    fn vm_world_deaths_and_strays_leave_nobody_waiting(choices in prop::collection::vec(any::<u32>(), 100..1200)) {
+    fn vm_world_2_deaths_and_strays_leave_nobody_waiting(choices in prop::collection::vec(any::<u32>(), 100..1200)) {
         run(&choices, Troubles { deaths: true, strays: true }, false);
     }
 }
 
 /// The dice must have seen all of it, or the properties above say little.
 #[test]
-fn vm_world_covers_what_it_is_about() {
+fn vm_world_3_the_dice_cover_what_it_is_about() {
     let mut seen = [0; FaultClass::ALL.len()];
     let mut sum = Counters::default();
     for seed in 0..20 {
@@ -494,7 +494,7 @@ fn vm_world_covers_what_it_is_about() {
 
 /// A node that reads pages out while tasks still write to them is found out.
 #[test]
-fn vm_world_catches_a_node_that_does_not_protect_first() {
+fn vm_world_4_catches_a_node_that_does_not_protect_first() {
     let caught = (0..20).any(|seed| {
         let mut dice = Dice(seed);
         let choices: Vec<u32> = (0..1500).map(|_| dice.roll() as u32).collect();
