@@ -128,7 +128,8 @@ pub const JOIN_BYTES_MAX: usize = 64 << 10;
 
 const _: () = assert!(READ_AHEAD_BYTES_MAX.is_multiple_of(PAGE_SIZE));
 const _: () = assert!(FAULT_AROUND_BYTES.is_multiple_of(PAGE_SIZE));
-const _: () = assert!(DATA_RETURN_BYTES_MAX.is_multiple_of(PAGE_SIZE) && DATA_RETURN_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
+const _: () =
+    assert!(DATA_RETURN_BYTES_MAX.is_multiple_of(PAGE_SIZE) && DATA_RETURN_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
 const _: () = assert!(READ_AHEAD_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
 const _: () = assert!(MSG_OOL_BYTES_MAX <= BULK_BYTES_UNDER_WAY_MAX);
 const _: () = assert!(BULK_BYTES_MIN < MSG_OOL_BYTES_MAX && GOSSIP_BYTES_MAX < FRAME_HEAD_BYTES_MAX);

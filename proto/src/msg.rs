@@ -60,9 +60,7 @@ impl Disposition {
     /// Parses a port type name.
     pub fn from_raw(raw: u32) -> Option<Disposition> {
         use Disposition::*;
-        [MoveReceive, MoveSend, MoveSendOnce, CopySend, MakeSend, MakeSendOnce]
-            .into_iter()
-            .find(|d| *d as u32 == raw)
+        [MoveReceive, MoveSend, MoveSendOnce, CopySend, MakeSend, MakeSendOnce].into_iter().find(|d| *d as u32 == raw)
     }
 }
 
