@@ -115,18 +115,35 @@ async fn a_small_frame_overtakes_bulk() {
         until("all messages", || b.log.received().len() == 5).await;
         let order: Vec<u64> = b.log.received().iter().map(|(f, _)| seq_of(f)).collect();
         assert_eq!(order[0], 99, "{order:?}");
-        // And while the bulk is under way, with its windows full.
-        let payload = pattern(16 << 20, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn bulk_gets_what_the_warm_stream_leaves() {
+    local(async {
+        let cluster = Cluster::new();
+        let a = cluster.node("alpha", 1, &[]);
+        let b = cluster.node("beta", 1, &[a.address()]);
+        linked(&a, &b).await;
+        let link = a.link_to(&b).unwrap();
+        let (bulk, small, count) = (pattern(16 << 20, 0), pattern(16 << 10, 1), 256);
         for seq in 0..4 {
-            a.net.send(link, message(seq, payload.len()), payload.clone());
+            a.net.send(link, message(seq, bulk.len()), bulk.clone());
         }
-        let before = a.net.members()[0].bytes_sent;
-        until("bulk to be under way", || a.net.members()[0].bytes_sent > before + (1 << 20)).await;
-        assert!(a.net.queued_bytes(link) > 0, "the bulk is done already");
-        a.net.send(link, message(100, 4096), pattern(4096, 1));
-        until("all messages", || b.log.received().len() == 10).await;
-        let order: Vec<u64> = b.log.received()[5..].iter().map(|(f, _)| seq_of(f)).collect();
-        assert_ne!(order[4], 100, "{order:?}");
+        let received = || b.net.members()[0].bytes_received;
+        until("bulk to be under way", || received() > 1 << 20).await;
+        let before = received();
+        for seq in 0..count {
+            a.net.send(link, message(1000 + seq, small.len()), small.clone());
+        }
+        let last = |e: &Event| matches!(e, Event::Frame(_, f, _) if seq_of(f) == 999 + count);
+        until("the small ones", || b.log.count(last) == 1).await;
+        let between = received() - before;
+        // Had the five streams shared evenly, the small ones would have come with four times as much bulk.
+        let warm = count * small.len() as u64;
+        assert!(between < 5 * warm / 2, "{between} bytes until {warm} had come");
+        until("the bulk", || b.log.received().len() == count as usize + 4).await;
         assert_eq!(a.net.queued_bytes(link), 0);
     })
     .await;
@@ -203,35 +220,32 @@ async fn the_path_is_found_to_carry_a_page_in_one_packet() {
     .await;
 }
 
+/// Two traps of a large MTU: batches that no UDP send can carry are lost whole, and a window below two packets makes each
+/// wait for an acknowledgement that is delayed by 25 ms.
 #[tokio::test(flavor = "current_thread")]
-async fn a_64_kib_answer_does_not_wait_for_delayed_acknowledgements() {
+async fn a_64_kib_answer_after_pages_comes_without_a_pause() {
     local(async {
         let cluster = Cluster::new();
-        let server =
-            raw::Server::bind(&cluster.authority.issue(&name("s")).unwrap(), loopback(), MTU_MAX_DEFAULT).unwrap();
+        let identity = cluster.authority.issue(&name("s")).unwrap();
+        let server = raw::Server::bind(&identity, loopback(), MTU_MAX_DEFAULT).unwrap();
         let address = server.address().unwrap();
         tokio::task::spawn_local(async move { server.run().await });
         let identity = cluster.authority.issue(&name("c")).unwrap();
-        let mut client = raw::Client::connect(&identity, address, MTU_MAX_DEFAULT).await.unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while client.mtu() < MTU_MAX_DEFAULT - 100 {
-            client.ask(100).await.unwrap();
-            assert!(Instant::now() < deadline, "stuck at {}", client.mtu());
-        }
-        // A busy machine may spoil a round, but a delayed acknowledgement spoils every one.
-        let mut quartiles = Vec::new();
-        for _ in 0..10 {
-            let mut times = Vec::new();
-            for _ in 0..20 {
-                let start = Instant::now();
-                assert_eq!(client.ask(64 << 10).await.unwrap(), 64 << 10);
-                times.push(start.elapsed());
+        let mut times = Vec::new();
+        // A busy machine may spoil a round; what is wrong spoils every one.
+        for _ in 0..8 {
+            let mut client = raw::Client::connect(&identity, address, MTU_MAX_DEFAULT).await.unwrap();
+            let deadline = Instant::now() + PATIENCE;
+            while client.mtu() < MTU_MAX_DEFAULT - 100 {
+                client.ask(100).await.unwrap();
+                assert!(Instant::now() < deadline, "stuck at {}", client.mtu());
             }
-            times.sort();
-            quartiles.push(times[15]);
+            let start = Instant::now();
+            assert_eq!(client.ask(64 << 10).await.unwrap(), 64 << 10);
+            times.push(start.elapsed());
         }
-        quartiles.sort();
-        assert!(quartiles[0] < Duration::from_millis(10), "{quartiles:?}");
+        times.sort();
+        assert!(times[0] < Duration::from_millis(10), "{times:?}");
     })
     .await;
 }
