@@ -50,10 +50,9 @@ fn main() {
                 direct.read_exact_at(aligned, random(span) * PAGE_SIZE).expect("read");
             });
         }
-        measure(&format!("pread after dropping the page cache, {what}"), 200, || {
-            let at = random(span) * PAGE_SIZE;
-            rustix::fs::fadvise(&file, 0, None, Advice::DontNeed).expect("fadvise");
-            file.read_exact_at(&mut buffer, at).expect("read");
+        let drop_cache = || rustix::fs::fadvise(&file, 0, None, Advice::DontNeed).expect("fadvise");
+        measure_after(&format!("pread after dropping the page cache, {what}"), 1000, drop_cache, || {
+            file.read_exact_at(&mut buffer, random(span) * PAGE_SIZE).expect("read");
         });
     }
     measure("lseek SEEK_DATA", ROUNDS, || {
@@ -96,9 +95,15 @@ fn message<C: SimpleRoutine<NamedRight>>(call: C) -> Message<NamedRight> {
     Message { remote, local, id: C::ID, seqno: 0, trace: TraceId(1), body: call.into_body() }
 }
 
-fn measure(what: &str, rounds: usize, mut act: impl FnMut()) {
+fn measure(what: &str, rounds: usize, act: impl FnMut()) {
+    measure_after(what, rounds, || (), act);
+}
+
+/// As [`measure`], with `before` each round, which does not count.
+fn measure_after(what: &str, rounds: usize, mut before: impl FnMut(), mut act: impl FnMut()) {
     let mut times: Vec<u128> = (0..rounds)
         .map(|_| {
+            before();
             let began = Instant::now();
             act();
             began.elapsed().as_nanos()

@@ -234,8 +234,9 @@ impl Export {
                     should_return: should_return as u32,
                     should_flush: flush,
                     lock_value: lock.raw(),
-                    // To the object's port, behind the pages that it returns.
-                    reply_to: if reply { NamedRight::make_send_once(self.port) } else { NamedRight::NULL },
+                    // A send right to the object's port itself: across nodes a send-once right is a line of its own, and the
+                    // answer could overtake the pages that it stands behind.
+                    reply_to: if reply { NamedRight::make_send(self.port) } else { NamedRight::NULL },
                 };
                 links.send(client, trace, call);
             }

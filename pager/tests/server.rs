@@ -186,7 +186,7 @@ fn a_write_is_seen_by_another_kernel() {
     let calls = w.sent_to(A);
     let request = lock(&calls);
     assert_eq!((request.offset, request.size, request.should_return, request.should_flush), (PAGE, PAGE, 1, false));
-    assert_eq!((request.lock_value, request.reply_to), (2, NamedRight::make_send_once(OBJECT)));
+    assert_eq!((request.lock_value, request.reply_to), (2, NamedRight::make_send(OBJECT)));
     // B writes now: both others lose their copies first.
     w.unlock(B, 1, 1, RW);
     let calls = w.sent_to(A);

@@ -17,7 +17,7 @@ use crate::{Bulk, ClientId, Output, Pages, Piece, Ticket, Time};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// A granted page is not taken back before it was held so long, so that the thread that asked gets to use it
-    /// (mach-api §3.8). Units: nanoseconds.
+    /// (mach-api §3.8). 0 leaves that to the kernels; ours hold pages themselves. Units: nanoseconds.
     pub hold_ns: u64,
     /// A kernel that has not carried out a lock request by then is given up, as if it were dead. Units: nanoseconds.
     pub recall_deadline_ns: u64,
@@ -25,7 +25,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { hold_ns: 200_000, recall_deadline_ns: 10_000_000_000 }
+        Config { hold_ns: 0, recall_deadline_ns: 10_000_000_000 }
     }
 }
 
