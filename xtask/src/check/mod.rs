@@ -64,10 +64,10 @@ impl Tree {
 /// Everything.
 pub fn run(root: &Path) -> Result<()> {
     crate::generate::run(root, true)?;
-    cargo(root, &["fmt", "--all", "--check"])?;
-    cargo(root, &["clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     let tree = Tree::read(root)?;
-    report([imports::faults(&tree), tidy::faults(&tree), spec::faults(&tree)].concat())
+    report([imports::faults(&tree), tidy::faults(&tree), spec::faults(&tree)].concat())?;
+    cargo(root, &["fmt", "--all", "--check"])?;
+    cargo(root, &["clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"])
 }
 
 /// Only the rules of `docs/spec` and their tests.

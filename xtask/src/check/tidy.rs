@@ -51,10 +51,13 @@ fn looks_like_a_path(word: &str) -> bool {
     plain && !word.starts_with(['/', '-']) && !word.starts_with("target/") && (known || word.ends_with('/'))
 }
 
-/// From the root, from the page's own folder, or (a bare file name) anywhere.
+/// From the root, from the page's own folder, or as the end of a path (`vm/fault.rs` in a paragraph about its crate).
 fn exists(tree: &Tree, page: &str, name: &str) -> bool {
     let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let anywhere = !name.contains('/') && tree.files.keys().any(|f| f.rsplit('/').next() == Some(name));
+    let anywhere = match name.strip_suffix('/') {
+        Some(_) => tree.files.keys().any(|f| f.contains(&format!("/{name}"))),
+        None => tree.files.keys().any(|f| f.ends_with(&format!("/{name}"))),
+    };
     anywhere || tree.has(name) || tree.has(&resolved(folder, name))
 }
 
@@ -98,6 +101,8 @@ mod tests {
     fn a_page_names_only_what_exists() {
         let page = |text| found("docs/page.md", text);
         assert!(page("`proto/src/lib.rs`, `spec/a.md`, `docs/spec/`, `lib.rs`, [a](spec/a.md#x) and `a/b`").is_empty());
+        assert!(page("in that crate `src/lib.rs` and `src/`").is_empty());
+        assert_eq!(page("`rc/lib.rs` `rc/`").len(), 2);
         assert_eq!(page("\nsee `proto/src/gone.rs`"), ["docs/page.md:2: there is no `proto/src/gone.rs`"]);
         assert_eq!(page("[x](../gone.md)"), ["docs/page.md:1: there is no `../gone.md`"]);
         assert_eq!(page("`proto/idl/`"), ["docs/page.md:1: there is no `proto/idl/`"]);
