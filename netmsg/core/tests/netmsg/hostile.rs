@@ -179,6 +179,25 @@ fn netmsg_hostile_10_bytes_that_wait_are_bounded() {
     assert_eq!(w.closed, [(0, link, PeerMisbehaved::TooManyWaiting)]);
 }
 
+#[test]
+fn netmsg_hostile_11_a_message_that_is_refused_halfway_gives_up_what_it_took() {
+    let Scene { mut w, link, port } = scene();
+    let rights = [right::Right::YoursOnce(3), right::Right::Send(grant(60)), right::Right::Yours(99)];
+    let rights = rights.map(|right| wire::Right { right: Some(right) }).to_vec();
+    let item = link_item::Item::Ports(wire::Rights { rights });
+    let bad = wire::Send { items: vec![wire::LinkItem { item: Some(item) }], ..send(2, 1) };
+    let ports = w.nodes[NODE].ipc.ports_len();
+    w.forge(link, NODE, Kind::Send(bad), Payload::default());
+    assert_eq!(w.closed, [(NODE, link, PeerMisbehaved::UnknownExport(ExportId(99)))]);
+    assert_eq!(w.drain(NODE, port), [71], "the send-once right ends as any other");
+    assert_eq!(w.nodes[NODE].ipc.ports_len(), ports - 1, "no proxy is left");
+    // The same when the destination is a send-once right.
+    let Scene { mut w, link, port } = scene();
+    let bad = wire::Send { export: 3, once: true, ..with_right(right::Right::Yours(99)) };
+    w.forge(link, NODE, Kind::Send(bad), Payload::default());
+    assert_eq!(w.drain(NODE, port), [71]);
+}
+
 fn small() -> impl Strategy<Value = u64> {
     prop_oneof![8 => 0..8u64, 1 => 60..70u64, 1 => any::<u64>()]
 }
@@ -233,7 +252,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn netmsg_hostile_11_no_frame_does_more_than_close_its_link(
+    fn netmsg_hostile_12_no_frame_does_more_than_close_its_link(
         frames in proptest::collection::vec((any_frame(), any::<bool>()), 1..24),
     ) {
         let Scene { mut w, mut link, port } = scene();

@@ -22,6 +22,9 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// What is given up by the reference.
+const HELD: [RightType; 3] = [RightType::Send, RightType::SendOnce, RightType::DeadName];
+
 /// An index that is taken modulo what there is to choose from.
 type Pick = u16;
 
@@ -53,6 +56,10 @@ enum Op {
         node: Pick,
         port: Pick,
         drop: bool,
+    },
+    /// Everything is received and every name that can be is given up: many releases at once.
+    Purge {
+        node: Pick,
     },
     /// One reference of a name that is not a receive right.
     Drop {
@@ -109,7 +116,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (n(), n()).prop_map(|(node, other)| Op::Link { node, other }),
         14 => (n(), n(), any::<bool>()).prop_map(|(node, port, drop)| Op::Receive { node, port, drop }),
         6 => (n(), n()).prop_map(|(node, name)| Op::Drop { node, name }),
-        1 => (n(), n()).prop_map(|(node, port)| Op::Kill { node, port }),
+        6 => n().prop_map(|node| Op::Purge { node }),
         5 => proptest::collection::vec(n(), 1..3).prop_map(|picks| Op::Deliver { picks }),
         14 => n().prop_map(|node| Op::Pump { node }),
         2 => n().prop_map(|node| Op::Flush { node }),
@@ -118,11 +125,17 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// A history. Half of them are without deaths, so that what may not be lost can be told from what may.
 fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let cut = (any::<Pick>(), any::<Pick>()).prop_map(|(at, link)| Some((at, Op::Cut { link })));
-    (proptest::collection::vec(op(), 1..120), prop_oneof![2 => Just(None), 1 => cut]).prop_map(|(mut ops, cut)| {
-        if let Some((at, cut)) = cut {
-            ops.insert(at as usize % (ops.len() + 1), cut);
+    let n = any::<Pick>;
+    let death = prop_oneof![
+        (n(), n()).prop_map(|(node, port)| Op::Kill { node, port }),
+        n().prop_map(|link| Op::Cut { link }),
+    ];
+    let deaths = prop_oneof![Just(Vec::new()), proptest::collection::vec((n(), death), 1..4)];
+    (proptest::collection::vec(op(), 1..160), deaths).prop_map(|(mut ops, deaths)| {
+        for (at, death) in deaths {
+            ops.insert(at as usize % (ops.len() + 1), death);
         }
         ops
     })
@@ -226,10 +239,21 @@ impl Sim {
                     self.w.nodes[node].give_up(&message);
                 }
             }
+            Op::Purge { node } => {
+                let node = self.node(node);
+                for (port, _) in self.names(node, &[RightType::Receive]) {
+                    while self.receive(node, port).is_some() {}
+                }
+                for (name, bits) in self.loose(node, self.names(node, &HELD)) {
+                    if bits & RightType::Receive.type_bit() == 0 {
+                        self.w.nodes[node].destroy(name);
+                    }
+                }
+                self.w.pump(node);
+            }
             Op::Drop { node, name } => {
                 let node = self.node(node);
-                let kinds = [RightType::Send, RightType::SendOnce, RightType::DeadName];
-                if let Some((name, _)) = pick(&self.loose(node, self.names(node, &kinds)), name) {
+                if let Some((name, _)) = pick(&self.loose(node, self.names(node, &HELD)), name) {
                     self.w.nodes[node].deallocate(name);
                 }
             }
@@ -340,6 +364,13 @@ impl Sim {
     /// Receives one message and checks that it had its turn.
     fn receive(&mut self, node: usize, port: PortName) -> Option<Message<NamedRight>> {
         let m = self.w.nodes[node].receive(port)?;
+        if self.lossless {
+            let dead = |r: &NamedRight| r.name == PortName::DEAD;
+            assert!(
+                !m.body.iter().any(|i| matches!(i, Item::Ports(rights) if rights.iter().any(dead))),
+                "nothing died"
+            );
+        }
         if m.body.is_empty() {
             assert_eq!(m.id, 71, "what became of a send-once right");
             return Some(m);
@@ -375,6 +406,10 @@ impl Sim {
         });
         self.random = random;
         assert_eq!(self.w.closed, [], "a correct peer is blamed");
+        if self.lossless {
+            let dead = |node| self.names(node, &[RightType::DeadName]);
+            assert!((0..self.w.nodes.len()).all(|node| dead(node).is_empty()), "nothing died");
+        }
         let links: Vec<_> = self.w.links.iter().map(|(l, ends)| (*l, *ends)).collect();
         for (link, (a, b)) in links {
             let [a, b] = [a, b].map(|n| &self.w.nodes[n].netmsg);
