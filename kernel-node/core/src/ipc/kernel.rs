@@ -116,19 +116,16 @@ impl Ipc {
         .tap_hand_out(self)
     }
 
-    /// Another send right like `right`. `Null` and `Dead` copy to themselves.
-    ///
-    /// Conditions: `right` is null, dead or a send right.
+    /// Another send right like `right`; `Null` for a right that cannot be copied. `Dead` when the port is.
     #[doc(alias = "ipc_port_copy_send")]
     pub fn copy_send(&mut self, right: &Right) -> Right {
         match *right {
-            Right::Null => Right::Null,
+            Right::Null | Right::SendOnce(_) | Right::Receive(_) => Right::Null,
             Right::Send(port) if self.ports.contains_key(port) => {
                 self.ports[port].srights += 1;
                 Right::Send(port)
             }
             Right::Send(_) | Right::Dead => Right::Dead,
-            Right::SendOnce(_) | Right::Receive(_) => unreachable!("only a send right can be copied"),
         }
         .tap_hand_out(self)
     }

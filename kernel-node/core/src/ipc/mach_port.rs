@@ -4,34 +4,15 @@ use proto::limits::QLIMIT_MAX;
 use proto::{Disposition, KernReturn, MsgReturn, PortName, PortUid, RightType};
 
 use super::entry::{Entry, urefs_add};
-use super::notify::Notice;
+use super::list::List;
 use super::port::{PortId, Receiver};
+use super::pset::Pset;
 use super::right::Right;
 use super::space::SpaceId;
-use super::{Effect, Ipc, Work, list::List, pset::Pset};
+use super::{Effect, Ipc};
 
 /// `MACH_PORT_TYPE_DNREQUEST`: a dead-name request is armed on the name.
 const TYPE_DEAD_NAME_REQUEST: u32 = 0x8000_0000;
-
-/// What can be asked for with [`Ipc::request_notification`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(i32)]
-pub enum NotificationKind {
-    /// The receive right comes back instead of dying.
-    PortDestroyed = 69,
-    /// The last send right is gone.
-    NoSenders = 70,
-    /// The port behind the name died.
-    DeadName = 72,
-}
-
-impl NotificationKind {
-    /// Parses the `msgid` of `mach_port_request_notification`.
-    pub fn from_raw(raw: i32) -> Option<NotificationKind> {
-        use NotificationKind::*;
-        [PortDestroyed, NoSenders, DeadName].into_iter().find(|k| *k as i32 == raw)
-    }
-}
 
 /// `mach_port_status_t`: the counters of a port whose receive right is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -205,7 +186,7 @@ impl Ipc {
     /// The port whose receive right is under a name.
     ///
     /// Errors: `InvalidName`; `InvalidRight`.
-    fn receive_right(&mut self, space: SpaceId, name: PortName) -> Result<PortId, KernReturn> {
+    pub(super) fn receive_right(&mut self, space: SpaceId, name: PortName) -> Result<PortId, KernReturn> {
         match self.named(space, name)? {
             Entry::Port { port, receive: true, .. } => Ok(port),
             _ => Err(KernReturn::InvalidRight),
@@ -262,101 +243,6 @@ impl Ipc {
         }
         self.settle(fx);
         Ok(())
-    }
-
-    /// Arms a notification, or with a null `notify` disarms it; returns the right of the request that stood there before.
-    ///
-    /// Conditions: `notify` is null or a send-once right; it is consumed, also on failure (as the request of a routine
-    /// that fails is destroyed).
-    /// Errors: `InvalidCapability` `notify` is dead; `InvalidName`; `InvalidRight` the name cannot have such a request;
-    /// `InvalidValue` `sync` is not 0 for port-destroyed; `InvalidArgument` the name is dead and `sync` is 0 or `notify`
-    /// null; `UrefsOverflow` the dead name can count no more. Source: spec [ipc.notify.1] to [ipc.notify.4].
-    #[doc(alias = "mach_port_request_notification")]
-    pub fn request_notification(
-        &mut self,
-        space: SpaceId,
-        name: PortName,
-        kind: NotificationKind,
-        sync: u32,
-        notify: Right,
-        fx: &mut Vec<Effect>,
-    ) -> Result<Right, KernReturn> {
-        self.take_in(&notify);
-        let result = self.request(space, name, kind, sync, &notify);
-        let result = match result {
-            Ok(previous) => Ok(previous.map_or(Right::Null, Right::SendOnce).tap_hand_out(self)),
-            Err(code) => {
-                self.defer_release(notify);
-                Err(code)
-            }
-        };
-        self.settle(fx);
-        result
-    }
-
-    /// On success `notify` is in the request or used up.
-    fn request(
-        &mut self,
-        space: SpaceId,
-        name: PortName,
-        kind: NotificationKind,
-        sync: u32,
-        notify: &Right,
-    ) -> Result<Option<PortId>, KernReturn> {
-        let notify = match *notify {
-            Right::Null => None,
-            Right::SendOnce(port) if self.ports.contains_key(port) => Some(port),
-            _ => return Err(KernReturn::InvalidCapability),
-        };
-        match kind {
-            NotificationKind::DeadName => self.request_dead_name(space, name, sync, notify),
-            NotificationKind::PortDestroyed if sync != 0 => Err(KernReturn::InvalidValue),
-            NotificationKind::PortDestroyed => {
-                let port = self.receive_right(space, name)?;
-                Ok(std::mem::replace(&mut self.ports[port].port_destroyed, notify))
-            }
-            NotificationKind::NoSenders => {
-                let port = self.receive_right(space, name)?;
-                let p = &mut self.ports[port];
-                match notify {
-                    Some(notify) if p.srights == 0 && sync <= p.mscount => {
-                        let notice = Notice::NoSenders(p.mscount);
-                        self.work.push_back(Work::Notify { port: notify, notice });
-                        Ok(self.ports[port].no_senders.take())
-                    }
-                    _ => Ok(std::mem::replace(&mut p.no_senders, notify)),
-                }
-            }
-        }
-    }
-
-    fn request_dead_name(
-        &mut self,
-        space: SpaceId,
-        name: PortName,
-        sync: u32,
-        notify: Option<PortId>,
-    ) -> Result<Option<PortId>, KernReturn> {
-        let entry = self.named(space, name)?;
-        let (port, entry) = match (entry, notify) {
-            (Entry::Set(_), _) => return Err(KernReturn::InvalidRight),
-            (Entry::Dead { urefs }, Some(notify)) if sync != 0 => {
-                self.set_entry(space, name, Entry::Dead { urefs: urefs_add(urefs, 1)? });
-                self.work.push_back(Work::Notify { port: notify, notice: Notice::DeadName(name) });
-                return Ok(None);
-            }
-            (Entry::Dead { .. }, _) => return Err(KernReturn::InvalidArgument),
-            (Entry::Port { port, urefs, receive, .. }, _) => {
-                (port, Entry::Port { port, urefs, receive, armed: notify.is_some() })
-            }
-            (Entry::SendOnce { port, .. }, _) => (port, Entry::SendOnce { port, armed: notify.is_some() }),
-        };
-        self.set_entry(space, name, entry);
-        let requests = &mut self.ports[port].dead_names;
-        Ok(match notify {
-            Some(notify) => requests.insert((space, name), notify),
-            None => requests.remove(&(space, name)),
-        })
     }
 
     /// Gives a space a right under a name of the caller's choice.

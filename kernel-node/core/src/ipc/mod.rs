@@ -42,7 +42,8 @@ pub use effect::{
 };
 pub use inspect::{PortInfo, ReceiverKind};
 pub use kernel::{KernelMessage, KernelTag};
-pub use mach_port::{NotificationKind, ReceiveStatus};
+pub use mach_port::ReceiveStatus;
+pub use notify::NotificationKind;
 pub use port::PortId;
 pub use right::Right;
 pub use space::SpaceId;
@@ -50,7 +51,7 @@ pub use space::SpaceId;
 use kmsg::{Kmsg, KmsgId};
 use mqueue::{Receiving, ReceivingId, Waiting};
 use notify::Notice;
-use port::{Port, Receiver};
+use port::Port;
 use pset::{Pset, PsetId};
 use space::Space;
 
@@ -111,11 +112,8 @@ impl Ipc {
 
     /// Defers giving up `right`, which is in no message and no entry any more.
     fn defer_release(&mut self, right: Right) {
-        match right {
-            Right::Null | Right::Dead => return,
-            Right::Receive(port) if self.ports.contains_key(port) => self.ports[port].receiver = Receiver::Limbo,
-            _ => {}
+        if !matches!(right, Right::Null | Right::Dead) {
+            self.work.push_back(Work::Release(right));
         }
-        self.work.push_back(Work::Release(right));
     }
 }

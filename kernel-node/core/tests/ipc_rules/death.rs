@@ -304,17 +304,36 @@ fn ipc_circular_2_the_search_has_an_end() {
     let s = w.space();
     // A chain built from its outer end: each send looks through all of it.
     let mut inner = w.send_receive(s);
+    let mut way_in = Right::Null;
     for depth in 0.. {
-        let next = w.send_receive(s);
+        // Without a check at each step: it looks at everything.
+        let next = w.ipc.allocate(s, RightType::Receive).unwrap();
+        let send = w.ipc.extract_right(s, next, MakeSend, &mut w.fx).unwrap();
+        w.ipc.insert_right(s, next, send, &mut w.fx).unwrap();
+        let once = w.ipc.extract_right(s, next, MakeSendOnce, &mut w.fx).unwrap();
         let m = message(NamedRight::copy_send(inner), NamedRight::NULL, 1, vec![port(next, MoveReceive)]);
         match w.ipc.send(s, m, kernel_core::ipc::SendOptions::POLL, &mut w.fx) {
-            Ok(_) => inner = next,
+            Ok(_) => {
+                inner = next;
+                let before = std::mem::replace(&mut way_in, once);
+                w.ipc.release(before, &mut w.fx);
+            }
             Err(error) => {
                 assert_eq!((depth, error.code, error.message), (TRANSIT_CHAIN_MAX, MsgReturn::SendNoBuffer, None));
                 assert_eq!(w.type_of(s, next), RightType::DeadName.type_bit());
+                w.ipc.release(once, &mut w.fx);
                 break;
             }
         }
     }
     w.ipc.check();
+    // A port that asked to be saved into the far end of it is not.
+    let p = w.port(s);
+    let (id, _) = w.ipc.port_of(s, p).unwrap();
+    let asked = |ipc: &mut kernel_core::ipc::Ipc, fx: &mut Vec<Effect>| {
+        ipc.request_notification(s, p, NotificationKind::PortDestroyed, 0, way_in, fx)
+    };
+    assert_eq!(w.step(asked), Ok(Right::Null));
+    w.destroy(s, p).unwrap();
+    assert!(!w.ipc.is_alive(id));
 }

@@ -75,6 +75,26 @@ fn ipc_kernel_2_the_kernel_never_waits_and_keeps_nothing_back() {
 }
 
 #[test]
+fn ipc_kernel_2_only_send_rights_are_copied() {
+    let mut w = World::new();
+    let s = w.space();
+    let p = w.send_receive(s);
+    for how in [CopySend, MakeSendOnce, MoveReceive] {
+        let right = w.extract(s, p, how).unwrap();
+        let copy = w.step(|ipc, _| ipc.copy_send(&right));
+        assert_eq!(copy == right, how == CopySend);
+        assert_eq!(copy == Right::Null, how != CopySend);
+        for right in [right, copy] {
+            w.step(|ipc, fx| ipc.release(right, fx));
+        }
+    }
+    let dead = w.extract(s, p, CopySend).unwrap();
+    assert_eq!(w.step(|ipc, _| ipc.copy_send(&dead)), Right::Dead);
+    assert_eq!(w.step(|ipc, _| ipc.copy_send(&Right::Null)), Right::Null);
+    assert_eq!(w.ipc.kernel_held(), 0);
+}
+
+#[test]
 fn ipc_kernel_3_a_receive_right_goes_from_the_kernel_and_to_it_only_by_its_own_act() {
     let mut w = World::new();
     let s = w.space();

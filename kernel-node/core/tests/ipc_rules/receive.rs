@@ -286,6 +286,14 @@ fn ipc_set_3_messages_stay_with_their_port() {
     }
     w.move_member(s, p, PortName::NULL).unwrap();
     assert_eq!((w.drain(s, set), w.drain(s, p)), (vec![2, 4], vec![1, 3]));
+    // So do senders that wait on it.
+    w.set_qlimit(s, p, 0);
+    w.move_member(s, p, set).unwrap();
+    let m = message(NamedRight::copy_send(p), NamedRight::NULL, 5, vec![]);
+    let blocked = w.send_blocking(s, m).unwrap();
+    w.move_member(s, p, PortName::NULL).unwrap();
+    assert_eq!((w.drain(s, set), w.drain(s, p)), (vec![], vec![5]));
+    assert_eq!(w.effects(), [Effect::Sent { waiter: blocked, result: Ok(()) }]);
 }
 
 #[test]
