@@ -9,7 +9,8 @@ use proto::limits::{CLIENT_PAGES_MAX, OBJECT_CLIENTS_MAX, PAGE_WAITERS_MAX, PAGE
 use proto::{KernReturn, PAGE_SIZE, Prot, TraceId};
 use smallvec::SmallVec;
 
-use crate::runs::{Cut, Runs};
+use crate::cell::{Cell, Kind, Waiter};
+use crate::runs::Runs;
 use crate::write_back::{Synchronize, WriteBack};
 use crate::{Bulk, ClientId, Output, Pages, Piece, Ticket, Time};
 
@@ -37,75 +38,6 @@ pub(crate) const DIRECTORY_RUNS_MAX: usize = 2000;
 
 /// Several kernels, by id; sorted.
 pub(crate) type Clients = SmallVec<[ClientId; 4]>;
-
-/// What is known of a run of pages of a writable object.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Cell {
-    pub writer: Option<ClientId>,
-    /// Sorted; empty while there is a writer.
-    pub readers: SmallVec<[ClientId; 2]>,
-    /// The operation under way.
-    pub busy: Option<Ticket>,
-    /// Who waits, in order of arrival.
-    pub waiting: VecDeque<Waiter>,
-}
-
-impl Cut for Cell {
-    fn cut(&mut self, _at: u64) -> Self {
-        self.clone()
-    }
-}
-
-impl Cell {
-    pub fn holds(&self, client: ClientId) -> bool {
-        self.writer == Some(client) || self.readers.contains(&client)
-    }
-
-    pub fn drop_holder(&mut self, client: ClientId) {
-        if self.writer == Some(client) {
-            self.writer = None;
-        }
-        self.readers.retain(|r| *r != client);
-    }
-
-    pub fn add_reader(&mut self, client: ClientId) {
-        if let Err(at) = self.readers.binary_search(&client) {
-            self.readers.insert(at, client);
-        }
-    }
-
-    /// One cell that stands for two: whoever may hold a page of either may hold a page of it. `None` where that would
-    /// make two writers, or touch pages that are being worked on.
-    fn unite(a: &Cell, b: &Cell) -> Option<Cell> {
-        let quiet = |c: &Cell| c.busy.is_none() && c.waiting.is_empty();
-        let same = a.writer == b.writer && (a.writer.is_none() || a.readers == b.readers);
-        (quiet(a) && quiet(b) && same).then(|| {
-            let mut both = a.clone();
-            b.readers.iter().for_each(|r| both.add_reader(*r));
-            both
-        })
-    }
-}
-
-/// A request in line.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Waiter {
-    pub client: ClientId,
-    pub access: Prot,
-    pub kind: Kind,
-    pub trace: TraceId,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Kind {
-    /// `data_request`: the kernel has no copy and awaits exactly one answer.
-    Request,
-    /// `data_unlock`: the kernel had a copy when it sent this, and awaits more access to it. If the copy is taken back
-    /// before its turn comes, the kernel asks again with a `data_request`, which takes this one's place in line.
-    Unlock,
-    /// The pager itself wants every dirty page back. `client` is nobody.
-    TakeBack,
-}
 
 /// An operation under way on a run of busy pages.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -493,43 +425,6 @@ impl<D: Bulk> Directory<D> {
     pub(crate) fn answered(&mut self, client: ClientId, pages: u64) {
         if let Some(c) = self.clients.get_mut(&client) {
             c.asked_pages -= pages;
-        }
-    }
-}
-
-impl<D: Bulk + std::fmt::Debug> Directory<D> {
-    /// Panics unless the invariants of the crate's page hold.
-    pub fn check(&self) {
-        self.back.check();
-        assert!(self.writable || self.cells.is_empty(), "a directory of a read-only object");
-        let mut asked: BTreeMap<ClientId, u64> = BTreeMap::new();
-        for (run, cell) in self.cells.iter() {
-            assert!(run.end <= self.object.end);
-            assert!(cell.writer.is_none() || cell.readers.is_empty(), "readers beside a writer: {run:?} {cell:?}");
-            assert!(cell.readers.is_sorted(), "{cell:?}");
-            let holders = cell.readers.iter().chain(&cell.writer);
-            assert!(holders.clone().all(|c| self.clients.contains_key(c)), "held by nobody: {cell:?}");
-            assert!(cell.busy.is_some() || cell.waiting.is_empty(), "waits for nothing: {run:?} {cell:?}");
-            if let Some(ticket) = cell.busy {
-                let op = &self.ops[&ticket];
-                assert_eq!(op.pages.intersect(run), run, "busy with another's operation");
-            }
-            cell.waiting.iter().for_each(|w| *asked.entry(w.client).or_default() += run.len());
-        }
-        for (ticket, op) in &self.ops {
-            let busy = self.cells.overlapping(op.pages).filter(|(_, c)| c.busy == Some(*ticket));
-            let busy: u64 = busy.map(|(run, _)| run.intersect(op.pages).len()).sum();
-            assert!(!self.writable || busy == op.pages.len(), "an operation on pages that are not busy: {op:?}");
-            if !op.cancelled {
-                *asked.entry(op.waiter.client).or_default() += op.pages.len();
-            }
-            if let Phase::Recall { pending, .. } = &op.phase {
-                assert!(!pending.is_empty(), "{op:?}");
-                assert!(pending.iter().all(|c| self.clients.contains_key(c)), "waits for the dead: {op:?}");
-            }
-        }
-        for (id, client) in &self.clients {
-            assert_eq!(client.asked_pages, asked.get(id).copied().unwrap_or(0), "pages on account of {id:?}");
         }
     }
 }

@@ -16,7 +16,8 @@
 use proto::limits::{PAGER_RUN_PAGES_MAX, RETAINED_PAGES_MAX};
 use proto::{KernReturn, Prot};
 
-use crate::directory::{Cell, Clients, Directory, Kind, Op, PAGER, Phase, Waiter, grant_message};
+use crate::cell::{Cell, Kind, Waiter};
+use crate::directory::{Clients, Directory, Op, PAGER, Phase, grant_message};
 use crate::{Bulk, ClientId, Lock, Output, Pages, Piece, Ticket, Time};
 
 /// What it takes to serve the head of a line.

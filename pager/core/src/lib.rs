@@ -19,6 +19,8 @@
 //!
 //! Rules: docs/spec/pager.md. Source: mach-api §3 and §5.8.
 
+mod cell;
+mod check;
 mod directory;
 mod grant;
 mod output;

@@ -95,6 +95,8 @@ struct State {
     page_outs: u8,
     failures: u8,
     crashed: bool,
+    /// The directory said that a kernel misbehaved, and these do not.
+    misbehaved: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,6 +107,8 @@ enum Action {
     /// Cleans the page and keeps it.
     Clean(usize),
     ToPager(usize),
+    /// A lock_completed arrives before what was sent ahead of it.
+    Overtake(usize),
     ToKernel(usize),
     ReadDone(Ticket),
     WriteDone(Ticket),
@@ -119,12 +123,14 @@ struct Dsm {
     page_outs: u8,
     failures: u8,
     crash: Option<usize>,
+    /// The network lets lock_completed overtake: what the directory must not be given.
+    overtaking: bool,
 }
 
 impl Dsm {
     fn new(scripts: &[&[Access]]) -> Dsm {
         let scripts = scripts.iter().map(|s| s.to_vec()).collect();
-        Dsm { fault: Fault::None, scripts, page_outs: 0, failures: 0, crash: None }
+        Dsm { fault: Fault::None, scripts, page_outs: 0, failures: 0, crash: None, overtaking: false }
     }
 
     fn finished(&self, s: &State, k: usize) -> bool {
@@ -240,8 +246,7 @@ impl Dsm {
                     s.to_kernel[client.0 as usize].push_back(output);
                 }
                 Output::Ready { .. } => {}
-                // With a planted fault kernels are driven to do what the directory did not mean.
-                Output::Misbehaved { .. } if s.directory.fault != Fault::None => {}
+                Output::Misbehaved { .. } => s.misbehaved = true,
                 other => panic!("unexpected: {other:?}"),
             }
         }
@@ -302,6 +307,7 @@ impl Model for Dsm {
             page_outs: 0,
             failures: 0,
             crashed: false,
+            misbehaved: false,
         }]
     }
 
@@ -320,6 +326,9 @@ impl Model for Dsm {
             }
             if !s.to_pager[k].is_empty() {
                 actions.push(Action::ToPager(k));
+            }
+            if self.overtaking && s.to_pager[k].len() > 1 && s.to_pager[k].back() == Some(&ToPager::Completed) {
+                actions.push(Action::Overtake(k));
             }
             if !s.to_kernel[k].is_empty() {
                 actions.push(Action::ToKernel(k));
@@ -348,6 +357,10 @@ impl Model for Dsm {
             }
             Action::ToPager(k) => {
                 let message = s.to_pager[k].pop_front()?;
+                Self::to_pager(&mut s, k, message);
+            }
+            Action::Overtake(k) => {
+                let message = s.to_pager[k].pop_back()?;
                 Self::to_pager(&mut s, k, message);
             }
             Action::ToKernel(k) => {
@@ -401,6 +414,7 @@ impl Model for Dsm {
                     None => true,
                 })
             }),
+            Property::always("nobody is blamed", |_, s: &State| !s.misbehaved),
             Property::always("no memory errors", |_, s: &State| s.kernels.iter().all(|k| k.errors == 0)),
             Property::sometimes("everyone is served", |m: &Dsm, s: &State| {
                 (0..s.kernels.len()).all(|k| m.finished(s, k)) && Dsm::quiet(s)
@@ -522,4 +536,12 @@ fn model_finds_reads_around_writes() {
         Dsm { fault: Fault::ReadsAroundWrites, ..Dsm::new(&[&[W], &[R], &[]]) },
         "every copy is what was written last",
     );
+}
+
+/// Why the right to answer a lock request is a send right to the object's port: with a line of its own an answer could
+/// overtake the pages that were returned before it.
+#[test]
+fn model_finds_an_answer_that_overtakes_its_pages() {
+    fails(Dsm { overtaking: true, ..Dsm::new(&[&[W], &[R], &[]]) }, "what was returned is not lost");
+    fails(Dsm { overtaking: true, ..Dsm::new(&[&[W], &[R], &[]]) }, "every copy is what was written last");
 }
