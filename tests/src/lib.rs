@@ -9,6 +9,7 @@ mod cluster;
 mod containers;
 mod host;
 mod netns;
+pub mod processes;
 mod run;
 mod talk;
 

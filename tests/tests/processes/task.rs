@@ -1,0 +1,101 @@
+//! A task that is meant to be stopped: it does one thing over and over until it is killed, or its memory fails.
+//!
+//! `mach-test-task SOCKET read NAME FILE` reads pages at random and compares them with the file; at the first memory
+//! error it looks at every page and prints `readable N unreadable M`. A page that is not the file's is printed and ends it
+//! with code 1. `... write NAME` writes words at random; `... ports` sends, receives and calls. Each prints `ready` first.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use mach::proto::iface::node;
+use mach::proto::{Item, Message, NamedRight, TraceId};
+use mach::{AttachOptions, MapOptions, Mapping, ReceiveRight, Task};
+use rand::Rng;
+
+const PAGE: u64 = 4096;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [socket, "read", name, file] => read(&map(socket, name, false)?, &std::fs::read(file)?),
+        [socket, "write", name] => write(&map(socket, name, true)?),
+        [socket, "ports"] => ports(&attach(socket, false)?),
+        _ => anyhow::bail!("SOCKET read NAME FILE, SOCKET write NAME, or SOCKET ports"),
+    }
+}
+
+fn attach(socket: &str, memory: bool) -> anyhow::Result<Task> {
+    Ok(Task::attach(AttachOptions { socket: Some(socket.into()), token: Some(0), memory })?)
+}
+
+fn map(socket: &str, name: &str, writable: bool) -> anyhow::Result<Mapping> {
+    let task = attach(socket, true)?;
+    let object = task.look_up(name, "*")?;
+    Ok(task.map(&object, MapOptions { writable, ..MapOptions::default() })?)
+}
+
+fn read(mapping: &Mapping, file: &[u8]) -> anyhow::Result<ExitCode> {
+    println!("ready");
+    let mut random = rand::rng();
+    let pages = mapping.len() / PAGE;
+    let mut page = [0; PAGE as usize];
+    let mut is_right = |number: u64, page: &mut [u8; PAGE as usize]| {
+        let at = (number * PAGE) as usize;
+        mapping.read_at(number * PAGE, page).is_ok().then(|| page[..] == file[at..at + PAGE as usize])
+    };
+    loop {
+        let number = random.random_range(0..pages);
+        match is_right(number, &mut page) {
+            Some(true) => {}
+            Some(false) => return wrong(number),
+            None => break,
+        }
+    }
+    println!("error");
+    let mut readable = 0;
+    for number in 0..pages {
+        match is_right(number, &mut page) {
+            Some(true) => readable += 1,
+            Some(false) => return wrong(number),
+            None => {}
+        }
+    }
+    println!("readable {readable} unreadable {}", pages - readable);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wrong(page: u64) -> anyhow::Result<ExitCode> {
+    println!("page {page} is not the file's");
+    Ok(ExitCode::FAILURE)
+}
+
+fn write(mapping: &Mapping) -> anyhow::Result<ExitCode> {
+    println!("ready");
+    let mut random = rand::rng();
+    loop {
+        let at = random.random_range(0..mapping.len() / 8) * 8;
+        if mapping.write_at(at, &random.random::<u64>().to_le_bytes()).is_err() {
+            println!("error");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+fn ports(task: &Task) -> anyhow::Result<ExitCode> {
+    println!("ready");
+    let own = ReceiveRight::allocate(task)?;
+    loop {
+        let carried = ReceiveRight::allocate(task)?;
+        let body =
+            vec![Item::Port(own.made_send()), Item::Port(carried.moved()), Item::OutOfLine(vec![7; 100_000].into())];
+        let remote = own.made_send();
+        task.send(Message { remote, local: NamedRight::NULL, id: 1, seqno: 0, trace: TraceId(0), body })?;
+        // Sometimes one stays queued when the end comes.
+        if rand::random_bool(0.8) {
+            drop(own.receive(Some(Duration::from_millis(20)))?);
+        }
+        let _ = own.receive(Some(Duration::from_millis(5)));
+        task.rpc(&task.host(), node::Info)?;
+    }
+}
