@@ -173,7 +173,7 @@ impl Vm {
             return;
         }
         let present = |p: &u64| object.pages.get(*p).resident().is_some();
-        let stop = pages.clone().find(|p| present(p)).filter(|_| reply.is_some());
+        let stop = reply.and_then(|_| pages.clone().find(|p| present(p)));
         let taken = pages.start..stop.unwrap_or(pages.end);
         let wanted: Vec<(u64, ())> = taken.clone().filter(|p| !present(p)).map(|p| (p, ())).collect();
         self.counters.supplies_ignored += (taken.end - taken.start) - wanted.len() as u64;

@@ -114,7 +114,6 @@ impl Vm {
                 (range, protection)
             }
         };
-        self.take_write_away(w.task, range.clone(), cx);
         self.park(w, range, protection, cx);
     }
 

@@ -125,6 +125,10 @@ struct Chunk {
     pages: [Page; CHUNK_PAGES],
 }
 
+impl Chunk {
+    const EMPTY: Chunk = Chunk { used: 0, pages: [Page::Absent; CHUNK_PAGES] };
+}
+
 impl PageTable {
     /// The state of a page.
     pub fn get(&self, page: u64) -> Page {
@@ -135,17 +139,14 @@ impl PageTable {
     /// Sets the state of a page and returns what it was.
     pub fn set(&mut self, page: u64, new: Page) -> Page {
         let (number, slot) = place(page);
-        if new == Page::Absent && !self.chunks.contains_key(&number) {
-            return Page::Absent;
-        }
-        let chunk = self
-            .chunks
-            .entry(number)
-            .or_insert_with(|| Box::new(Chunk { used: 0, pages: [Page::Absent; CHUNK_PAGES] }));
+        let chunk = match self.chunks.get_mut(&number) {
+            Some(chunk) => chunk,
+            None if new == Page::Absent => return Page::Absent,
+            None => self.chunks.entry(number).or_insert_with(|| Box::new(Chunk::EMPTY)),
+        };
         let old = std::mem::replace(&mut chunk.pages[slot], new);
         chunk.used = chunk.used + u16::from(new != Page::Absent) - u16::from(old != Page::Absent);
-        let empty = chunk.used == 0;
-        if empty {
+        if chunk.used == 0 {
             self.chunks.remove(&number);
         }
         self.counts.replace(PageCounts::of(old), PageCounts::of(new));

@@ -298,6 +298,13 @@ fn vm_fault_14_requests_above_the_bound_wait_for_an_answer() {
     assert_eq!(r.events(), [format!("request {max}+1 read")]);
     r.call(|vm, cx| vm.memory_object_data_error(o, 0, PAGE_SIZE, KernReturn::Failure, cx));
     assert_eq!(r.events(), [format!("request {}+1 read", max + 1)]);
+    // Who goes while it is queued is not asked for.
+    for i in max + 2..max + 4 {
+        r.read(ONE, i);
+    }
+    r.call(|vm, cx| vm.vm_deallocate(ONE, at(max + 2), PAGE_SIZE, cx)).unwrap();
+    r.supply(o, 1, page(1), WRITE);
+    assert_eq!(r.events(), [format!("request {}+1 read", max + 3)]);
 }
 
 #[test]

@@ -44,7 +44,11 @@ fn vm_map_1_allocated_memory_is_zero_and_linuxs_own() {
     let region = r.vm.vm_region(ONE, 0).unwrap();
     assert_eq!((region.inheritance, region.object, region.shared), (Inherit::Copy, None, false));
     assert!(r.events().is_empty(), "no pager hears of it");
-    deallocate(&mut r, 3, 2);
+    r.log();
+    deallocate(&mut r, 4, 1);
+    r.orders();
+    assert!(r.log().contains(&"discard 1+1".to_string()), "its memory is free at once");
+    deallocate(&mut r, 3, 1);
     r.orders();
     assert!(r.events().is_empty());
     assert_eq!(r.vm.object_stats(), []);

@@ -103,6 +103,26 @@ fn vm_msync_5_what_is_invalidated_was_confirmed() {
 }
 
 #[test]
+fn vm_msync_5_pages_that_are_returned_while_it_waits_are_not_invalidated() {
+    let (mut r, o) = written(8);
+    msync(&mut r, 0, 4, sync::INVALIDATE, 1).unwrap();
+    r.later(r.vm.config.hold_ns);
+    r.read(ONE, 5);
+    r.supply(o, 5, page(5), WRITE);
+    r.write(ONE, 0, 9);
+    r.events();
+    // It waits for the hold on page 5, and returns page 0 when it is carried out.
+    r.lock(o, 0, 8, proto::vm::ShouldReturn::Dirty, false, Some(RW));
+    r.lock(o, 7, 1, proto::vm::ShouldReturn::Dirty, true, None);
+    r.supply(o, 2, page(8), WRITE);
+    completed(&mut r, o, 0, 4, KernReturn::Success);
+    assert_eq!(r.events(), ["msync 1 Success"]);
+    r.later(r.vm.config.hold_ns);
+    assert_eq!(r.events(), ["return 0 [9] dirty", "lock_completed 7 0+8", "lock_completed 7 7+1"]);
+    assert_eq!(r.read(ONE, 2), Touch::Value(8), "it may be older than what was returned last");
+}
+
+#[test]
 fn vm_msync_6_msyncs_are_bounded() {
     let (mut r, o) = written(8);
     let max = proto::limits::SYNCHRONIZES_MAX as u64;

@@ -104,6 +104,18 @@ fn vm_object_3_a_large_object_is_returned_in_steps_and_can_be_taken_up_again() {
 }
 
 #[test]
+fn vm_object_3_the_end_waits_for_nobodys_hold() {
+    let mut r = Rig::new();
+    let o = r.object(ONE, 4, RW);
+    r.write(ONE, 0, 1);
+    r.supply(o, 0, page(1), NONE);
+    r.lock(o, 0, 1, proto::vm::ShouldReturn::Dirty, true, None);
+    r.events();
+    unmap(&mut r, ONE);
+    assert_eq!(r.events(), ["return 0 [1] dirty", "lock_completed 7 0+1", "terminate", "gone"]);
+}
+
+#[test]
 fn vm_object_4_an_object_that_its_pager_destroys_is_terminated_and_dead() {
     let mut r = Rig::new();
     let o = r.object(ONE, 4, RW);

@@ -99,6 +99,7 @@ fn vm_pager_4_a_page_for_which_there_is_no_memory_is_an_error() {
     r.call(|vm, cx| vm.memory_object_data_unavailable(o, PAGE_SIZE, PAGE_SIZE, NONE, cx));
     assert_eq!(r.read(ONE, 1), Touch::BusError);
     assert_eq!(r.stat(o).resident_pages, 0);
+    assert_eq!(r.log().iter().filter(|l| l.starts_with("discard")).count(), 2, "what may be there of them is not left");
 }
 
 #[test]
@@ -193,6 +194,10 @@ fn vm_pager_9_the_other_combinations() {
     r.lock(o, 0, 1, ShouldReturn::None, false, Some(WRITE));
     assert_eq!(r.events(), ["lock_completed 7 0+1"]);
     assert_eq!(r.write(ONE, 0, 6), Touch::Fault(FaultKind::WriteProtect));
+    r.map_at(TWO, o, 0, 1, RW);
+    assert_eq!(r.read(TWO, 0), Touch::Value(5));
+    assert_eq!(r.sim.mapped(TWO, at(0)), Some(false), "dirty, and yet not writable");
+    r.call(|vm, cx| vm.vm_deallocate(TWO, at(0), PAGE_SIZE, cx)).unwrap();
     r.call(|vm, cx| vm.vm_deallocate(ONE, at(0), PAGE_SIZE * 8, cx)).unwrap();
     assert_eq!(r.events(), ["unlock 0 write", "return 0 [5] dirty copy", "terminate", "gone"]);
 }
@@ -238,6 +243,17 @@ fn vm_pager_11_who_waits_asks_again_after_a_lock_request() {
     r.supply(o, 0, page(3), NONE);
     assert_eq!(r.log()[1], format!("enter 1 {:#x}+1 rw", at(0)));
     assert_eq!(r.sim.touch(ONE, at(0), Some(2)), Touch::Value(2));
+}
+
+#[test]
+fn vm_pager_11_an_unlock_that_crosses_any_lock_request_is_repeated() {
+    let mut r = Rig::new();
+    let o = r.object(ONE, 8, RW);
+    r.supply(o, 0, page(1), WRITE);
+    r.write(ONE, 0, 2);
+    assert_eq!(r.events(), ["unlock 0 write"]);
+    r.lock(o, 0, 1, ShouldReturn::Dirty, false, None);
+    assert_eq!(r.events(), ["lock_completed 7 0+1", "unlock 0 write"]);
 }
 
 #[test]

@@ -108,6 +108,25 @@ fn vm_readahead_10_who_comes_before_the_pages_waits_for_them_as_for_any() {
 }
 
 #[test]
+fn vm_readahead_10_readers_and_writers_of_one_page_are_all_woken() {
+    let (mut r, o) = rig();
+    r.map_at(TWO, o, 0, 64, RW);
+    r.read(ONE, 0);
+    r.read(ONE, 5);
+    r.write(TWO, 5, 7);
+    r.supply(o, 0, page(1), WRITE);
+    r.supply(o, 1, page(2), NONE);
+    r.sim.woken.clear();
+    r.supply(o, 2, pages(&[2; 15]), NONE);
+    let woken = std::mem::take(&mut r.sim.woken);
+    for task in [ONE, TWO] {
+        assert!(woken.iter().any(|(t, a, len)| *t == task && (*a..a + len).contains(&at(5))), "{task:?}: {woken:x?}");
+    }
+    assert_eq!(r.sim.touch(TWO, at(5), Some(7)), Touch::Value(7));
+    assert_eq!(r.sim.touch(ONE, at(5), None), Touch::Value(7));
+}
+
+#[test]
 fn vm_readahead_11_a_window_may_come_in_pieces_late_or_not_at_all() {
     let (mut r, o) = rig();
     r.read(ONE, 0);
