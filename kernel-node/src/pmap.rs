@@ -80,11 +80,40 @@ impl Frames {
     }
 }
 
+/// A task's memory as this layer sees it.
+struct Space {
+    uffd: Rc<Async<Uffd>>,
+    /// Private mappings, start to end. They are not registered for write protection, so entering a page with it would cost
+    /// a refused system call first.
+    private: BTreeMap<u64, u64>,
+}
+
+impl Space {
+    fn is_private(&self, address: u64) -> bool {
+        self.private.range(..=address).next_back().is_some_and(|(_, end)| address < *end)
+    }
+
+    /// Takes a range out of the private ones.
+    fn forget(&mut self, from: u64, to: u64) {
+        let touched: Vec<(u64, u64)> =
+            self.private.range(..to).filter(|(_, end)| **end > from).map(|(start, end)| (*start, *end)).collect();
+        for (start, end) in touched {
+            self.private.remove(&start);
+            if start < from {
+                self.private.insert(start, from);
+            }
+            if end > to {
+                self.private.insert(to, end);
+            }
+        }
+    }
+}
+
 /// The memory of this node's tasks.
 #[derive(Default)]
 pub struct LinuxPmap {
     objects: BTreeMap<ObjectId, Frames>,
-    tasks: BTreeMap<TaskId, Rc<Async<Uffd>>>,
+    tasks: BTreeMap<TaskId, Space>,
     orders: VecDeque<Order>,
     /// Orders that could not even be made; answered as failed.
     failed: Vec<OrderId>,
@@ -94,7 +123,7 @@ pub struct LinuxPmap {
 impl LinuxPmap {
     /// From now on the task's memory is reached through `uffd`.
     pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Async<Uffd>>) {
-        self.tasks.insert(task, uffd);
+        self.tasks.insert(task, Space { uffd, private: BTreeMap::new() });
     }
 
     /// The task is gone; its orders are dropped.
@@ -120,7 +149,7 @@ impl LinuxPmap {
 
     /// One call on a task's userfaultfd. A task that is gone has no thread to wait.
     fn on_task(&self, task: TaskId, address: u64, len: u64, call: impl FnOnce(&Uffd) -> Result<(), SysError>) {
-        let Some(uffd) = self.tasks.get(&task).map(|uffd| uffd.get()) else { return };
+        let Some(uffd) = self.tasks.get(&task).map(|space| space.uffd.get()) else { return };
         if let Err(error) = call(uffd) {
             tracing::warn!(task = task.0, address, len, %error, "a task's memory could not be reached; its threads fault again");
             if let Err(error) = uffd.wake(address, len) {
@@ -170,7 +199,8 @@ impl Pmap for LinuxPmap {
     }
 
     fn enter(&mut self, task: TaskId, address: u64, len: u64, writable: bool) {
-        let protect = if writable { WriteProtect::Off } else { WriteProtect::On };
+        let open = writable || self.tasks.get(&task).is_some_and(|space| space.is_private(address));
+        let protect = if open { WriteProtect::Off } else { WriteProtect::On };
         self.on_task(task, address, len, |uffd| uffd.continue_range(address, len, protect).map(drop));
     }
 
@@ -197,7 +227,16 @@ impl Pmap for LinuxPmap {
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
         let frames = self.objects.get_mut(&order.object).expect("vm names only objects that it created");
         match frames.descriptor(order.shared) {
-            Ok(fd) => self.order(task, OrderKind::Map { order, fd }),
+            Ok(fd) => {
+                if let Some(space) = self.tasks.get_mut(&task) {
+                    let end = order.address + order.size;
+                    space.forget(order.address, end);
+                    if !order.shared {
+                        space.private.insert(order.address, end);
+                    }
+                }
+                self.order(task, OrderKind::Map { order, fd })
+            }
             Err(error) => {
                 short("give a task an object", &error);
                 self.last_order += 1;
@@ -208,6 +247,9 @@ impl Pmap for LinuxPmap {
     }
 
     fn unmap(&mut self, task: TaskId, address: u64, size: u64) -> OrderId {
+        if let Some(space) = self.tasks.get_mut(&task) {
+            space.forget(address, address + size);
+        }
         self.order(task, OrderKind::Unmap { address, size })
     }
 

@@ -17,7 +17,8 @@ use sys::aio::Async;
 use sys::seqpacket::Received;
 use sys::uffd::UffdEvent;
 use sys::{Channel, Listener, PidFd, Uffd};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::runtime::LocalOptions;
+use tokio::task::spawn_local;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{ChannelError, ChannelId};
@@ -79,8 +80,9 @@ struct Shell {
 /// Errors: it could not be started; nothing is left behind.
 pub fn run(config: NodeConfig, ready: impl FnOnce(std::net::SocketAddr)) -> Result<(), NodeError> {
     check(&config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(config, ready))
+    // A local runtime, not a `LocalSet`: waking a set's task from the driver costs a write to an eventfd each time.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(serve(config, ready))
 }
 
 fn check(config: &NodeConfig) -> Result<(), NodeError> {
@@ -94,6 +96,8 @@ fn check(config: &NodeConfig) -> Result<(), NodeError> {
 }
 
 async fn serve(config: NodeConfig, ready: impl FnOnce(std::net::SocketAddr)) -> Result<(), NodeError> {
+    // A file that may not grow is the file pager's error to report, not the end of the node.
+    sys::process::survive_file_size_limit();
     let metrics = Metrics::install().map_err(|e| NodeError::Config(e.to_string()))?;
     let metrics_address = match config.metrics {
         Some(address) => Some(metrics.serve(address).map_err(|source| NodeError::Metrics { address, source })?),
@@ -102,7 +106,7 @@ async fn serve(config: NodeConfig, ready: impl FnOnce(std::net::SocketAddr)) -> 
     let mode = if config.task_uid.is_some() { 0o666 } else { 0o600 };
     let listener = Listener::bind(&config.socket, mode)
         .map_err(|source| NodeError::Socket { path: config.socket.clone(), source })?;
-    let incarnation = Incarnation(rand::random::<u64>() >> 1);
+    let incarnation = fresh_incarnation();
     let stop = CancellationToken::new();
     let facts = Facts {
         name: config.name.clone(),
@@ -296,6 +300,9 @@ impl Shell {
                 }
             }
             node.settle();
+            drop(node);
+            // What the faults asked of peers goes out before the next look at the descriptor.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -311,6 +318,12 @@ impl Shell {
         faults.inspect(|faults| faults.abort());
         self.node.borrow_mut().task_gone(task);
     }
+}
+
+/// Above every earlier one of this node, which is the condition for its peers to take it back at once. It is the origin of
+/// port identities, too, so two nodes that start in the same microsecond must differ.
+fn fresh_incarnation() -> Incarnation {
+    Incarnation(netmsg::fresh_incarnation().0 << 12 | rand::random::<u64>() >> 52)
 }
 
 /// A link as the core knows it.

@@ -2,7 +2,8 @@
 //!
 //! 1. A process connects, and says hello with the descriptor of its userfaultfd: it becomes a task of its own, or the one
 //!    that its token stands for. Its other threads and its agent connect with the task's token, from the same process.
-//! 2. The task ends when its process does, or its agent's connection: then nothing of it is left in the kernel.
+//! 2. The task ends when its process does, or its agent's connection, or without an agent its last thread's: then
+//!    nothing of it is left in the kernel.
 //! 3. What a task sends wrong ends that connection, and is logged once; no other task notices.
 
 use std::os::fd::OwnedFd;
@@ -101,7 +102,8 @@ impl Node {
             Role::Thread(task) => {
                 let last = self.processes.get_mut(task).and_then(|p| p.attached.as_mut()).is_none_or(|attached| {
                     attached.channels -= 1;
-                    attached.channels == 0
+                    // With an agent the process may have memory mapped and no thread that calls us.
+                    attached.channels == 0 && attached.agent.is_none()
                 });
                 if last {
                     self.task_gone(task);

@@ -31,6 +31,12 @@ pub fn adopt_orphans() -> Result<(), SysError> {
     rustix::process::set_child_subreaper(Some(Pid::INIT)).context("prctl(2)", || "PR_SET_CHILD_SUBREAPER")
 }
 
+/// Makes a write beyond `RLIMIT_FSIZE` an error (`EFBIG`) in place of the end of the process.
+pub fn survive_file_size_limit() {
+    // SAFETY: ignoring a signal runs no code; SIGXFSZ is a valid signal that may be ignored.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// The user that this process acts as.
 pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -54,6 +60,15 @@ mod tests {
         let pidfd = PidFd::open(child.id()).unwrap();
         assert!(pidfd.wait_exit(Duration::from_secs(10)).unwrap());
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_write_beyond_the_limit_is_an_error() {
+        survive_file_size_limit();
+        let file = rustix::fs::memfd_create("limited", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        // A memfd knows no limit of its own; the signal is what is tested, so it is sent.
+        rustix::process::kill_process(rustix::process::getpid(), Signal::XFSZ).unwrap();
+        assert_eq!(rustix::io::write(&file, b"alive").unwrap(), 5);
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub struct BenchFault {
     /// Rounds; the kinds take turns within one
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub rounds: u64,
+    /// Keep CPUs out of idle states meanwhile (/dev/cpu_dma_latency), so that no kind pays for waking one
+    #[arg(long)]
+    pub awake: bool,
 }
 
 /// `mach bench stream`.

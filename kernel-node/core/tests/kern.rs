@@ -353,6 +353,30 @@ fn kern_msync_1_is_answered_when_the_pager_says_durable() {
 }
 
 #[test]
+fn kern_return_1_what_the_last_unmapping_returns_names_its_kernel() {
+    let mut w = World::new();
+    let (address, control) = w.ready(1, true);
+    w.fault(address, true);
+    let request: pager::DataRequest<NamedRight> = w.pager_call();
+    let data = Payload::from(vec![1; request.length as usize]);
+    let supply = control::DataSupply { offset: 0, data, lock_value: 0, precious: false, reply_to: NamedRight::NULL };
+    w.tell_kernel(control, supply);
+    w.rpc(task::VmDeallocate { address, size: PAGE_SIZE }).unwrap();
+    let back: pager::DataReturn<NamedRight> = w.pager_call();
+    assert_eq!(back.memory_control.name, control.name);
+    let end: pager::Terminate<NamedRight> = w.pager_call();
+    assert_eq!(end.memory_control.name, control.name);
+    let before = w.kernel.ipc.ports_len();
+    let (ipc, fx) = w.kernel.ipc_mut();
+    for name in [control.name, end.memory_object_name.name] {
+        ipc.destroy(w.pager, name, fx).unwrap();
+    }
+    w.settle();
+    assert_eq!(w.kernel.ipc.ports_len(), before - 2, "the pager has given both ports back");
+    w.kernel.ipc.check();
+}
+
+#[test]
 fn kern_task_3_the_end_of_a_task_leaves_nothing() {
     let mut w = World::new();
     let (address, _) = w.ready(4, false);
@@ -365,7 +389,11 @@ fn kern_task_3_the_end_of_a_task_leaves_nothing() {
     assert_eq!(ids.last(), Some(&pager::id::TERMINATE));
     assert_eq!(w.kernel.ipc.kernel_held(), 0);
     assert_eq!(w.kernel.object_ports().count(), 0);
-    assert_eq!(w.kernel.ipc.ports_len(), 1, "the pager's own port");
+    let pager = w.pager;
+    let (ipc, fx) = w.kernel.ipc_mut();
+    ipc.space_destroy(pager, fx);
+    w.settle();
+    assert_eq!(w.kernel.ipc.ports_len(), 0);
     w.kernel.ipc.check();
 }
 

@@ -131,7 +131,7 @@ fn the_cost_of_a_fault_and_of_a_mebibyte() {
         at += size;
         size = (size * 2).min(256);
     }
-    let mebibytes = pages * PAGE_SIZE >> 20;
+    let mebibytes = (pages * PAGE_SIZE) >> 20;
     println!("sequential: {} ns a MiB", start.elapsed().as_nanos() / u128::from(mebibytes));
     let c = node.vm.counters();
     assert!(c.faults.iter().sum::<u64>() < mebibytes + 16, "{c:?}");

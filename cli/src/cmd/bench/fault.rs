@@ -6,6 +6,7 @@ use proto::PAGE_SIZE;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use serde::Serialize;
+use sys::latency::LatencyHold;
 
 use super::floor::Floor;
 use super::raw::Raw;
@@ -14,7 +15,7 @@ use super::{hundredth, median, tenth};
 use crate::args::BenchFault;
 use crate::client::Mapped;
 use crate::cmd::Context;
-use crate::failure::{Exit, Failure, Result};
+use crate::failure::{Exit, Failure, OrFail, Result};
 use crate::latency::{Latencies, Summary};
 use crate::out::Row;
 use crate::progress::Unit;
@@ -33,6 +34,8 @@ struct Measured {
     /// p99 of a remote fault over its p50.
     p99_over_p50: f64,
     faults_in_each_round: u64,
+    /// Whether CPUs were kept out of idle states.
+    awake: bool,
 }
 
 /// Medians over the rounds, and the rounds.
@@ -73,6 +76,8 @@ pub fn run(cx: &Context, args: &BenchFault) -> Result<()> {
     }
     // Twice as many pages as are read, and never fewer than 256 MiB, so that neighbours are seldom read.
     let object_pages = (pages * 2).max(1 << 16);
+    let hold = args.awake.then(|| LatencyHold::acquire(0)).transpose();
+    let _hold = hold.or_exit(Exit::Machine, || "cannot keep CPUs awake".into())?;
     let stage = Stage::set(cx, object_pages * PAGE_SIZE)?;
     let mapped = stage.client.map(NAME, "*", false)?;
     let mut raw = Raw::start(&stage)?;
@@ -95,6 +100,7 @@ pub fn run(cx: &Context, args: &BenchFault) -> Result<()> {
         p50_over_parts: hundredth(remote.p50_us / (trip.p50_us + local.p50_us)),
         p99_over_p50: hundredth(remote.p99_us / remote.p50_us),
         faults_in_each_round: args.touches,
+        awake: args.awake,
         remote,
         quinn_round_trip_4k: trip,
         local_fault: local,
@@ -110,8 +116,10 @@ pub fn run(cx: &Context, args: &BenchFault) -> Result<()> {
     ];
     cx.out.list(&lines, "nothing was measured")?;
     cx.out.line(format!(
-        "remote p50 is {} x (round trip + local fault); its p99 is {} x its p50",
-        measured.p50_over_parts, measured.p99_over_p50
+        "remote p50 is {} x (round trip + local fault); its p99 is {} x its p50; CPUs {}",
+        measured.p50_over_parts,
+        measured.p99_over_p50,
+        if args.awake { "kept awake" } else { "idle as they like" }
     ))
 }
 

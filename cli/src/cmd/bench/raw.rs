@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use netmsg::{Identity, MTU_MAX_DEFAULT, raw};
-use tokio::runtime::Runtime;
-use tokio::task::LocalSet;
+use tokio::runtime::{LocalOptions, LocalRuntime};
 
 use super::stage::Stage;
 use crate::failure::{Exit, Failure, OrFail, Result};
@@ -18,8 +17,7 @@ const WARM_UP: usize = 500;
 
 /// A connection to a raw server in a process of its own.
 pub struct Raw {
-    runtime: Runtime,
-    local: LocalSet,
+    runtime: LocalRuntime,
     client: raw::Client,
 }
 
@@ -36,18 +34,16 @@ impl Raw {
         let address: SocketAddr = line.trim().parse().or_fail(|| format!("the server said {line:?}"))?;
         let identity = Identity::load(&stage.identity(1)).or_fail(what)?;
         let runtime = runtime()?;
-        let local = LocalSet::new();
-        let client =
-            local.block_on(&runtime, raw::Client::connect(&identity, address, MTU_MAX_DEFAULT)).or_fail(what)?;
-        let mut raw = Raw { runtime, local, client };
+        let client = runtime.block_on(raw::Client::connect(&identity, address, MTU_MAX_DEFAULT)).or_fail(what)?;
+        let mut raw = Raw { runtime, client };
         raw.round_trips(WARM_UP, 4096)?;
         Ok(raw)
     }
 
     /// Asks `count` times for `bytes` bytes, one after the other.
     pub fn round_trips(&mut self, count: usize, bytes: u64) -> Result<Latencies> {
-        let Raw { runtime, local, client } = self;
-        local.block_on(runtime, async {
+        let Raw { runtime, client } = self;
+        runtime.block_on(async {
             let mut latencies = Latencies::new();
             for _ in 0..count {
                 let begun = Instant::now();
@@ -60,9 +56,9 @@ impl Raw {
 
     /// How long one transfer of `bytes` takes.
     pub fn transfer(&mut self, bytes: u64) -> Result<Duration> {
-        let Raw { runtime, local, client } = self;
+        let Raw { runtime, client } = self;
         let begun = Instant::now();
-        local.block_on(runtime, client.ask(bytes)).or_fail(|| "the bare transfer failed".into())?;
+        runtime.block_on(client.ask(bytes)).or_fail(|| "the bare transfer failed".into())?;
         Ok(begun.elapsed())
     }
 }
@@ -71,7 +67,7 @@ impl Raw {
 pub fn serve(identity: &Path, listen: SocketAddr) -> Result<()> {
     let what = || "cannot serve raw requests".to_owned();
     let identity = Identity::load(identity).or_fail(what)?;
-    LocalSet::new().block_on(&runtime()?, async {
+    runtime()?.block_on(async {
         let server = raw::Server::bind(&identity, listen, MTU_MAX_DEFAULT).or_fail(what)?;
         println!("{}", server.address().or_fail(what)?);
         server.run().await;
@@ -79,6 +75,8 @@ pub fn serve(identity: &Path, listen: SocketAddr) -> Result<()> {
     })
 }
 
-fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().or_fail(|| "cannot make a runtime".into())
+/// The kind that a node runs on.
+fn runtime() -> Result<LocalRuntime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build_local(LocalOptions::default()).or_fail(|| "cannot make a runtime".into())
 }

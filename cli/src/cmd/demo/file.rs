@@ -27,8 +27,6 @@ const TOO_LARGE: u64 = 3;
 pub fn make(out: Out, size: u64, target: &Path) -> Result<String> {
     check_space(size, target)?;
     let mut places: Vec<PathBuf> = Vec::new();
-    // Next to this program: build folders hold large files.
-    places.extend(crate::process::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)));
     places.extend(std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".rustup")));
     places.extend(PLACES.iter().map(PathBuf::from));
     match find(&places, size, Instant::now() + SEARCH_TIME) {
@@ -37,7 +35,7 @@ pub fn make(out: Out, size: u64, target: &Path) -> Result<String> {
             Ok(format!("a copy of {} ({})", path.display(), Bytes(found)))
         }
         None => {
-            let (files, made) = concatenate(out, &places[1..], size, target)?;
+            let (files, made) = concatenate(out, &places, size, target)?;
             Ok(format!("{files} files of this machine put one after another ({})", Bytes(made)))
         }
     }

@@ -67,6 +67,20 @@ impl Ipc {
         }
     }
 
+    /// Destroys a kernel-owned port once nobody has a send right to it, in a message or in a space: at once if that is so
+    /// already. Until then messages to it still come.
+    ///
+    /// Source: spec [ipc.kernel.5].
+    pub fn kernel_port_retire(&mut self, port: PortId, fx: &mut Vec<Effect>) {
+        if self.kernel_tag(port).is_none() {
+            return;
+        }
+        match self.ports[port].srights {
+            0 => self.kernel_port_destroy(port, fx),
+            _ => self.ports[port].retiring = true,
+        }
+    }
+
     /// Sends from the kernel: never blocks, whatever the queue limit and the bounds of a message.
     ///
     /// Conditions: `message.remote` is the destination, a send or send-once right; every right of the message is consumed.

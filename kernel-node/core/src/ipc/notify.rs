@@ -177,6 +177,9 @@ impl Ipc {
         if p.srights > 0 {
             return;
         }
+        if p.retiring {
+            return self.defer_release(Right::Receive(port));
+        }
         let mscount = p.mscount;
         if let Some(notify) = p.no_senders.take() {
             self.work.push_back(Work::Notify { port: notify, notice: Notice::NoSenders(mscount) });

@@ -58,6 +58,8 @@ pub(super) struct Port {
     pub dead_names: BTreeMap<(SpaceId, PortName), PortId>,
     /// The kernel wants to know of the death.
     pub watches: Vec<KernelTag>,
+    /// Kernel-owned, and to die with its last send right.
+    pub retiring: bool,
 }
 
 impl Port {
@@ -94,6 +96,7 @@ impl Ipc {
             port_destroyed: None,
             dead_names: BTreeMap::new(),
             watches: Vec::new(),
+            retiring: false,
         }))
     }
 

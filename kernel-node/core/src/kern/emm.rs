@@ -97,15 +97,16 @@ impl Kernel {
         self.emm.by_pager.iter().map(|(port, object)| (*object, *port))
     }
 
-    /// `vm` has forgotten an object: its ports die, our right to its pager goes.
+    /// `vm` has forgotten an object: our right to its pager goes, and its ports go with the last send right, so that what
+    /// was returned and the terminate message still name the kernel that they came from.
     pub(super) fn object_gone(&mut self, object: ObjectId) {
         let Some(Ports { pager, control, name }) = self.emm.objects.remove(&object) else { return };
         if let Some(port) = pager.port() {
             self.forget_pager(object, port);
             self.ipc.kernel_unwatch(port, PAGER_WATCH);
         }
-        self.kernel_port_destroy(control);
-        self.kernel_port_destroy(name);
+        self.kernel_port_retire(control);
+        self.kernel_port_retire(name);
         self.ipc.release(pager, &mut self.fx);
     }
 

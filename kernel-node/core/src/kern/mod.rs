@@ -135,6 +135,14 @@ impl Kernel {
         }
     }
 
+    /// Gives up a port of the kernel's that others may still name: it dies with its last send right.
+    fn kernel_port_retire(&mut self, port: PortId) {
+        if let Some(tag) = self.ipc.kernel_tag(port) {
+            self.kobjects.remove(&tag);
+            self.ipc.kernel_port_retire(port, &mut self.fx);
+        }
+    }
+
     /// A thread of a task faulted. Followed by [`Kernel::settle`].
     pub fn fault(&mut self, fault: Fault, cx: &mut Cx<'_>) -> FaultOutcome {
         let Kernel { vm, vm_events, .. } = self;

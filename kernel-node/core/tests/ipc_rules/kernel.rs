@@ -155,6 +155,23 @@ fn ipc_kernel_4_the_kernel_is_told_of_deaths_it_watches() {
 }
 
 #[test]
+fn ipc_kernel_5_a_retired_port_dies_with_its_last_send_right() {
+    let mut w = World::new();
+    let s = w.space();
+    let (unused, used) = (kernel_port(&mut w, 1), kernel_port(&mut w, 2));
+    let name = reachable(&mut w, used, s);
+    for port in [unused, used] {
+        w.step(|ipc, fx| ipc.kernel_port_retire(port, fx));
+    }
+    assert!(!w.ipc.is_alive(unused) && w.ipc.is_alive(used));
+    let in_message = w.step(|ipc, _| ipc.make_send(used));
+    w.deallocate(s, name).unwrap();
+    assert!(w.ipc.is_alive(used), "one right is still in the kernel's hands");
+    w.step(|ipc, fx| ipc.release(in_message, fx));
+    assert!(!w.ipc.is_alive(used));
+}
+
+#[test]
 fn ipc_kernel_4_a_death_deep_in_a_cascade_is_told_too() {
     let mut w = World::new();
     let s = w.space();
