@@ -1,8 +1,8 @@
 //! Windows, queue limits across nodes, acknowledgements.
 
 use kernel_core::ipc::{SendOutcome, Wait, WaiterId};
-use proto::limits::{LINK_REORDER_MAX, QLIMIT_DEFAULT, REMOTE_WINDOW};
-use proto::{MsgReturn, NamedRight, PortName, RightType};
+use proto::limits::{LINK_BYTES_MAX, LINK_REORDER_MAX, MSG_OOL_BYTES_MAX, QLIMIT_DEFAULT, REMOTE_WINDOW};
+use proto::{Item, Message, MsgReturn, NamedRight, Payload, PortName, RightType};
 
 use crate::common::{World, message};
 
@@ -147,4 +147,35 @@ fn netmsg_flow_8_a_reply_is_never_held_up() {
     assert_eq!(w.drain(0, reply), (0..100).collect::<Vec<_>>());
     let task = w.nodes[1].task;
     assert!(w.nodes[1].ipc.names(task).unwrap().iter().all(|(_, t)| t & RightType::SendOnce.type_bit() == 0));
+}
+
+#[test]
+fn netmsg_flow_9_bytes_under_way_are_bounded_and_hold_up_only_bytes() {
+    let mut w = World::new(2);
+    w.checked = false;
+    let ports = [(); 7].map(|()| w.nodes[1].port());
+    let away = ports.map(|port| {
+        w.nodes[1].set_qlimit(port, 0);
+        w.pass(1, 0, NamedRight::make_send(port))
+    });
+    let big = Payload::from(vec![0; MSG_OOL_BYTES_MAX]);
+    let fit = LINK_BYTES_MAX / MSG_OOL_BYTES_MAX;
+    for to in &away[..6] {
+        let body = vec![Item::OutOfLine(big.clone())];
+        w.nodes[0].send(Message { body, ..message(*to, 1) }, Wait::Poll).unwrap();
+    }
+    w.settle();
+    let link = w.link(0, 1);
+    let under_way = |w: &World| w.nodes[0].netmsg.imports(link).map(|i| i.under_way).sum::<u64>();
+    assert_eq!(under_way(&w), fit as u64);
+    w.send(0, message(away[6], 2));
+    assert_eq!(under_way(&w), fit as u64 + 1, "a message without bytes passes");
+    assert_eq!(w.closed, []);
+    w.check();
+    for port in ports {
+        assert!(w.receive(1, port).is_some());
+    }
+    w.settle();
+    assert_eq!(under_way(&w), 0);
+    w.check();
 }

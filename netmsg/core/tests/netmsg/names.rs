@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use kernel_core::ipc::Wait;
 use proto::iface::netname;
-use proto::limits::NETNAME_LOOK_UPS_MAX;
+use proto::limits::{NETNAME_LOOK_UPS_MAX, QLIMIT_DEFAULT, REMOTE_WINDOW};
 use proto::msg::Reply;
 use proto::{Item, KernReturn, Message, MigError, NamedRight, PortName, SimpleRoutine, TraceId};
 
-use crate::common::{PATIENCE, World, message};
+use crate::common::{PATIENCE, World, kind, message};
 
 type Body = Vec<Item<NamedRight>>;
 
@@ -267,22 +267,31 @@ fn netmsg_name_13_look_ups_that_wait_are_bounded() {
     let mut w = World::with_names(2);
     w.checked = false;
     let (reply, to) = (w.nodes[0].port(), w.nodes[0].name_server);
-    w.nodes[0].set_qlimit(reply, 1024);
+    // The peer takes every question and its answers are slow.
     for _ in 0..NETNAME_LOOK_UPS_MAX {
         w.nodes[0].send(request(to, reply, look_up("*", "disk")), Wait::Poll).unwrap();
         w.pump(0);
+        while let Some(index) = w.flights.iter().position(|f| f.to == 1 || kind(&f.frame) != "send") {
+            w.deliver(index);
+        }
+        w.act(1, |n, cx| n.flush(cx));
     }
-    // Those that the proxy's queue and window had no room for are answered already.
-    let mut answers = 0;
-    while w.nodes[0].receive(reply).is_some() {
-        answers += 1;
-    }
-    assert!(answers > 0 && answers < NETNAME_LOOK_UPS_MAX);
+    assert_eq!(w.nodes[0].receive(reply), None);
+    w.nodes[0].send(request(to, reply, look_up("*", "disk")), Wait::Poll).unwrap();
+    w.pump(0);
+    let m = w.nodes[0].receive(reply).expect("an answer at once");
+    assert_eq!(m.body, [Item::U32(KernReturn::ResourceShortage.raw() as u32)]);
     w.settle();
-    while w.nodes[0].receive(reply).is_some() {
-        answers += 1;
-    }
+    let answers = std::iter::from_fn(|| w.nodes[0].receive(reply)).count();
     assert_eq!(answers, NETNAME_LOOK_UPS_MAX);
     assert_eq!(w.nodes[0].names.next_deadline(), None);
+    // A peer that takes none is not asked beyond what its proxy has room for.
+    for _ in 0..2 * REMOTE_WINDOW {
+        w.nodes[0].send(request(to, reply, look_up("*", "disk")), Wait::Poll).unwrap();
+        w.pump(0);
+    }
+    let at_once = std::iter::from_fn(|| w.nodes[0].receive(reply)).count() as u64;
+    assert_eq!(at_once, REMOTE_WINDOW - u64::from(QLIMIT_DEFAULT));
+    w.settle();
     w.check();
 }

@@ -330,7 +330,7 @@ impl Sim {
                 false => Disposition::CopySend,
             };
             let moves = matches!(disposition, Disposition::MoveSend | Disposition::MoveSendOnce);
-            if (moves && gone.contains(&name)) || (moves && name == to) {
+            if moves && (name == to || gone.contains(&name)) {
                 return None;
             }
             gone.extend(moves.then_some(name));
