@@ -148,8 +148,10 @@ fn a_cut_longer_than_the_deadline_is_an_error_and_ends_with_rejoining() {
     nodes.wait_until_sees(2, 2);
     nodes.wait_until_sees(3, 2);
     nodes.wake(1);
+    wait_until(DEAD_AFTER + SLACK, "it learns that it had been declared dead", || {
+        (nodes.info(1).incarnation > incarnation).then_some(())
+    });
     (1..=3).for_each(|n| nodes.wait_until_sees(n, 3));
-    assert!(nodes.info(1).incarnation > incarnation, "it learned that it had been declared dead");
     assert!(nodes.log(1).contains("declared this node dead"), "and says so");
     let again = || nodes.mach(2, &["map", "data", "--read", "409600+4096"]);
     wait_until(DEAD_AFTER + SLACK, "a new mapping", || (again().stdout == bytes[409600..][..PAGE]).then_some(()));

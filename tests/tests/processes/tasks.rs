@@ -128,3 +128,21 @@ fn a_task_killed_while_it_waits_for_a_page_leaves_nothing() {
     mach_tests::wait_until(GONE_WITHIN, "the killed task is gone", || (nodes.info(2).tasks <= before).then_some(()));
     all_readable(&mapping, &bytes, 0..512);
 }
+
+#[test]
+fn a_task_outlives_the_thread_that_attached() {
+    let nodes = Nodes::start(2);
+    let bytes = contents(64 * PAGE);
+    nodes.export(1, &nodes.file("data", &bytes), "data", false);
+    let options = mach_tests::processes::options(&nodes.socket(2), true);
+    let mapping = within(SLACK, "a mapping", || {
+        let task = mach::Task::attach(options).expect("a task");
+        let object = task.look_up("data", "*").expect("the object's name");
+        task.map(&object, mach::MapOptions::default()).expect("a mapping")
+    });
+    // By now the thread has ended, and with it the only connection on which the task made calls.
+    std::thread::sleep(Duration::from_millis(100));
+    all_readable(&mapping, &bytes, 0..64);
+    drop(mapping);
+    mach_tests::wait_until(GONE_WITHIN, "the task is gone", || (nodes.info(2).tasks <= 1).then_some(()));
+}
