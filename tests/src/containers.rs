@@ -82,7 +82,9 @@ impl Container {
         let (label, ip) = (label(&network.id), address.to_string());
         words.extend([&label, "--network", &network.id, "--ip", &ip, "--user", &user, "--device", &device]);
         words.extend(["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--init"]);
-        words.extend(["--tmpfs", "/run", "--volume", &etc, "--volume", &volume]);
+        // With the user in it: a container that is started again finds the folder with the mode of the first start.
+        let tmpfs = format!("/run:uid={NODE_UID},gid={NODE_UID},mode=0700");
+        words.extend(["--tmpfs", &tmpfs, "--volume", &etc, "--volume", &volume]);
         words.extend(["--dns-opt", "timeout:1", "--dns-opt", "attempts:1", &image]);
         words.extend(node_args.iter().map(String::as_str));
         docker(&words).ok();
