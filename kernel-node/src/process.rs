@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use kernel_core::TaskId;
 use sys::PidFd;
+use tokio::task::AbortHandle;
 
 use crate::channel::ChannelId;
 
@@ -37,6 +38,15 @@ pub struct Attached {
     pub agent: Option<ChannelId>,
     /// The connections of its threads.
     pub channels: usize,
+    /// The loops that serve its faults and wait for its end. They hold descriptors, and end with the task: its process
+    /// may live on.
+    pub watchers: Vec<AbortHandle>,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.watchers.iter().for_each(AbortHandle::abort);
+    }
 }
 
 /// The processes of this node's tasks.

@@ -266,8 +266,10 @@ impl Shell {
 
     fn start(&self, started: Started) {
         if let Some((task, uffd, pidfd)) = started.task {
-            let faults = uffd.map(|uffd| spawn_local(self.clone().faults(task, uffd)).abort_handle());
-            spawn_local(self.clone().process(task, pidfd, faults));
+            let faults = uffd.map(|uffd| spawn_local(self.clone().faults(task, uffd)));
+            let process = spawn_local(self.clone().process(task, pidfd));
+            let watchers = faults.into_iter().chain([process]).map(|loop_| loop_.abort_handle()).collect();
+            self.node.borrow_mut().watched(task, watchers);
         }
     }
 
@@ -307,7 +309,7 @@ impl Shell {
     }
 
     /// Waits for a task's process to end.
-    async fn process(self, task: TaskId, pidfd: Rc<PidFd>, faults: Option<tokio::task::AbortHandle>) {
+    async fn process(self, task: TaskId, pidfd: Rc<PidFd>) {
         let ended = async {
             let watched = Async::reader(pidfd.try_clone()?)?;
             watched.when_readable(|p| Ok(if p.has_exited()? { Poll::Ready(()) } else { Poll::Pending })).await
@@ -315,7 +317,6 @@ impl Shell {
         if let Err(error) = ended.await {
             tracing::error!(task = task.0, %error, "a task's process cannot be watched");
         }
-        faults.inspect(|faults| faults.abort());
         self.node.borrow_mut().task_gone(task);
     }
 }

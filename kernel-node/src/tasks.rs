@@ -16,6 +16,7 @@ use proto::wire::trap::{Answer, Hello, Welcome, call, hello};
 use proto::{KernReturn, Message, MsgReturn, NamedRight};
 use sys::aio::Async;
 use sys::{Channel, PidFd, Uffd};
+use tokio::task::AbortHandle;
 
 use crate::channel::{self, ChannelError, ChannelId, Connection, Role};
 use crate::node::{Due, Node};
@@ -111,6 +112,14 @@ impl Node {
             }
         }
         self.settle();
+    }
+
+    /// The loops that a task has needed since it attached. They end with it, at once if it has ended already.
+    pub fn watched(&mut self, task: TaskId, watchers: Vec<AbortHandle>) {
+        match self.processes.get_mut(task).and_then(|p| p.attached.as_mut()) {
+            Some(attached) => attached.watchers = watchers,
+            None => watchers.iter().for_each(AbortHandle::abort),
+        }
     }
 
     /// A task's process has ended, or all that connected it to us.
@@ -249,6 +258,7 @@ impl Node {
             mode: hello.userfaultfd.chars().filter(char::is_ascii_graphic).take(MODE_CHARS_MAX).collect(),
             agent: None,
             channels: 1,
+            watchers: Vec::new(),
         });
         self.connection(id)?.role = Role::Thread(task);
         self.answer(id, Answer { ticket, welcome: Some(welcome), ..Answer::default() }, None)?;
