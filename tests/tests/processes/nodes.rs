@@ -142,11 +142,14 @@ fn a_cut_longer_than_the_deadline_is_an_error_and_ends_with_rejoining() {
     all_readable(&mapping, &bytes, [7]);
     let incarnation = nodes.info(1).incarnation;
     nodes.freeze(1);
+    let frozen = Instant::now();
     let (errors, longest) = survey(&mapping, &bytes, [7, 100, 101]);
     assert_eq!(errors, [100, 101], "what is resident stays readable, nothing else does");
     assert!(longest < FAULT_DEADLINE + Duration::from_secs(1), "an error came after {longest:?}");
     nodes.wait_until_sees(2, 2);
     nodes.wait_until_sees(3, 2);
+    // Until then it may be suspect, and would be welcome as it is.
+    std::thread::sleep((2 * DEAD_AFTER).saturating_sub(frozen.elapsed()));
     nodes.wake(1);
     wait_until(DEAD_AFTER + SLACK, "it learns that it had been declared dead", || {
         (nodes.info(1).incarnation > incarnation).then_some(())
