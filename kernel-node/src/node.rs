@@ -72,8 +72,9 @@ pub struct Node {
     pub(crate) host: Host,
     pub(crate) metrics: Metrics,
     last_trace: u64,
-    /// Woken when a deadline has come nearer.
+    /// Woken when a deadline has come nearer than `armed`.
     pub(crate) timer: Rc<Notify>,
+    /// The deadline that the timer sleeps for.
     armed: Option<Time>,
     /// Ends the node.
     pub(crate) stop: CancellationToken,
@@ -92,7 +93,7 @@ impl Node {
         let mut kernel = Kernel::new(facts.incarnation, config);
         let names = Names::new(&mut kernel, facts.name.clone())?;
         let remote = Remote::new(&mut kernel, &names)?;
-        let pagers = Pagers::new(&mut kernel, &names)?;
+        let pagers = Pagers::new(&mut kernel, &names, config.fault_deadline_ns / 2)?;
         let host = Host::new(&mut kernel)?;
         let mut node = Node {
             facts,
@@ -255,6 +256,12 @@ impl Node {
         .fold(None, waiters::earlier)
     }
 
+    /// The deadline to sleep for from now on, by the one loop that does.
+    pub fn rearm(&mut self) -> Option<Time> {
+        self.armed = self.next_deadline();
+        self.armed
+    }
+
     /// Does what is due by now.
     pub fn tick(&mut self) {
         let now = self.now();
@@ -269,7 +276,6 @@ impl Node {
         self.names_tick(now);
         self.remote_tick(now);
         self.pagers_tick(now);
-        self.armed = None;
         self.settle();
     }
 
@@ -312,10 +318,11 @@ impl Node {
     }
 
     fn arm(&mut self) {
-        let next = self.next_deadline();
-        if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
+        // One that has passed out of sight is left armed: a tick that finds nothing due is cheaper than disarming it.
+        let Some(next) = self.next_deadline() else { return };
+        if self.armed.is_none_or(|armed| next < armed) {
+            self.armed = Some(next);
             self.timer.notify_one();
         }
-        self.armed = next;
     }
 }

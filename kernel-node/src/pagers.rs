@@ -43,10 +43,10 @@ pub struct ExportInfo {
 }
 
 impl Pagers {
-    /// A server without objects.
+    /// A server without objects. A kernel that has not given a page back after `recall_deadline_ns` counts as dead.
     ///
     /// Errors: its port could not be made.
-    pub fn new(kernel: &mut Kernel, names: &Names) -> Result<Pagers, KernReturn> {
+    pub fn new(kernel: &mut Kernel, names: &Names, recall_deadline_ns: u64) -> Result<Pagers, KernReturn> {
         let server = Server::new(&mut kernel.ipc);
         let right = names.send_right(kernel);
         let name_server = kernel.give(server.space, right)?;
@@ -55,7 +55,7 @@ impl Pagers {
         let (done, results) = unbounded_channel();
         Ok(Pagers {
             server,
-            pagers: PagerServer::new(notify, pager::Config::default()),
+            pagers: PagerServer::new(notify, pager::Config { recall_deadline_ns, ..pager::Config::default() }),
             notify,
             signature,
             name_server,

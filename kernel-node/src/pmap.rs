@@ -15,13 +15,11 @@ use std::rc::Rc;
 use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
 use kernel_core::vm::{MapOrder, ObjectId, OrderId, Pmap};
+use proto::limits::OBJECT_BYTES_MAX;
 use proto::{KernReturn, Payload, Prot};
 use sys::aio::Async;
 use sys::uffd::WriteProtect;
 use sys::{Memfd, SysError, Uffd};
-
-/// Size of every object's memfd. It is all holes and sealed, so the number only has to be out of reach.
-const OBJECT_BYTES: u64 = 1 << 46;
 
 /// An order for a task, with the descriptor that it needs.
 #[derive(Debug)]
@@ -165,7 +163,7 @@ impl LinuxPmap {
 
 impl Pmap for LinuxPmap {
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
-        let memfd = Memfd::create("mach-object", OBJECT_BYTES).map_err(|error| short("make an object", &error))?;
+        let memfd = Memfd::create("mach-object", OBJECT_BYTES_MAX).map_err(|error| short("make an object", &error))?;
         self.objects.insert(object, Frames { memfd, reader: None, writer: None });
         Ok(())
     }

@@ -6,7 +6,7 @@
 use kernel_core::ipc::{
     Effect, Ipc, NotificationKind, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome, SpaceId, Wait,
 };
-use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_OOL_BYTES_MAX, QUEUED_BYTES_MAX};
+use proto::limits::{MSG_OOL_BYTES_MAX, QUEUED_BYTES_MAX};
 use proto::{Disposition, KernReturn, Message, NamedRight, PortName, PortUid, RightType};
 
 /// Which server a space belongs to.
@@ -198,6 +198,7 @@ impl netmsg_core::PortSpace for Calls<'_> {
 
     fn has_room(&self) -> bool {
         let (_, queued_bytes) = self.ipc.queued();
-        queued_bytes + MSG_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX < QUEUED_BYTES_MAX
+        // Twice the largest payload: what stands around it costs, too.
+        queued_bytes + 2 * MSG_OOL_BYTES_MAX < QUEUED_BYTES_MAX
     }
 }

@@ -182,8 +182,8 @@ impl Shell {
     async fn timer(self) {
         loop {
             let (deadline, started, changed) = {
-                let node = self.node.borrow();
-                (node.next_deadline(), node.facts.started, node.timer.clone())
+                let mut node = self.node.borrow_mut();
+                (node.rearm(), node.facts.started, node.timer.clone())
             };
             let due = async {
                 match deadline {
@@ -278,10 +278,10 @@ impl Shell {
         let mut events = Vec::with_capacity(Uffd::EVENTS_MAX);
         loop {
             let read = uffd
-                .when_readable(|uffd| {
+                .when_drained(|uffd| {
                     Ok(match uffd.read_events(&mut events)? {
                         0 => Poll::Pending,
-                        _ => Poll::Ready(()),
+                        count => Poll::Ready(((), count < Uffd::EVENTS_MAX)),
                     })
                 })
                 .await;
@@ -302,9 +302,6 @@ impl Shell {
                 }
             }
             node.settle();
-            drop(node);
-            // What the faults asked of peers goes out before the next look at the descriptor.
-            tokio::task::yield_now().await;
         }
     }
 

@@ -84,6 +84,27 @@ impl<T: Pollable> Async<T> {
         self.when(Interest::READABLE, act).await
     }
 
+    /// As [`Async::when_readable`], for an `act` that can tell that it has taken all there was: with `true` beside its
+    /// result the descriptor counts as empty until it is reported again, which spares the call that finds it so.
+    ///
+    /// Conditions: `true` only if the descriptor was empty at the end of `act`. What comes later is reported anew.
+    pub async fn when_drained<R>(
+        &self,
+        mut act: impl FnMut(&T) -> Result<Poll<(R, bool)>, SysError>,
+    ) -> Result<R, SysError> {
+        loop {
+            let mut guard = self.fd.readable().await.map_err(not_ready)?;
+            match act(self.get())? {
+                Poll::Ready((done, false)) => return Ok(done),
+                Poll::Ready((done, true)) => {
+                    guard.clear_ready();
+                    return Ok(done);
+                }
+                Poll::Pending => guard.clear_ready(),
+            }
+        }
+    }
+
     /// As [`Async::when_readable`], for writing.
     ///
     /// Conditions: registered by [`Async::new`].
@@ -97,14 +118,17 @@ impl<T: Pollable> Async<T> {
         mut act: impl FnMut(&T) -> Result<Poll<R>, SysError>,
     ) -> Result<R, SysError> {
         loop {
-            let mut guard =
-                self.fd.ready(interest).await.map_err(|e| SysError::from_io("epoll_wait(2)", &e, "readiness"))?;
+            let mut guard = self.fd.ready(interest).await.map_err(not_ready)?;
             match act(self.get())? {
                 Poll::Ready(done) => return Ok(done),
                 Poll::Pending => guard.clear_ready(),
             }
         }
     }
+}
+
+fn not_ready(error: std::io::Error) -> SysError {
+    SysError::from_io("epoll_wait(2)", &error, "readiness")
 }
 
 #[cfg(test)]
@@ -159,6 +183,29 @@ mod tests {
                 .unwrap();
             assert_eq!(&buffer[..len], b"back");
             drain.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_drained_descriptor_is_reported_again_when_more_comes() {
+        run(async {
+            let (a, b) = Channel::pair().unwrap();
+            let a = Async::new(a).unwrap();
+            for round in 0..3u8 {
+                assert_eq!(b.send(&[round], &[]).unwrap(), Sent::Done);
+                let mut byte = [9];
+                // It says so after one record, and there was just one.
+                a.when_drained(|c| {
+                    Ok(match c.try_recv(&mut byte)? {
+                        Received::Record(..) => Poll::Ready(((), true)),
+                        Received::WouldBlock => Poll::Pending,
+                        Received::Closed => panic!("closed"),
+                    })
+                })
+                .await
+                .unwrap();
+                assert_eq!(byte, [round]);
+            }
         });
     }
 

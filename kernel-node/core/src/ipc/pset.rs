@@ -8,7 +8,7 @@ use slotmap::new_key_type;
 use super::kmsg::{Kmsg, KmsgId};
 use super::list::List;
 use super::mqueue::{ReceivingId, Source};
-use super::port::PortId;
+use super::port::{PortId, Receiver};
 use super::space::SpaceId;
 use super::{Effect, Ipc};
 
@@ -45,6 +45,17 @@ impl Ipc {
             s.queue.push_back(&mut self.kmsgs, kmsg, |k| &mut k.in_set);
         }
         self.serve_set(set, fx);
+        if let Some(owner) = self.psets[set].queue.front().and_then(|_| self.space_of(port)) {
+            self.announce(owner, fx);
+        }
+    }
+
+    /// The space that has a port's receive right.
+    fn space_of(&self, port: PortId) -> Option<SpaceId> {
+        match self.ports[port].receiver {
+            Receiver::Space { space, .. } => Some(space),
+            _ => None,
+        }
     }
 
     /// Takes a port out of its set, if it is in one; its messages stay with it.

@@ -224,6 +224,16 @@ fn ipc_readable_1_a_server_is_told_once_until_it_has_looked() {
     let waiter = w.receive_blocking(server, p);
     w.post(client, to_p, 6, vec![]);
     assert_eq!(w.received(waiter).unwrap().id, 6);
+    // A port with messages that joins the set on which the server polls.
+    let set = w.step(|ipc, _| ipc.allocate(server, RightType::PortSet)).unwrap();
+    let late = w.port(server);
+    let to_late = w.give(server, late, MakeSend, client);
+    w.post(client, to_late, 8, vec![]);
+    assert_eq!(w.effects(), [Effect::Readable(server)]);
+    assert_eq!(w.drain(server, set), []);
+    w.step(|ipc, fx| ipc.move_member(server, late, set, fx)).unwrap();
+    assert_eq!(w.effects(), [Effect::Readable(server)]);
+    assert_eq!(w.drain(server, set), [8]);
     // A port that comes with messages; a sender that waits because of a limit of 0.
     let mine = w.send_receive(client);
     w.post(client, mine, 7, vec![]);
