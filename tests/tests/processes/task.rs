@@ -40,7 +40,7 @@ fn read(mapping: &Mapping, file: &[u8]) -> anyhow::Result<ExitCode> {
     let mut random = rand::rng();
     let pages = mapping.len() / PAGE;
     let mut page = [0; PAGE as usize];
-    let mut is_right = |number: u64, page: &mut [u8; PAGE as usize]| {
+    let is_right = |number: u64, page: &mut [u8; PAGE as usize]| {
         let at = (number * PAGE) as usize;
         mapping.read_at(number * PAGE, page).is_ok().then(|| page[..] == file[at..at + PAGE as usize])
     };
