@@ -184,6 +184,20 @@ fn a_cut_shorter_than_the_deadline_is_only_a_wait() {
     assert_eq!(nodes.info(1).incarnation, incarnation, "nobody declared it dead");
 }
 
+/// Decision 0004 speaks of cuts longer than `dead_after`; a link is lost after a silence of half of it.
+#[test]
+fn a_cut_of_three_quarters_of_the_deadline_is_only_a_wait() {
+    let nodes = Nodes::start(2);
+    let bytes = contents(64 * PAGE);
+    nodes.export(1, &nodes.file("data", &bytes), "data", false);
+    let mapping = nodes.map(2, "data", false);
+    nodes.freeze(1);
+    let reading = std::thread::spawn(move || all_readable(&mapping, &bytes, [30]));
+    std::thread::sleep(DEAD_AFTER * 3 / 4);
+    nodes.wake(1);
+    within(SLACK, "the reader", || reading.join().expect("a reader"));
+}
+
 /// The end of a task whose memory failed: how many pages it can still read, all of them the file's, and how many not.
 #[track_caller]
 fn last_words(task: &mut Talk) -> (usize, usize) {
