@@ -30,8 +30,11 @@ pub const TRAP_VERSION: u32 = 1;
 #[derive(Debug, Default)]
 pub struct Started {
     /// A task has attached: watch its process, and serve its faults if it has memory.
-    pub task: Option<(TaskId, Option<Rc<Async<Uffd>>>, Rc<PidFd>)>,
+    pub task: Option<Newcomer>,
 }
+
+/// A task that has attached, its userfaultfd if it has memory, and its process.
+pub type Newcomer = (TaskId, Option<Rc<Async<Uffd>>>, Rc<PidFd>);
 
 impl Node {
     /// A connection was accepted.
@@ -42,15 +45,20 @@ impl Node {
         id
     }
 
-    /// A record came.
+    /// A record came. Returns what the shell has to start because of it.
     ///
     /// Errors: the connection is to be ended.
-    pub fn on_record(&mut self, id: ChannelId, record: &[u8], fds: Vec<OwnedFd>) -> Result<Started, ChannelError> {
+    pub fn on_record(
+        &mut self,
+        id: ChannelId,
+        record: &[u8],
+        fds: Vec<OwnedFd>,
+    ) -> Result<Option<Started>, ChannelError> {
         let call = channel::decode_call(record)?;
         let ticket = call.ticket;
         let op = call.op.ok_or(ChannelError::OutOfPlace("a call without an operation"))?;
         let role = self.connections.get(&id).map_or(Role::New, |c| c.role);
-        let mut started = Started::default();
+        let mut started = None;
         match (role, op) {
             (Role::New, call::Op::Hello(hello)) => started = self.hello(id, ticket, hello, fds)?,
             (Role::Thread(task), call::Op::Msg(mut msg)) => {
@@ -169,7 +177,7 @@ impl Node {
         }
     }
 
-    fn hello(&mut self, id: ChannelId, ticket: u64, hello: Hello, fds: Vec<OwnedFd>) -> Result<Started, ChannelError> {
+    fn hello(&mut self, id: ChannelId, ticket: u64, hello: Hello, fds: Vec<OwnedFd>) -> Result<Option<Started>, ChannelError> {
         if hello.version != TRAP_VERSION {
             return Err(ChannelError::OutOfPlace("a library of another version than the node"));
         }
@@ -179,8 +187,8 @@ impl Node {
         };
         let attached = known.filter(|task| self.processes.get(*task).is_some_and(|p| p.attached.is_some()));
         match attached {
-            Some(task) => self.join_task(id, ticket, task, hello.role()).map(|()| Started::default()),
-            None => self.attach(id, ticket, known, hello, fds),
+            Some(task) => self.join_task(id, ticket, task, hello.role()).map(|()| None),
+            None => self.attach(id, ticket, known, hello, fds).map(Some),
         }
     }
 
@@ -263,7 +271,7 @@ impl Node {
         self.connection(id)?.role = Role::Thread(task);
         self.answer(id, Answer { ticket, welcome: Some(welcome), ..Answer::default() }, None)?;
         tracing::debug!(task = task.0, pid, "task attached");
-        Ok(Started { task: Some((task, uffd, pidfd)) })
+        Ok(Started { task, uffd, pidfd })
     }
 
     fn welcome(&mut self, task: TaskId, hello: &Hello, memory: bool) -> Result<Welcome, KernReturn> {
