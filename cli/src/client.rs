@@ -21,6 +21,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long a node may take to let a process attach.
 const ATTACH_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long detaching may take.
+const DETACH_WITHIN: Duration = Duration::from_secs(1);
+
 /// Where a node can be reached on this machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
@@ -47,7 +50,10 @@ impl Place {
 /// One thread of its own does the talking, so that a node that is stopped or stuck costs a command its patience and not
 /// its life. Reads and writes of mapped memory happen in the thread that asks for them.
 pub struct Client {
-    jobs: mpsc::Sender<Job>,
+    /// Dropped first, which ends the thread.
+    jobs: Option<mpsc::Sender<Job>>,
+    /// Disconnected when the thread has ended.
+    ended: mpsc::Receiver<()>,
     node: String,
     socket: PathBuf,
 }
@@ -71,12 +77,16 @@ impl Client {
         let options = AttachOptions { socket: Some(place.socket.clone()), token: Some(0), memory };
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (tell, told) = mpsc::channel();
-        let talk = move || match Task::attach(options) {
-            Ok(task) => {
-                let _ = tell.send(Ok(task.node_name()));
-                inbox.into_iter().for_each(|job| job(&task));
+        let (ends, ended) = mpsc::channel();
+        let talk = move || {
+            match Task::attach(options) {
+                Ok(task) => {
+                    let _ = tell.send(Ok(task.node_name()));
+                    inbox.into_iter().for_each(|job| job(&task));
+                }
+                Err(error) => drop(tell.send(Err(error))),
             }
-            Err(error) => drop(tell.send(Err(error))),
+            drop::<mpsc::Sender<()>>(ends);
         };
         let what = || format!("cannot attach to {}", place.label);
         std::thread::Builder::new().name("mach-client".into()).spawn(talk).or_fail(what)?;
@@ -85,14 +95,16 @@ impl Client {
             Err(_) => return Err(silent(what(), ATTACH_WITHIN)),
         };
         let node = name.map_or_else(|| place.label.clone(), |name| name.to_string());
-        Ok(Client { jobs, node, socket: place.socket.clone() })
+        Ok(Client { jobs: Some(jobs), ended, node, socket: place.socket.clone() })
     }
 
     /// Has the talking thread do something, and waits for it.
     fn talk<T: Send + 'static>(&self, what: &str, job: impl FnOnce(&Task) -> T + Send + 'static) -> Result<T> {
         let (tell, told) = mpsc::channel();
         // A thread that is gone leaves `told` without an answer.
-        let _ = self.jobs.send(Box::new(move |task| drop(tell.send(job(task)))));
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(Box::new(move |task| drop(tell.send(job(task)))));
+        }
         let answer = told.recv_timeout(ANSWER_WITHIN);
         answer.map_err(|_| silent(format!("node {} did not {what}", self.node), ANSWER_WITHIN))
     }
@@ -218,6 +230,14 @@ impl Client {
                 .cure(format!("mach export FILE --name {name} --writable")),
             other => Err::<(), _>(other).or_fail(|| what).unwrap_err(),
         }
+    }
+}
+
+impl Drop for Client {
+    /// Waits until this process is no task any more, unless the node is stuck: the node kills its tasks when it ends.
+    fn drop(&mut self) {
+        self.jobs = None;
+        let _ = self.ended.recv_timeout(DETACH_WITHIN);
     }
 }
 

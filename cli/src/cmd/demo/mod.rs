@@ -12,6 +12,7 @@ mod order;
 mod worker;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use proto::NodeName;
@@ -24,7 +25,7 @@ use crate::failure::{Cure, Exit, Failure, OrFail, Result};
 use crate::guard::Guard;
 use crate::launch::{self, Lifetime, Plan, Started};
 use crate::progress::Unit;
-use crate::state::StateDir;
+use crate::state::{NodeDir, StateDir};
 use crate::units::{Bytes, Span};
 
 use check::{Checks, Numbers};
@@ -81,9 +82,10 @@ fn play(cx: &Context, args: &args::Demo, guard: &Guard) -> Result<()> {
     read_from_b(cx, args, &mut stage, &mut checks, &mut numbers)?;
     share_between_b_and_c(&mut stage, cx, &mut checks, &mut numbers)?;
     kill_a(&mut stage, cx, &mut checks, &mut numbers)?;
-    // A node that ends kills its tasks, and this process is one as long as it holds a client.
+    // A node that ends kills its tasks, and this process is one as long as the node thinks so.
     stage.clients.clear();
     for node in &mut stage.nodes[1..] {
+        wait_until_forgotten(&node.dir)?;
         let ended = launch::stop(&node.dir, Duration::from_secs(5))?;
         // A node that is reaped here leaves no zombie behind.
         let _ = node.child.wait();
@@ -268,6 +270,26 @@ fn moved(stage: &Stage) -> Result<(u64, u64)> {
     let members = stage.clients[1].members()?;
     let bytes = members.iter().filter(|m| m.name == "a").map(|m| m.sent_bytes + m.received_bytes).sum();
     Ok((pages, bytes))
+}
+
+/// Waits until a node does not count this process among its tasks. Another process has to ask.
+fn wait_until_forgotten(node: &NodeDir) -> Result<()> {
+    let deadline = Instant::now() + SLACK;
+    let own = u64::from(std::process::id());
+    loop {
+        let mut ask = Command::new(crate::process::current_exe()?);
+        let list = ask.args(["task", "ls", "--json", "--socket"]).arg(node.socket()).output();
+        let list = list.or_fail(|| format!("cannot ask node {} for its tasks", node.name()))?;
+        let tasks: Vec<serde_json::Value> = serde_json::from_slice(&list.stdout).unwrap_or_default();
+        if list.status.success() && tasks.iter().all(|t| t["pid"] != own) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let what = format!("node {} still counts the demo among its tasks", node.name());
+            return Err(Failure::new(Exit::Failed, what).because(String::from_utf8_lossy(&list.stderr)));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// How long `pages` page-sized steps may take: far more than they need, far less than for ever.
