@@ -255,7 +255,8 @@ impl Shell {
                 })
                 .await;
             match step {
-                Ok(Some(Ok(started))) => self.start(started),
+                Ok(Some(Ok(None))) => {}
+                Ok(Some(Ok(Some(started)))) => self.start(started),
                 Ok(Some(Err(why))) => break Some(why),
                 Ok(None) => break None,
                 Err(error) => break Some(ChannelError::Sys(error)),
@@ -264,13 +265,11 @@ impl Shell {
         self.node.borrow_mut().disconnected(id, ended.as_ref());
     }
 
-    fn start(&self, started: Started) {
-        if let Some((task, uffd, pidfd)) = started.task {
-            let faults = uffd.map(|uffd| spawn_local(self.clone().faults(task, uffd)));
-            let process = spawn_local(self.clone().process(task, pidfd));
-            let watchers = faults.into_iter().chain([process]).map(|loop_| loop_.abort_handle()).collect();
-            self.node.borrow_mut().watched(task, watchers);
-        }
+    fn start(&self, Started { task, uffd, pidfd }: Started) {
+        let faults = uffd.map(|uffd| spawn_local(self.clone().faults(task, uffd)));
+        let process = spawn_local(self.clone().process(task, pidfd));
+        let watchers = faults.into_iter().chain([process]).map(|loop_| loop_.abort_handle()).collect();
+        self.node.borrow_mut().watched(task, watchers);
     }
 
     /// Serves the faults of one task.

@@ -26,15 +26,16 @@ use crate::process::{Attached, PREPARED_MS};
 /// Of the records on a connection.
 pub const TRAP_VERSION: u32 = 1;
 
-/// What the shell has to start after a record.
-#[derive(Debug, Default)]
+/// A process that has become a task: the shell watches it, and serves its faults if it has memory.
+#[derive(Debug)]
 pub struct Started {
-    /// A task has attached: watch its process, and serve its faults if it has memory.
-    pub task: Option<Newcomer>,
+    /// The task.
+    pub task: TaskId,
+    /// Its memory.
+    pub uffd: Option<Rc<Async<Uffd>>>,
+    /// Its process.
+    pub pidfd: Rc<PidFd>,
 }
-
-/// A task that has attached, its userfaultfd if it has memory, and its process.
-pub type Newcomer = (TaskId, Option<Rc<Async<Uffd>>>, Rc<PidFd>);
 
 impl Node {
     /// A connection was accepted.
@@ -177,7 +178,13 @@ impl Node {
         }
     }
 
-    fn hello(&mut self, id: ChannelId, ticket: u64, hello: Hello, fds: Vec<OwnedFd>) -> Result<Option<Started>, ChannelError> {
+    fn hello(
+        &mut self,
+        id: ChannelId,
+        ticket: u64,
+        hello: Hello,
+        fds: Vec<OwnedFd>,
+    ) -> Result<Option<Started>, ChannelError> {
         if hello.version != TRAP_VERSION {
             return Err(ChannelError::OutOfPlace("a library of another version than the node"));
         }

@@ -6,7 +6,8 @@
 //! 2. `try_read` takes nothing but what is in the page cache.
 //! 3. What is known to be zero (a hole, or a whole run of zero bytes) is said so and not sent.
 //!
-//! Reads go through the page cache, not `O_DIRECT`: docs/decisions/0006-files-through-the-page-cache.md. Rules: [pager.file.*] of docs/spec/pager.md.
+//! Reads go through the page cache, not `O_DIRECT`: docs/decisions/0006-files-through-the-page-cache.md.
+//! Rules: [pager.file.*] of docs/spec/pager.md.
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
