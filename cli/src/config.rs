@@ -51,6 +51,8 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// Whether other nodes may administer this one.
     pub remote_admin: bool,
+    /// Whether CPUs are kept awake while threads wait for remote pages.
+    pub low_latency: bool,
     /// Largest UDP payload.
     pub mtu_max: u16,
     /// Another uid whose tasks may attach.
@@ -139,6 +141,7 @@ struct File {
     fault_deadline: Option<Span>,
     metrics: Option<SocketAddr>,
     remote_admin: Option<bool>,
+    low_latency: Option<bool>,
     mtu_max: Option<u16>,
     task_uid: Option<u32>,
     log: Option<String>,
@@ -184,6 +187,7 @@ pub fn resolve(run: &NodeRun, cluster: &ClusterDir, given: &dyn Fn(&str) -> Orig
         ),
         metrics: layers.option("metrics", run.metrics, file.metrics),
         remote_admin: layers.value("remote-admin", run.remote_admin, file.remote_admin, false),
+        low_latency: layers.value("low-latency", run.low_latency, file.low_latency, false),
         mtu_max: layers.value("mtu-max", run.mtu_max, file.mtu_max, kernel_node::NodeConfig::MTU_MAX),
         task_uid: layers.option("task-uid", run.task_uid, file.task_uid),
         log: layers.value("log", run.log.clone(), file.log, LOG_DEFAULT.into()),
@@ -219,6 +223,7 @@ impl Settings {
             ("fault-deadline", Span(self.fault_deadline).to_string()),
             ("metrics", optional(self.metrics.map(|a| a.to_string()))),
             ("remote-admin", self.remote_admin.to_string()),
+            ("low-latency", self.low_latency.to_string()),
             ("mtu-max", self.mtu_max.to_string()),
             ("task-uid", optional(self.task_uid.map(|u| u.to_string()))),
             ("log", self.log.clone()),

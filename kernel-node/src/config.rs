@@ -30,6 +30,8 @@ pub struct NodeConfig {
     pub metrics: Option<SocketAddr>,
     /// Whether other nodes may look up this node's host port, and so export files and stop it.
     pub remote_admin: bool,
+    /// Keep this machine's CPUs out of idle states while threads wait for pages of other nodes, and shortly after.
+    pub low_latency: bool,
     /// The largest UDP payload that path discovery tries.
     pub mtu_max: u16,
     /// Task processes with this uid may attach besides the node's own and root's.

@@ -5,6 +5,7 @@
 //! ([`channel`], [`trap`], [`tasks`]), the servers that live in the node ([`server`] and one module each), numbers
 //! ([`metrics`]).
 
+pub mod awake;
 pub mod channel;
 pub mod config;
 pub mod host;

@@ -19,6 +19,7 @@ use proto::{Incarnation, KernReturn, NodeName, TraceId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::awake::Awake;
 use crate::channel::{ChannelId, Connection};
 use crate::host::Host;
 use crate::metrics::Metrics;
@@ -38,6 +39,8 @@ pub struct Facts {
     pub incarnation: Incarnation,
     /// Whether other nodes may look up the host port.
     pub remote_admin: bool,
+    /// Whether CPUs are kept awake while threads wait for remote pages.
+    pub low_latency: bool,
     /// When it started: time 0.
     pub started: Instant,
     /// Where the Prometheus endpoint listens.
@@ -71,6 +74,7 @@ pub struct Node {
     pub(crate) pagers: Pagers,
     pub(crate) host: Host,
     pub(crate) metrics: Metrics,
+    awake: Awake,
     last_trace: u64,
     /// Woken when a deadline has come nearer than `armed`.
     pub(crate) timer: Rc<Notify>,
@@ -95,6 +99,7 @@ impl Node {
         let remote = Remote::new(&mut kernel, &names)?;
         let pagers = Pagers::new(&mut kernel, &names, config.fault_deadline_ns / 2)?;
         let host = Host::new(&mut kernel)?;
+        let awake = Awake::new(facts.low_latency);
         let mut node = Node {
             facts,
             kernel,
@@ -110,6 +115,7 @@ impl Node {
             pagers,
             host,
             metrics,
+            awake,
             last_trace: 0,
             timer: Rc::new(Notify::new()),
             armed: None,
@@ -151,8 +157,9 @@ impl Node {
             process.faults += 1;
         }
         tracing::trace!(trace = trace.0, task = fault.task.0, address = fault.address, write = fault.write, "fault");
-        if let FaultOutcome::Done(class) = self.with_kernel(|kernel, cx| kernel.fault(fault, cx)) {
-            self.fault_done(class, began, trace);
+        match self.with_kernel(|kernel, cx| kernel.fault(fault, cx)) {
+            FaultOutcome::Done(class) => self.fault_done(class, began, trace),
+            FaultOutcome::Waiting => self.awake.waited(began),
         }
     }
 
@@ -251,6 +258,7 @@ impl Node {
             self.names.next_deadline(),
             self.remote.next_flush(),
             self.pagers.next_deadline(),
+            self.awake.next_deadline(),
         ]
         .into_iter()
         .fold(None, waiters::earlier)
@@ -273,6 +281,7 @@ impl Node {
             }
         }
         self.with_kernel(|kernel, cx| kernel.tick(cx));
+        self.awake.tick(now);
         self.names_tick(now);
         self.remote_tick(now);
         self.pagers_tick(now);

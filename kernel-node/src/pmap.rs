@@ -124,6 +124,11 @@ impl LinuxPmap {
         self.tasks.insert(task, Space { uffd, private: BTreeMap::new() });
     }
 
+    /// Whether the task's memory is reached through here.
+    pub fn knows(&self, task: TaskId) -> bool {
+        self.tasks.contains_key(&task)
+    }
+
     /// The task is gone; its orders are dropped.
     pub fn task_gone(&mut self, task: TaskId) {
         self.tasks.remove(&task);

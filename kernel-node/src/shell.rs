@@ -112,6 +112,7 @@ async fn serve(config: NodeConfig, ready: impl FnOnce(std::net::SocketAddr)) -> 
         name: config.name.clone(),
         incarnation,
         remote_admin: config.remote_admin,
+        low_latency: config.low_latency,
         started: Instant::now(),
         metrics_address,
     };
@@ -165,7 +166,10 @@ impl Shell {
         let tasks: Vec<TaskId> = self.node.borrow().processes.iter().map(|(task, _)| task).collect();
         for task in tasks {
             let mut node = self.node.borrow_mut();
-            node.kill(task);
+            // A process whose memory the node serves cannot go on; one that only sends messages hears of it.
+            if node.has_memory(task) {
+                node.kill(task);
+            }
             node.task_gone(task);
         }
         let quiet = async {

@@ -148,6 +148,11 @@ impl Node {
         self.settle();
     }
 
+    /// Whether the node serves a task's memory.
+    pub(crate) fn has_memory(&self, task: TaskId) -> bool {
+        self.pmap.knows(task)
+    }
+
     /// `task_terminate`.
     pub(crate) fn kill(&mut self, task: TaskId) {
         match self.processes.get(task).and_then(|p| p.attached.as_ref()) {

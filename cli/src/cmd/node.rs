@@ -101,6 +101,7 @@ fn serve(settings: &Settings, detached: bool) -> Result<()> {
         fault_deadline: settings.fault_deadline,
         metrics: settings.metrics,
         remote_admin: settings.remote_admin,
+        low_latency: settings.low_latency,
         mtu_max: settings.mtu_max,
         task_uid: settings.task_uid,
     };

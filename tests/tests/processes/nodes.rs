@@ -184,18 +184,28 @@ fn a_cut_shorter_than_the_deadline_is_only_a_wait() {
     assert_eq!(nodes.info(1).incarnation, incarnation, "nobody declared it dead");
 }
 
-/// Decision 0004 speaks of cuts longer than `dead_after`; a link is lost after a silence of half of it.
+/// Decision 0004: a link is lost after a silence of half of `dead_after`, so that a death is told within all of it.
 #[test]
-fn a_cut_of_three_quarters_of_the_deadline_is_only_a_wait() {
+fn a_cut_of_three_quarters_of_the_deadline_may_cost_the_mapping_and_nothing_else() {
     let nodes = Nodes::start(2);
     let bytes = contents(64 * PAGE);
     nodes.export(1, &nodes.file("data", &bytes), "data", false);
     let mapping = nodes.map(2, "data", false);
     nodes.freeze(1);
-    let reading = std::thread::spawn(move || all_readable(&mapping, &bytes, [30]));
+    let expected = bytes.clone();
+    let reading = std::thread::spawn(move || {
+        let mut page = vec![0; PAGE];
+        if mapping.read_at(30 * PAGE as u64, &mut page).is_ok() {
+            assert_eq!(page, expected[30 * PAGE..31 * PAGE], "what is read is the file's, or it is an error");
+        }
+    });
     std::thread::sleep(DEAD_AFTER * 3 / 4);
     nodes.wake(1);
     within(SLACK, "the reader", || reading.join().expect("a reader"));
+    for number in [1, 2] {
+        nodes.wait_until_sees(number, 2);
+    }
+    all_readable(&nodes.map(2, "data", false), &bytes, [30]);
 }
 
 /// The end of a task whose memory failed: how many pages it can still read, all of them the file's, and how many not.
