@@ -43,13 +43,16 @@ pub fn run(root: &Path, args: &[&str]) -> Result<()> {
     let nextest = Command::new(env!("CARGO")).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
     let tests = if nextest { nextest_args(&without) } else { plain_args(&without) };
     let mut sum = counted(root, &tests, &binary)?;
-    let docs = counted(root, &["test", "--workspace", "--doc"].map(str::to_owned), &binary)?;
-    sum.passed += docs.passed;
-    sum.failed += docs.failed;
+    let docs = counted(root, &["test", "--workspace", "--doc"].map(str::to_owned), &binary);
+    let counts = docs.as_ref().map(|c| *c).unwrap_or_default();
+    sum.passed += counts.passed;
+    sum.failed += counts.failed;
+    sum.left_out += counts.left_out;
     println!("\ntests: {} passed, {} failed, {} left out", sum.passed, sum.failed, sum.left_out);
     for group in &without {
         println!("not run, as asked: {group}");
     }
+    docs?;
     ensure!(sum.failed == 0, "{} tests failed", sum.failed);
     ensure!(sum.left_out == 0 || !without.is_empty(), "{} tests were left out", sum.left_out);
     ensure!(sum.passed > 0, "no test was run");
@@ -120,8 +123,8 @@ fn counted(root: &Path, args: &[String], binary: &Path) -> Result<Counts> {
 
 /// The counts of a line with which nextest or the standard harness ends.
 fn closing_line(line: &str) -> Option<Counts> {
-    let plain = line.trim_start();
-    if !(plain.starts_with("Summary [") || plain.starts_with("test result: ")) {
+    // Where nextest shows what a failed test printed, that is indented.
+    if !(line.trim_start().starts_with("Summary [") || line.starts_with("test result: ")) {
         return None;
     }
     let words: Vec<&str> = line.split([' ', ',', ';', '(', ')']).filter(|w| !w.is_empty()).collect();
@@ -151,6 +154,7 @@ mod tests {
         let plain = "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 5 filtered out; finished in 0.00s";
         assert_eq!(closing_line(plain), counts(3, 1, 7));
         assert_eq!(closing_line("test a ... ok, 3 passed"), None);
+        assert_eq!(closing_line(&format!("    {plain}")), None);
     }
 
     #[test]
