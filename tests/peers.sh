@@ -24,12 +24,15 @@ fi
 
 work=$(mktemp -d)
 pids=()
+# Where libnbd looks for certificates when it runs as root; a URI may not name another folder in nbdfuse.
+pki=/etc/pki/libnbd
+[[ ! -e $pki ]] || { echo "peers.sh: $pki is in use" >&2; exit 2; }
 cleanup() {
     fusermount3 -u "$work/nbd" 2>/dev/null || true
     fusermount3 -u "$work/ssh" 2>/dev/null || true
     MACH_DIR="$work/state" "$mach" cluster down >/dev/null 2>&1 || true
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
+    rm -rf "$work" "$pki"
 }
 trap cleanup EXIT
 
@@ -43,7 +46,8 @@ wait_for() { # seconds command...
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-mkdir -p "$work"/{data,nbd,ssh,tls,state}
+mkdir -p "$work"/{data,nbd,ssh,tls}
+mkdir -m 700 "$work/state"
 file=$work/data/object.bin
 head -c "${size_mib}M" /dev/urandom >"$file"
 want=$(sha256sum "$file" | cut -d' ' -f1)
@@ -61,13 +65,15 @@ start_nbd() {
                 --load-privkey $end-key.pem --template $end.info --outfile $end-cert.pem
         done
     ) >/dev/null 2>&1
+    mkdir -p "$pki"
+    cp "$work"/tls/{ca-cert,client-cert,client-key}.pem "$pki"
     local port
     port=$(free_port)
     nbdkit --foreground --readonly --tls=require --tls-certificates="$work/tls" --ipaddr 127.0.0.1 --port "$port" \
         file "$file" >"$work/nbdkit.log" 2>&1 &
     pids+=($!)
     wait_for 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
-    nbdfuse --readonly "$work/nbd/object.bin" "nbds://localhost:$port?tls-certificates=$work/tls" >"$work/nbdfuse.log" 2>&1 &
+    nbdfuse --readonly "$work/nbd/object.bin" "nbds://localhost:$port" >"$work/nbdfuse.log" 2>&1 &
     pids+=($!)
     wait_for 10 test -s "$work/nbd/object.bin"
 }
@@ -102,10 +108,9 @@ start_mach() {
     "$mach" export "$file" --name object --node n1 >>"$work/mach.log"
 }
 
-results=$work/results.jsonl
 measure() { # label command...
     local label=$1; shift
-    "$@" --touches "$touches" --json | sed "s/^{/{\"system\":\"$label\",/" | tee -a "$results"
+    "$@" --touches "$touches" --json >"$work/$label.json"
 }
 
 start_nbd
@@ -115,9 +120,12 @@ measure mach "$mach" bench touch --object object --node n2 --expect "$want"
 measure nbdfuse-tls "$mach" bench touch --file "$work/nbd/object.bin" --expect "$want"
 measure sshfs "$mach" bench touch --file "$work/ssh/object.bin" --expect "$want"
 
-python3 - "$results" <<'PY'
+python3 - "$work" <<'PY'
 import json, sys
-rows = [json.loads(line) for line in open(sys.argv[1])]
+names = ["mach", "nbdfuse-tls", "sshfs"]
+rows = [dict(json.load(open(f"{sys.argv[1]}/{name}.json")), system=name) for name in names]
+for row in rows:
+    print(json.dumps(row))
 ours = rows[0]
 print(f"\n{'system':<14}{'p50 us':>9}{'p99 us':>9}{'MB/s':>9}{'p50 vs ours':>13}{'MB/s vs ours':>14}")
 for r in rows:
