@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::{env, fmt};
 
 use proto::codec::TRAP_VERSION;
@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     socket: PathBuf,
     welcome: Welcome,
     pub memory: Option<Arc<Memory>>,
+    /// The agent's connection of a task without memory, where the agent has nothing to do.
+    agent: OnceLock<Arc<Channel>>,
     /// Open connections, to end them with the task.
     channels: Mutex<Vec<Weak<Channel>>>,
 }
@@ -89,13 +91,16 @@ impl Task {
             socket,
             welcome,
             memory: memory.map(Arc::new),
+            agent: OnceLock::new(),
             channels: Mutex::default(),
         }));
-        if let Some(memory) = &task.0.memory {
-            let mut connection = connect(&task.0.socket)?;
-            say_hello(&mut connection, &task.0.socket, task.0.hello(hello::Role::Agent), None)?;
-            task.0.remember(&connection);
-            agent::start(connection.channel.clone(), memory.clone()).map_err(AttachError::Prepare)?;
+        // The task lives as long as its agent's connection, whatever becomes of the thread that attached.
+        let mut agent = connect(&task.0.socket)?;
+        say_hello(&mut agent, &task.0.socket, task.0.hello(hello::Role::Agent), None)?;
+        task.0.remember(&agent);
+        match &task.0.memory {
+            Some(memory) => agent::start(agent.channel, memory.clone()).map_err(AttachError::Prepare)?,
+            None => drop(task.0.agent.set(agent.channel)),
         }
         task.0.remember(&connection);
         let thread = Thread { task: Arc::downgrade(&task.0), connection, reply_port: None };
