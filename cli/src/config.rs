@@ -187,7 +187,7 @@ pub fn resolve(run: &NodeRun, cluster: &ClusterDir, given: &dyn Fn(&str) -> Orig
         ),
         metrics: layers.option("metrics", run.metrics, file.metrics),
         remote_admin: layers.value("remote-admin", run.remote_admin, file.remote_admin, false),
-        low_latency: layers.value("low-latency", run.low_latency, file.low_latency, false),
+        low_latency: layers.value("low-latency", run.low_latency, file.low_latency, true),
         mtu_max: layers.value("mtu-max", run.mtu_max, file.mtu_max, kernel_node::NodeConfig::MTU_MAX),
         task_uid: layers.option("task-uid", run.task_uid, file.task_uid),
         log: layers.value("log", run.log.clone(), file.log, LOG_DEFAULT.into()),

