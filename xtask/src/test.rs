@@ -25,6 +25,18 @@ struct Counts {
     left_out: u64,
 }
 
+impl std::ops::Add for Counts {
+    type Output = Counts;
+
+    fn add(self, other: Counts) -> Counts {
+        Counts {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            left_out: self.left_out + other.left_out,
+        }
+    }
+}
+
 /// Runs everything but the groups of `--without GROUP`.
 pub fn run(root: &Path, args: &[&str]) -> Result<()> {
     let mut without = Vec::new();
@@ -42,12 +54,9 @@ pub fn run(root: &Path, args: &[&str]) -> Result<()> {
     }
     let nextest = Command::new(env!("CARGO")).args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
     let tests = if nextest { nextest_args(&without) } else { plain_args(&without) };
-    let mut sum = counted(root, &tests, &binary)?;
+    let tests = counted(root, &tests, &binary)?;
     let docs = counted(root, &["test", "--workspace", "--doc"].map(str::to_owned), &binary);
-    let counts = docs.as_ref().map(|c| *c).unwrap_or_default();
-    sum.passed += counts.passed;
-    sum.failed += counts.failed;
-    sum.left_out += counts.left_out;
+    let sum = tests + docs.as_ref().map(|c| *c).unwrap_or_default();
     println!("\ntests: {} passed, {} failed, {} left out", sum.passed, sum.failed, sum.left_out);
     for group in &without {
         println!("not run, as asked: {group}");
@@ -102,23 +111,41 @@ fn counted(root: &Path, args: &[String], binary: &Path) -> Result<Counts> {
     let (reader, writer) = std::io::pipe()?;
     let mut child = command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).spawn()?;
     drop(command);
-    let mut sum = Counts::default();
+    let mut tally = Tally::default();
     for line in BufReader::new(reader).split(b'\n') {
         let line = line?;
         let mut out = std::io::stdout().lock();
         out.write_all(&line)?;
         out.write_all(b"\n")?;
-        if let Some(counts) = closing_line(&String::from_utf8_lossy(&line)) {
-            sum.passed += counts.passed;
-            sum.failed += counts.failed;
-            sum.left_out += counts.left_out;
-        }
+        tally.line(&String::from_utf8_lossy(&line));
     }
     let status = child.wait()?;
+    let sum = tally.end();
     if !status.success() && sum.failed == 0 {
         bail!("cargo {}: {status}", args.join(" "));
     }
     Ok(sum)
+}
+
+/// Adds up the closing lines of the programs that cargo runs one after another.
+#[derive(Default)]
+struct Tally {
+    sum: Counts,
+    /// Of the program that runs now: its last closing line, since a test may run its program again within itself.
+    last: Counts,
+}
+
+impl Tally {
+    fn line(&mut self, line: &str) {
+        if line.starts_with("     Running ") || line.starts_with("   Doc-tests ") {
+            self.sum = self.sum + std::mem::take(&mut self.last);
+        }
+        self.last = closing_line(line).unwrap_or(self.last);
+    }
+
+    fn end(self) -> Counts {
+        self.sum + self.last
+    }
 }
 
 /// The counts of a line with which nextest or the standard harness ends.
@@ -155,6 +182,16 @@ mod tests {
         assert_eq!(closing_line(plain), counts(3, 1, 7));
         assert_eq!(closing_line("test a ... ok, 3 passed"), None);
         assert_eq!(closing_line(&format!("    {plain}")), None);
+    }
+
+    #[test]
+    fn a_program_that_a_test_runs_within_itself_does_not_count() {
+        let mut tally = Tally::default();
+        let text = "     Running unittests a\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 16 filtered out\n\
+                    test result: ok. 17 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
+                    \x20  Doc-tests a\ntest result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
+        text.lines().for_each(|line| tally.line(line));
+        assert_eq!(Some(tally.end()), counts(19, 1, 1));
     }
 
     #[test]
