@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use kernel_core::TaskId;
 use kernel_core::ipc::{Right, SpaceId};
+use proto::codec::TRAP_VERSION;
 use proto::limits::TASK_CHANNELS_MAX;
 use proto::wire::trap::{Answer, Hello, Welcome, call, hello};
 use proto::{KernReturn, Message, MsgReturn, NamedRight};
@@ -22,9 +23,6 @@ use crate::channel::{self, ChannelError, ChannelId, Connection, Role};
 use crate::node::{Due, Node};
 use crate::pmap::Order;
 use crate::process::{Attached, PREPARED_MS};
-
-/// Of the records on a connection.
-pub const TRAP_VERSION: u32 = 1;
 
 /// A process that has become a task: the shell watches it, and serves its faults if it has memory.
 #[derive(Debug)]
