@@ -187,7 +187,8 @@ impl Node {
                 size: stats.size,
                 writable: stats.writable,
                 resident_pages: 0,
-                dirty_pages: 0,
+                // What kernels returned and the file has no room for: lost if the node ends now.
+                dirty_pages: stats.failed_pages,
                 users: stats.clients as u32,
                 state: if stats.closing { "terminating" } else { "ready" }.into(),
                 pages_in: stats.pages_in,

@@ -308,6 +308,7 @@ impl Node {
             ("mach_read_ahead_hits_total", counters.read_ahead_hits),
             ("mach_read_ahead_wasted_total", counters.read_ahead_wasted),
             ("mach_fault_timeouts_total", counters.timeouts),
+            ("mach_pages_unwritten", self.pagers.unwritten_pages()),
             ("mach_link_messages_out_total", counts.messages_out),
             ("mach_link_messages_in_total", counts.messages_in),
             ("mach_link_page_bytes_out_total", counts.bytes_out),

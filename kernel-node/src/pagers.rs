@@ -77,6 +77,11 @@ impl Pagers {
         self.jobs_running > 0 || self.files.len() > self.pagers.stats().iter().filter(|s| !s.closing).count()
     }
 
+    /// Pages that were returned and could not be written to their files.
+    pub fn unwritten_pages(&self) -> u64 {
+        self.pagers.stats().iter().map(|s| s.failed_pages).sum()
+    }
+
     /// When [`Node::pagers_tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Time> {
         self.pagers.next_timer().map(|at| Time(at.0))
@@ -111,9 +116,13 @@ impl Node {
 
     /// Ends an export in order: dirty pages come back and are written first.
     ///
-    /// Errors: `InvalidName` there is none of that name.
+    /// Errors: `InvalidName` there is none of that name; `ResourceShortage` it holds pages that its file has no room for,
+    /// which would be lost.
     pub(crate) fn export_remove(&mut self, name: &str) -> Result<(), KernReturn> {
         let port = self.pagers.find(name).ok_or(KernReturn::InvalidName)?;
+        if self.pagers.pagers.stats().iter().any(|s| s.port == port && s.failed_pages > 0) {
+            return Err(KernReturn::ResourceShortage);
+        }
         let now = self.pager_now();
         self.pagers.pagers.remove(now, port, &mut self.pagers.out)?;
         self.pagers_out();

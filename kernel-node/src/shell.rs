@@ -180,6 +180,10 @@ impl Shell {
         if tokio::time::timeout(FLUSH_DEADLINE, quiet).await.is_err() {
             tracing::error!("pages were still on their way to a file when the node ended");
         }
+        let unwritten = self.node.borrow().pagers.unwritten_pages();
+        if unwritten > 0 {
+            tracing::error!(unwritten, "pages that no file had room for are lost");
+        }
         net.shutdown().await;
     }
 

@@ -1847,6 +1847,7 @@ pub mod node {
         pub writable: bool,
         #[prost(uint64, tag = "6")]
         pub resident_pages: u64,
+        /// Of a cache: pages written since their pager saw them. Of an export: pages that its file had no room for.
         #[prost(uint64, tag = "7")]
         pub dirty_pages: u64,
         /// Mappings of a cache, kernels of an export.

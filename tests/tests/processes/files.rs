@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mach_tests::processes::{FAULT_DEADLINE, Nodes, SLACK};
 use mach_tests::run;
+use proto::iface::node;
 
 use crate::{PAGE, all_readable, contents, survey};
 
@@ -70,6 +71,10 @@ fn a_full_disk_fails_the_flush_and_loses_nothing() {
     all_readable(&writer, &bytes, 0..pages);
     all_readable(&reader, &bytes, 0..pages);
     assert!(writer.flush(0..writer.len()).is_err(), "still full, and still said");
+    let unwritten = || nodes.ask(1, node::Objects).objects.iter().map(|o| o.dirty_pages).max();
+    assert!(unwritten() > Some(0), "the operator sees what is not in the file");
+    let kept = nodes.mach(1, &["object", "rm", "data"]);
+    assert_eq!(kept.code, Some(1), "an export is not ended while that would lose pages");
     disk.resize("8m");
     writer.flush(0..writer.len()).expect("there is room now");
     assert!(std::fs::read(&path).expect("the file") == bytes);
