@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::client::{Client, Place};
 use crate::config::LOG_DEFAULT;
 use crate::failure::{Cure, Exit, Failure, OrFail, Result};
+use crate::guard::Guard;
 use crate::out::Out;
 use crate::process::{Process, current_exe};
 use crate::progress::{Progress, Unit};
@@ -110,12 +111,12 @@ pub fn prepare(cluster: &ClusterDir, plan: &Plan) -> Result<Vec<Prepared>> {
     Ok(prepared)
 }
 
-/// Starts the processes. Ends those already started when one cannot be.
-pub fn start(prepared: Vec<Prepared>, lifetime: Lifetime) -> Result<Vec<Started>> {
+/// Starts the processes, below a guard. Ends those already started when one cannot be.
+pub fn start(prepared: Vec<Prepared>, lifetime: Lifetime, guard: &Guard) -> Result<Vec<Started>> {
     let mut started = Vec::new();
     for Prepared { dir, port } in prepared {
         drop(port);
-        match spawn(&dir, lifetime) {
+        match spawn(&dir, lifetime, guard) {
             Ok(child) => started.push(Started { dir, child }),
             Err(failure) => {
                 end_all(&mut started);
@@ -185,7 +186,7 @@ pub fn stop(dir: &NodeDir, patience: Duration) -> Result<Option<&'static str>> {
 }
 
 /// This executable as the node of a folder, with its output in the folder's log.
-fn spawn(dir: &NodeDir, lifetime: Lifetime) -> Result<Child> {
+fn spawn(dir: &NodeDir, lifetime: Lifetime, guard: &Guard) -> Result<Child> {
     let log = dir.log();
     let open = || std::fs::File::options().create(true).append(true).open(&log);
     let output = open().or_fail(|| format!("cannot open the log {}", log.display()))?;
@@ -200,8 +201,8 @@ fn spawn(dir: &NodeDir, lifetime: Lifetime) -> Result<Child> {
         Lifetime::Detached => drop(command.arg("--detached")),
         Lifetime::WithParent => drop(sys::process::die_with_parent(&mut command, true)),
     }
-    let child = command.current_dir("/").stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
-    child.or_fail(|| format!("cannot start node {}", dir.name()))
+    command.current_dir("/").stdin(Stdio::null()).stdout(output).stderr(errors);
+    guard.spawn(&mut command, || format!("cannot start node {}", dir.name()))
 }
 
 fn check_alive(started: &mut [Started]) -> Result<()> {

@@ -12,6 +12,7 @@ use super::Context;
 use crate::args;
 use crate::client::{Client, Place};
 use crate::failure::{Exit, Failure, OrFail, Result};
+use crate::guard::Guard;
 use crate::launch::{self, Lifetime, Plan};
 use crate::out::Row;
 use crate::process::Process;
@@ -79,12 +80,15 @@ fn up(cx: &Context, args: &args::ClusterUp) -> Result<()> {
     clear_stale(cx)?;
     let names = (1..=args.nodes).map(|n| NodeName::new(&format!("n{n}")).expect("n and digits are a name"));
     let plan = Plan { names: names.collect(), log: args.log.clone(), dead_after: None, fault_deadline: None };
-    let prepared = launch::prepare(&cx.cluster, &plan)?;
-    let mut started = launch::start(prepared, Lifetime::Detached)?;
+    let guard = Guard::install(cx.out)?;
+    let prepared = guard.make(|| launch::prepare(&cx.cluster, &plan))?;
+    let mut started = launch::start(prepared, Lifetime::Detached, &guard)?;
     if let Err(failure) = launch::wait_until_joined(cx.out, &mut started, args.timeout.0) {
+        guard.clear();
         launch::end_all(&mut started);
         return Err(failure);
     }
+    guard.release();
     status(cx)?;
     cx.out.note("next: mach export FILE --node 1, then mach map NAME --node 2; mach cluster down ends it");
     Ok(())

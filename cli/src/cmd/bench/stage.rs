@@ -48,10 +48,7 @@ impl Stage {
         let cluster = StateDir::locate(Some(folder.clone())).cluster("bench")?;
         let names = ["a", "b"].iter().filter_map(|n| NodeName::new(n)).collect();
         let plan = Plan { names, log: Some("warn".into()), dead_after: None, fault_deadline: None };
-        let mut nodes = launch::start(launch::prepare(&cluster, &plan)?, Lifetime::WithParent)?;
-        for node in &nodes {
-            guard.process(&node.child)?;
-        }
+        let mut nodes = launch::start(guard.make(|| launch::prepare(&cluster, &plan))?, Lifetime::WithParent, guard)?;
         let clients = launch::wait_until_joined(cx.out, &mut nodes, START_WITHIN)?;
         let path = file.to_str().ok_or_else(|| Failure::new(Exit::Usage, "the temporary folder is not UTF-8"))?;
         clients[0].export(path, NAME, false)?;
@@ -73,10 +70,7 @@ impl Stage {
     pub fn peer(&self, arguments: &[&std::ffi::OsStr]) -> Result<Child> {
         let mut command = Command::new(crate::process::current_exe()?);
         command.args(["bench", "peer"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let child =
-            sys::process::die_with_parent(&mut command, true).spawn().or_fail(|| "cannot start a peer".into())?;
-        self.guard.process(&child)?;
-        Ok(child)
+        self.guard.spawn(sys::process::die_with_parent(&mut command, true), || "cannot start a peer".into())
     }
 }
 

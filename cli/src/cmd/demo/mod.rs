@@ -112,10 +112,7 @@ fn set_up(cx: &Context, args: &args::Demo, guard: &Guard) -> Result<Stage> {
         dead_after: Some(DEAD_AFTER),
         fault_deadline: Some(FAULT_DEADLINE),
     };
-    let mut nodes = launch::start(launch::prepare(&cluster, &plan)?, Lifetime::WithParent)?;
-    for node in &nodes {
-        guard.process(&node.child)?;
-    }
+    let mut nodes = launch::start(guard.make(|| launch::prepare(&cluster, &plan))?, Lifetime::WithParent, guard)?;
     let clients = launch::wait_until_joined(cx.out, &mut nodes, START_WITHIN)?;
     for (node, client) in nodes.iter().zip(&clients) {
         let address = client.info()?.address;

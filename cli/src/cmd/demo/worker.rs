@@ -43,8 +43,7 @@ impl Worker {
         command.arg("demo-task").arg("--socket").arg(node.socket());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = sys::process::die_with_parent(&mut command, true).spawn().or_fail(what)?;
-        guard.process(&child)?;
+        let mut child = guard.spawn(sys::process::die_with_parent(&mut command, true), what)?;
         let orders = child.stdin.take();
         let output = child.stdout.take().ok_or_else(|| Failure::new(Exit::Failed, what()))?;
         let (send, reports) = mpsc::sync_channel(1024);
