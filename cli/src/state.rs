@@ -38,11 +38,11 @@ impl StateDir {
     pub fn locate(explicit: Option<PathBuf>) -> StateDir {
         let runtime =
             || std::env::var_os("XDG_RUNTIME_DIR").filter(|d| !d.is_empty()).map(|d| PathBuf::from(d).join("mach"));
-        StateDir(
-            explicit
-                .or_else(runtime)
-                .unwrap_or_else(|| PathBuf::from(format!("/tmp/mach-{}", rustix::process::getuid().as_raw()))),
-        )
+        let path = explicit
+            .or_else(runtime)
+            .unwrap_or_else(|| PathBuf::from(format!("/tmp/mach-{}", rustix::process::getuid().as_raw())));
+        // A node runs in another folder than the command that starts it.
+        StateDir(std::path::absolute(&path).unwrap_or(path))
     }
 
     /// The folder itself.
@@ -311,6 +311,12 @@ mod tests {
             cluster.node(&NodeName::new(name).unwrap()).create().unwrap();
         }
         (tmp, cluster)
+    }
+
+    #[test]
+    fn a_relative_state_directory_is_made_absolute() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(StateDir::locate(Some("rel/state".into())).path(), here.join("rel/state"));
     }
 
     #[test]
