@@ -21,6 +21,12 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long a node may take to let a process attach.
 const ATTACH_WITHIN: Duration = Duration::from_secs(10);
 
+/// Why pages cannot be written to their file.
+pub const NO_ROOM: &str = "there is no room on the exporter's disk, or a limit on the size of files is in the way";
+
+/// What to do then.
+pub const CURE_NO_ROOM: &str = "make room there, and run it again; the log of the node that exports it says more";
+
 /// How long detaching may take.
 const DETACH_WITHIN: Duration = Duration::from_secs(1);
 
@@ -30,18 +36,20 @@ pub struct Place {
     socket: PathBuf,
     /// How to name it before it has said its name.
     label: String,
+    /// The configuration with which it can be run again.
+    config: Option<PathBuf>,
 }
 
 impl Place {
     /// A node that has a folder here.
     pub fn of(node: &NodeDir) -> Place {
-        Place { socket: node.socket(), label: format!("node {}", node.name()) }
+        Place { socket: node.socket(), label: format!("node {}", node.name()), config: Some(node.config()) }
     }
 
     /// Whatever listens at a socket.
     pub fn at(socket: PathBuf) -> Place {
         let label = format!("the node at {}", socket.display());
-        Place { socket, label }
+        Place { socket, label, config: None }
     }
 }
 
@@ -127,6 +135,22 @@ impl Client {
     {
         let reply = self.talk(what, move |task| task.rpc(&task.host(), request))?;
         reply.map_err(|error| self.explain(what, error))
+    }
+
+    /// Has the node withdraw an object, once all its pages are in its file.
+    pub fn withdraw(&self, name: &str) -> Result<()> {
+        let what = format!("withdraw `{name}`");
+        let request = node::ObjectRemove { name: name.to_owned() };
+        let reply = self.talk(&what, move |task| task.rpc(&task.host(), request))?;
+        reply.map(drop).map_err(|error| match error.kern() {
+            Some(KernReturn::ResourceShortage) => {
+                Failure::new(Exit::Failed, format!("node {} did not {what}: pages would be lost", self.node))
+                    .because("pages of it could not be written to its file; mach object show counts them")
+                    .because(NO_ROOM)
+                    .cure(CURE_NO_ROOM)
+            }
+            _ => self.explain(&what, error),
+        })
     }
 
     /// Has the node serve a file; answers the size of the object.
@@ -267,7 +291,13 @@ impl Mapped {
     /// Waits until what was written into a range is durable at its pager.
     pub fn flush(&self, range: Range) -> Result<()> {
         let what = || format!("{range} of `{}` did not become durable", self.name);
-        self.mapping.flush(range.offset..range.end()).or_exit(Exit::Memory, what).cure(|| {
+        let flushed = self.mapping.flush(range.offset..range.end());
+        let full = flushed.as_ref().is_err_and(|e| e.kern() == Some(KernReturn::ResourceShortage));
+        let flushed = flushed.or_exit(Exit::Memory, what);
+        if full {
+            return flushed.map_err(|f| f.because(NO_ROOM)).cure(|| CURE_NO_ROOM.into());
+        }
+        flushed.cure(|| {
             format!(
                 "nobody knows how much of it reached the file; read it back from the node that serves `{}`",
                 self.name
@@ -281,8 +311,8 @@ impl Mapped {
                 Exit::Memory,
                 format!("memory error: cannot {verb} `{}` at offset {offset:#x} on node {}", self.name, self.node),
             )
-            .because("its pager is gone, or could not bring the page in time")
-            .cure("mach cluster status")
+            .because("its pager is gone, it could not read that part of the file, or it did not answer in time")
+            .cure("look into the log of the node that exports it; mach cluster status")
             .cure(format!("mach object show {}", self.name)),
             other => {
                 Failure::new(Exit::Usage, format!("cannot {verb} `{}` at offset {offset:#x}", self.name)).because(other)
@@ -321,7 +351,13 @@ fn explain_attach(place: &Place, error: AttachError) -> Failure {
     let failure = Err::<(), _>(error).or_exit(exit, || format!("cannot attach to {}", place.label)).unwrap_err();
     match () {
         () if missing => {
-            failure.because("no node listens there").cure("mach cluster status").cure("mach cluster up --nodes 3")
+            let failure = failure.because("no node listens there").cure("mach cluster status");
+            match place.config.as_ref().filter(|config| config.exists()) {
+                Some(config) => failure
+                    .cure(format!("mach node run --config {}", config.display()))
+                    .cure("or all anew: mach cluster down, then mach cluster up"),
+                None => failure.cure("mach cluster up --nodes 3"),
+            }
         }
         () if denied => {
             failure.because("the socket belongs to another user").cure("run this as the user who runs the node")

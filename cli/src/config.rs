@@ -43,7 +43,7 @@ pub struct Settings {
     pub credentials: Credentials,
     /// The authority's folder.
     pub authority: Option<PathBuf>,
-    /// Silence after which a peer is dead.
+    /// Time within which a silent peer is declared dead; a link is given up after half of it (decision 0004).
     pub dead_after: Duration,
     /// Longest wait for a page.
     pub fault_deadline: Duration,

@@ -32,7 +32,7 @@ pub struct Plan {
     pub names: Vec<NodeName>,
     /// What they log.
     pub log: Option<String>,
-    /// Silence after which a node is dead; the node's default if absent.
+    /// Time within which a silent node is declared dead; the node's default if absent.
     pub dead_after: Option<Duration>,
     /// Longest wait for a page; the node's default if absent.
     pub fault_deadline: Option<Duration>,

@@ -41,6 +41,9 @@ pub struct ClusterDown {
     /// How long a node may take to flush and end before it is killed
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub timeout: Span,
+    /// Stop also a node that cannot write pages to their files; they are lost
+    #[arg(long)]
+    pub force: bool,
     /// Leave the folders, with the logs, where they are
     #[arg(long)]
     pub keep: bool,

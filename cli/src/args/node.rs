@@ -69,7 +69,7 @@ pub struct NodeRun {
     /// Folder of the authority; a node that has it admits others by token
     #[arg(long, value_name = "DIR", env = "MACH_AUTHORITY")]
     pub authority: Option<PathBuf>,
-    /// Silence after which another node is declared dead [default: 3s]
+    /// Time within which a silent node is declared dead; a link is given up after half of it in silence [default: 3s]
     #[arg(long, value_name = "TIME", env = "MACH_DEAD_AFTER")]
     pub dead_after: Option<Span>,
     /// Longest wait for a page before the thread gets a memory error [default: 10s]

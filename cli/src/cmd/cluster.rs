@@ -5,12 +5,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use proto::NodeName;
-use proto::iface::node;
 use serde::Serialize;
 
 use super::Context;
 use crate::args;
-use crate::client::{Client, Place};
+use crate::client::{Client, NO_ROOM, Place};
 use crate::failure::{Exit, Failure, OrFail, Result};
 use crate::guard::Guard;
 use crate::launch::{self, Lifetime, Plan};
@@ -112,18 +111,31 @@ fn clear_stale(cx: &Context) -> Result<()> {
     }
 }
 
+/// What became of a node, as `down --json` prints it.
+#[derive(Serialize)]
+struct Stopped {
+    node: String,
+    outcome: &'static str,
+}
+
 fn down(cx: &Context, args: &args::ClusterDown) -> Result<()> {
     let nodes = cx.cluster.nodes()?;
     if nodes.is_empty() {
         cx.out.note(format!("cluster `{}` is not up", cx.cluster.name()));
-        return Ok(());
+        return if cx.out.json() { cx.out.value(&Vec::<Stopped>::new()) } else { Ok(()) };
     }
     let _lock = cx.cluster.lock()?;
+    if !args.force {
+        refuse_unwritten(&nodes)?;
+    }
     let mut killed = Vec::new();
+    let mut stopped = Vec::new();
     // The last one first: the first usually serves what the others map, and they return their pages to it.
     for node in nodes.iter().rev() {
         let outcome = launch::stop(node, args.timeout.0)?;
-        cx.out.note(format!("{}: {}", node.name(), outcome.unwrap_or("was not running")));
+        let said = outcome.unwrap_or("was not running");
+        cx.out.note(format!("{}: {said}", node.name()));
+        stopped.push(Stopped { node: node.name().to_string(), outcome: said });
         if outcome == Some("killed") {
             killed.push(node.name().to_string());
         }
@@ -138,7 +150,34 @@ fn down(cx: &Context, args: &args::ClusterDown) -> Result<()> {
         true => {}
         false => cx.out.note(format!("the nodes' certificates stay in {}", cx.cluster.path().display())),
     }
-    Ok(())
+    if cx.out.json() { cx.out.value(&stopped) } else { Ok(()) }
+}
+
+/// Fails if a node serves objects with pages that it could not write to their file: they would end with it.
+fn refuse_unwritten(nodes: &[NodeDir]) -> Result<()> {
+    let mut failure = Failure::new(Exit::Failed, "nothing was stopped: pages would be lost");
+    let mut any = false;
+    for dir in nodes.iter().filter(|n| Process::of_node(n).is_some()) {
+        // A node that does not answer is for the time limit of its end.
+        let objects = ask(Place::of(dir), Client::objects).unwrap_or_default();
+        for object in objects.iter().filter(|o| o.role == "export" && o.dirty_pages > 0) {
+            any = true;
+            failure = failure.because(format!(
+                "`{}` on {}: {} pages could not be written to {}",
+                object.name,
+                dir.name(),
+                object.dirty_pages,
+                object.path
+            ));
+        }
+    }
+    match any {
+        false => Ok(()),
+        true => Err(failure
+            .because(NO_ROOM)
+            .cure("make room there, and run mach cluster down again")
+            .cure("mach cluster down --force stops the nodes anyway, and loses these pages")),
+    }
 }
 
 fn status(cx: &Context) -> Result<()> {
@@ -164,7 +203,7 @@ fn node_row(dir: &NodeDir) -> NodeRow {
     if row.pid.is_none() {
         return row;
     }
-    if let Some((info, members)) = ask(Place::of(dir)) {
+    if let Some((info, members)) = ask(Place::of(dir), |client| Ok((client.info()?, client.members()?))) {
         row.state = "up";
         row.address = info.address;
         row.sees = members.iter().filter(|m| matches!(m.state.as_str(), "self" | "alive")).count();
@@ -175,14 +214,14 @@ fn node_row(dir: &NodeDir) -> NodeRow {
     row
 }
 
-/// What a node says of itself and of others; `None` when it does not answer in time: one that is stopped or stuck must
+/// What a node answers; `None` when it does not answer in time: one that is stopped or stuck must
 /// not stop the list of all others.
-fn ask(place: Place) -> Option<(node::NodeInfo, Vec<node::Member>)> {
+fn ask<T: Send + 'static>(place: Place, what: fn(&Client) -> Result<T>) -> Option<T> {
     let (send, receive) = mpsc::channel();
     // If the node never answers, the thread stays in its call until this command ends.
     std::thread::spawn(move || {
         let client = Client::attach(&place).ok()?;
-        send.send((client.info().ok()?, client.members().ok()?)).ok()
+        send.send(what(&client).ok()?).ok()
     });
     receive.recv_timeout(ANSWER_WITHIN).ok()
 }

@@ -2,6 +2,7 @@
 //!
 //! `sys::probe` looks; [`findings`] judges and changes nothing, so that every verdict has a test.
 
+use proto::NodeName;
 use serde::Serialize;
 use sys::Errno;
 use sys::probe::Probe;
@@ -10,7 +11,7 @@ use sys::uffd::{Features, UffdMode, UffdWay};
 use super::Context;
 use crate::failure::{Exit, Failure, Result};
 use crate::out::Row;
-use crate::state::create_private;
+use crate::state::{check_socket_path, create_private};
 use crate::units::Bytes;
 
 /// The first kernel with `UFFDIO_POISON`, without which a lost page could not become a memory error.
@@ -223,6 +224,11 @@ fn mappings(probe: &Probe) -> Finding {
 fn state_folder(cx: &Context) -> Finding {
     const CHECK: &str = "state directory";
     let path = cx.state.path().display();
+    // As `cluster up` names its nodes; at most n64.
+    let longest = NodeName::new("n64").map(|name| cx.cluster.node(&name).socket());
+    if let Some(failure) = longest.and_then(|socket| check_socket_path(&socket).err()) {
+        return finding(CHECK, Verdict::Missing, failure.one_line(), "a shorter one: MACH_DIR=/tmp/mach");
+    }
     match create_private(cx.state.path()) {
         Ok(()) => finding(CHECK, Verdict::Ok, path.to_string(), ""),
         Err(failure) => finding(

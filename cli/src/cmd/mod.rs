@@ -12,7 +12,7 @@ pub mod object;
 
 use crate::args::{Common, Target};
 use crate::client::Place;
-use crate::failure::Result;
+use crate::failure::{Exit, Failure, Result};
 use crate::out::Out;
 use crate::process::Process;
 use crate::progress::{Progress, Unit};
@@ -43,9 +43,14 @@ impl Context {
         if let Some(place) = self.named_place(target)? {
             return Ok(place);
         }
-        let first = self.cluster.pick(None)?;
+        self.cluster.pick(None)?;
         let running = self.cluster.nodes()?.into_iter().find(|n| Process::of_node(n).is_some());
-        Ok(Place::of(&running.unwrap_or(first)))
+        let none = || {
+            Failure::new(Exit::NotFound, format!("no node of cluster `{}` runs on this machine", self.cluster.name()))
+                .because(format!("{} holds only what nodes that ended left", self.cluster.path().display()))
+                .cure("mach cluster down, then mach cluster up")
+        };
+        Ok(Place::of(&running.ok_or_else(none)?))
     }
 
     /// The nodes that a list is about: the one that is named, else all that this machine has.

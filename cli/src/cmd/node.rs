@@ -33,7 +33,13 @@ pub fn run(cx: &Context, command: &args::Node, matches: &ArgMatches) -> Result<(
             }
             serve(&settings, run.detached)
         }
-        args::Node::Metrics(target) => cx.out.bytes(&Client::attach(&cx.place(target)?)?.metrics()?),
+        args::Node::Metrics(target) => {
+            let text = Client::attach(&cx.place(target)?)?.metrics()?;
+            match cx.out.json() {
+                true => cx.out.value(&serde_json::json!({ "text": String::from_utf8_lossy(&text) })),
+                false => cx.out.bytes(&text),
+            }
+        }
     }
 }
 

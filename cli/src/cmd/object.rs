@@ -35,7 +35,7 @@ impl Row for ObjectRow {
         &["NAME", "ROLE", "NODE", ">SIZE", "ACCESS", ">HERE", ">DIRTY", ">USERS", "STATE", ">IN", ">OUT", "FILE"];
 
     fn cells(&self) -> Vec<String> {
-        // The pages of an export are in its file.
+        // The pages of an export are in its file; dirty are those that could not be written to it.
         let cached = |text: String| if self.role == "cache" { text } else { "-".into() };
         vec![
             self.name.clone(),
@@ -44,7 +44,7 @@ impl Row for ObjectRow {
             Bytes(self.size).to_string(),
             access(self.writable).into(),
             cached(percent(self.resident_pages, self.size)),
-            cached(self.dirty_pages.to_string()),
+            if self.dirty_pages > 0 { self.dirty_pages.to_string() } else { cached("0".into()) },
             self.users.to_string(),
             self.state.clone(),
             self.pages_in.to_string(),
@@ -120,6 +120,9 @@ fn lines(object: &ObjectRow) -> Vec<(&'static str, String)> {
         lines.push(("nodes that map it", object.users.to_string()));
         lines.push(("pages given out", object.pages_in.to_string()));
         lines.push(("pages taken back", object.pages_out.to_string()));
+        if object.dirty_pages > 0 {
+            lines.push(("not in the file", format!("{} pages, which could not be written", object.dirty_pages)));
+        }
     } else {
         let here = percent(object.resident_pages, object.size);
         lines.push(("pages here", format!("{} ({here})", object.resident_pages)));
@@ -150,7 +153,7 @@ fn remove(cx: &Context, args: &args::ObjectName) -> Result<()> {
 }
 
 fn remove_from(cx: &Context, client: &Client, name: &str) -> Result<()> {
-    client.admin(&format!("withdraw `{name}`"), node::ObjectRemove { name: name.to_owned() })?;
+    client.withdraw(name)?;
     match cx.out.json() {
         true => cx.out.value(&Removed { name, node: client.node() }),
         false => cx.out.line(format!("withdrew `{name}` from {}", client.node())),

@@ -8,6 +8,7 @@ mod touch;
 
 use std::time::Instant;
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::Context;
@@ -50,6 +51,11 @@ fn look(cx: &Context, mapped: &Mapped) -> Result<()> {
     let begun = Instant::now();
     mapped.read(0, &mut page)?;
     let took = begun.elapsed();
+    if cx.out.json() {
+        let (name, node, size) = (mapped.name(), mapped.node(), mapped.size());
+        let first_page_us = took.as_secs_f64() * 1e6;
+        return cx.out.value(&json!({ "name": name, "node": node, "size": size, "first_page_us": first_page_us }));
+    }
     cx.out.line(format!(
         "`{}` is mapped on {}: {}, its first page was here after {}",
         mapped.name(),
@@ -69,6 +75,14 @@ fn read(cx: &Context, mapped: &Mapped, range: Range) -> Result<()> {
 
 fn hexdump(cx: &Context, mapped: &Mapped, range: Range) -> Result<()> {
     check_inside(mapped, mapped.name(), range)?;
+    if cx.out.json() {
+        let mut text = String::new();
+        for_each_chunk(mapped, range, |_, bytes| {
+            text.push_str(&hex::encode(bytes));
+            Ok(())
+        })?;
+        return cx.out.value(&json!({ "offset": range.offset, "hex": text }));
+    }
     for_each_chunk(mapped, range, |offset, bytes| {
         let mut text = String::with_capacity(bytes.len() * 5);
         for (index, line) in bytes.chunks(16).enumerate() {
@@ -90,7 +104,7 @@ fn sha256(cx: &Context, mapped: &Mapped) -> Result<()> {
     progress.done();
     let sha256 = hex::encode(hash.finalize());
     match cx.out.json() {
-        true => cx.out.value(&serde_json::json!({ "name": mapped.name(), "size": mapped.size(), "sha256": sha256 })),
+        true => cx.out.value(&json!({ "name": mapped.name(), "size": mapped.size(), "sha256": sha256 })),
         false => cx.out.line(format!("{sha256}  {}", mapped.name())),
     }
 }
@@ -119,6 +133,10 @@ fn write(cx: &Context, mapped: &Mapped, patches: &[Patch]) -> Result<()> {
         mapped.write(range.offset, bytes)?;
         mapped.flush(*range)?;
         total += range.len;
+    }
+    if cx.out.json() {
+        let (name, node) = (mapped.name(), mapped.node());
+        return cx.out.value(&json!({ "name": name, "node": node, "written": total, "durable": true }));
     }
     told(cx, "written and durable", total, begun);
     Ok(())
