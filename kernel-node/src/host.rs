@@ -14,7 +14,7 @@ use proto::{BadBody, Disposition, Item, KernReturn, Message, NamedRight, Payload
 
 use crate::node::Node;
 use crate::pagers::ExportInfo;
-use crate::server::{Server, Which};
+use crate::server::Server;
 
 /// The name under which a node's host port is checked in where its configuration allows it.
 pub const HOST_NAME: &str = "host";
@@ -227,18 +227,12 @@ impl Node {
 
     fn ports(&self) -> Vec<node::PortInfo> {
         let spaces: BTreeMap<_, _> = self.kernel.tasks().map(|(task, record)| (record.space, task)).collect();
-        let servers = [
-            (self.remote.server.space, Which::Netmsg),
-            (self.names.server.space, Which::Names),
-            (self.pagers.server.space, Which::Pagers),
-            (self.host.server.space, Which::Host),
-        ];
         let receiver = |kind: ReceiverKind| match kind {
             ReceiverKind::Kernel(tag) => format!("kernel: {}", self.kernel.kobject_label(tag)),
             ReceiverKind::InTransit => "in a message".into(),
-            ReceiverKind::Space(space, _) => match (spaces.get(&space), servers.iter().find(|(s, _)| *s == space)) {
+            ReceiverKind::Space(space, _) => match (spaces.get(&space), self.server_of(space)) {
                 (Some(task), _) => format!("task {}", task.0),
-                (None, Some((_, which))) => which.label().into(),
+                (None, Some(which)) => which.label().into(),
                 (None, None) => "nobody".into(),
             },
         };

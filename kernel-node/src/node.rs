@@ -31,11 +31,11 @@ use crate::remote::Remote;
 use crate::server::{Calls, Server, Which};
 use crate::waiters::{self, Waiter};
 
-/// What does not change while the node runs.
+/// What a node is told at its start.
 pub struct Facts {
     /// The node's name.
     pub name: NodeName,
-    /// This life of it.
+    /// This life of it; another one begins when the cluster has declared it dead.
     pub incarnation: Incarnation,
     /// Whether other nodes may look up the host port.
     pub remote_admin: bool,
@@ -212,19 +212,24 @@ impl Node {
     }
 
     fn serve(&mut self, space: ipc::SpaceId) {
-        let which = [
-            (self.remote.server.space, Which::Netmsg),
-            (self.names.server.space, Which::Names),
-            (self.pagers.server.space, Which::Pagers),
-            (self.host.server.space, Which::Host),
-        ];
-        match which.into_iter().find(|(s, _)| *s == space).map(|(_, which)| which) {
+        match self.server_of(space) {
             Some(Which::Netmsg) => self.serve_remote(),
             Some(Which::Names) => self.serve_names(),
             Some(Which::Pagers) => self.serve_pagers(),
             Some(Which::Host) => self.serve_host(),
             None => {}
         }
+    }
+
+    /// The in-process server that has a space; `None` for a task's.
+    pub(crate) fn server_of(&self, space: ipc::SpaceId) -> Option<Which> {
+        let servers = [
+            (self.remote.server.space, Which::Netmsg),
+            (self.names.server.space, Which::Names),
+            (self.pagers.server.space, Which::Pagers),
+            (self.host.server.space, Which::Host),
+        ];
+        servers.into_iter().find(|(s, _)| *s == space).map(|(_, which)| which)
     }
 
     /// Sends what tasks have been ordered; whether there was anything.
