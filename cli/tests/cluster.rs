@@ -110,6 +110,11 @@ fn an_exported_file_is_read_on_another_node() {
     assert_eq!((&touched["latency"]["count"], &touched["seed"]), (&50.into(), &7.into()));
     assert!(String::from_utf8(map(&[])).unwrap().contains("is mapped on n2"));
 
+    let looked: Value = serde_json::from_slice(&map(&["--json"])).unwrap();
+    assert_eq!((&looked["node"], &looked["size"]), (&"n2".into(), &bytes.len().into()));
+    let dump: Value = serde_json::from_slice(&map(&["--hexdump", "0x1000+17", "--json"])).unwrap();
+    assert_eq!((&dump["offset"], &dump["hex"]), (&4096.into(), &hex::encode(&bytes[4096..4113]).into()));
+
     let (code, text) = cluster.fails(&["map", "data.bin", "--node", "2", "--read", "3000000+2"]);
     assert!(code == 2 && text.contains("it has 3000001 bytes"), "{text}");
     let (code, text) = cluster.fails(&["map", "nothing", "--node", "2", "--sha256"]);
@@ -125,6 +130,9 @@ fn a_write_is_durable_and_seen_elsewhere() {
     let file = path.to_str().unwrap();
     cluster.ok(&["export", file, "--writable", "--node", "1"]);
     cluster.ok(&["map", "data", "--node", "2", "--write", r"4094:ab\x00c", "--write", "99999:hex:ff"]);
+    let written = cluster.json(&["map", "data", "--node", "2", "--write", "99998:hex:fe", "--json"]);
+    assert_eq!((&written["written"], &written["durable"]), (&1.into(), &true.into()));
+    bytes[99_998] = 0xfe;
     bytes[4094..4098].copy_from_slice(b"ab\0c");
     bytes[99_999] = 0xff;
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "it is in the file when the command ends");
@@ -152,6 +160,8 @@ fn objects_are_listed_described_and_withdrawn() {
     assert!(!cluster.json(&["port", "ls", "--json"]).as_array().unwrap().is_empty());
     let metrics = String::from_utf8(cluster.ok(&["node", "metrics", "--node", "1"])).unwrap();
     assert!(metrics.contains("# TYPE "), "{metrics}");
+    let metrics = cluster.json(&["node", "metrics", "--node", "1", "--json"]);
+    assert!(metrics["text"].as_str().unwrap().contains("# TYPE "), "{metrics}");
     cluster.ok(&["object", "rm", "data"]);
     assert_eq!(cluster.fails(&["object", "rm", "data"]).0, 3);
     assert_eq!(cluster.fails(&["map", "data", "--node", "1", "--sha256"]).0, 3);
@@ -205,6 +215,12 @@ fn a_killed_exporter_ends_a_reader_with_a_memory_error() {
     }
     let rows = cluster.json(&["cluster", "status", "--json"]);
     assert_eq!(rows[0]["state"], "gone");
+    let (code, text) = cluster.fails(&["map", "data", "--node", "1"]);
+    let again = format!("mach node run --config {}/state/local/n1/node.toml", cluster.folder.path().display());
+    assert!(code == 3 && text.contains(&again), "{text}");
+    cluster.signal("-KILL", &cluster.pid_of(2));
+    let (code, text) = cluster.fails(&["map", "data"]);
+    assert!(code == 3 && text.contains("no node of cluster `local` runs") && !text.contains("n1"), "{text}");
 }
 
 #[test]
