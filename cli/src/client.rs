@@ -240,7 +240,9 @@ impl Client {
             Some(KernReturn::InvalidArgument) => {
                 failure.because("the node cannot use what it was given; its log says why")
             }
-            Some(KernReturn::ResourceShortage) => failure.because("a limit was reached").cure("mach doctor"),
+            Some(KernReturn::ResourceShortage) => failure
+                .because("a limit of the machine or of the node was reached (memory, size of files: ulimit -f)")
+                .cure("mach doctor"),
             _ => failure,
         }
     }

@@ -147,6 +147,30 @@ fn a_write_is_durable_and_seen_elsewhere() {
 }
 
 #[test]
+fn pages_without_room_in_their_file_keep_the_cluster_up() {
+    let cluster = Cluster::up(2);
+    let (path, _) = cluster.file("data", 1 << 20);
+    let pid = rustix::process::Pid::from_raw(cluster.pid_of(1).parse().unwrap());
+    let limit_of_files = |bytes| {
+        let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(1 << 30) };
+        rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
+    };
+    cluster.ok(&["export", path.to_str().unwrap(), "--writable", "--node", "1"]);
+    limit_of_files(64 << 10);
+    let (code, text) = cluster.fails(&["map", "data", "--node", "2", "--write", "500000:hello"]);
+    assert!(code == 4 && text.contains("no room on the exporter's disk"), "{text}");
+    let (code, text) = cluster.fails(&["object", "rm", "data"]);
+    assert!(code == 1 && text.contains("pages would be lost"), "{text}");
+    let (code, text) = cluster.fails(&["cluster", "down"]);
+    assert!(code == 1 && text.contains("`data` on n1: 1 page(s)") && text.contains("--force"), "{text}");
+    let rows = cluster.json(&["cluster", "status", "--json"]);
+    assert!(rows.as_array().unwrap().iter().all(|r| r["state"] == "up"), "{rows}");
+    limit_of_files(1 << 30);
+    cluster.ok(&["cluster", "down"]);
+    assert_eq!(&std::fs::read(&path).unwrap()[500_000..500_005], b"hello");
+}
+
+#[test]
 fn objects_are_listed_described_and_withdrawn() {
     let cluster = Cluster::up(2);
     let (path, _) = cluster.file("data", 50_000);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::NodeName;
 use serde::Serialize;
@@ -23,6 +23,9 @@ const TOKEN_VALID: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a node may take to answer before it is listed as silent.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long pages that could not be written may take now that there may be room: a node tries again each second.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Carries out one command.
 pub fn run(cx: &Context, command: &args::Cluster) -> Result<()> {
@@ -132,6 +135,10 @@ fn down(cx: &Context, args: &args::ClusterDown) -> Result<()> {
     let mut stopped = Vec::new();
     // The last one first: the first usually serves what the others map, and they return their pages to it.
     for node in nodes.iter().rev() {
+        if !args.force {
+            // Again: those that were stopped before it have returned their pages to it.
+            refuse_unwritten(std::slice::from_ref(node))?;
+        }
         let outcome = launch::stop(node, args.timeout.0)?;
         let said = outcome.unwrap_or("was not running");
         cx.out.note(format!("{}: {said}", node.name()));
@@ -155,29 +162,35 @@ fn down(cx: &Context, args: &args::ClusterDown) -> Result<()> {
 
 /// Fails if a node serves objects with pages that it could not write to their file: they would end with it.
 fn refuse_unwritten(nodes: &[NodeDir]) -> Result<()> {
-    let mut failure = Failure::new(Exit::Failed, "nothing was stopped: pages would be lost");
-    let mut any = false;
+    let deadline = Instant::now() + WRITTEN_WITHIN;
+    let mut all = unwritten(nodes);
+    while !all.is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(100));
+        all = unwritten(nodes);
+    }
+    if all.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::Failed, "stopping would lose pages that are not in their file");
+    Err(all
+        .into_iter()
+        .fold(failure, Failure::because)
+        .because(NO_ROOM)
+        .cure("make room there, and run mach cluster down again")
+        .cure("mach cluster down --force stops the nodes anyway, and loses these pages"))
+}
+
+/// The objects that have such pages, one line each.
+fn unwritten(nodes: &[NodeDir]) -> Vec<String> {
+    let mut lines = Vec::new();
     for dir in nodes.iter().filter(|n| Process::of_node(n).is_some()) {
-        // A node that does not answer is for the time limit of its end.
+        // A node that does not answer is stopped or killed like any other.
         let objects = ask(Place::of(dir), Client::objects).unwrap_or_default();
-        for object in objects.iter().filter(|o| o.role == "export" && o.dirty_pages > 0) {
-            any = true;
-            failure = failure.because(format!(
-                "`{}` on {}: {} pages could not be written to {}",
-                object.name,
-                dir.name(),
-                object.dirty_pages,
-                object.path
-            ));
-        }
+        lines.extend(objects.iter().filter(|o| o.role == "export" && o.dirty_pages > 0).map(|o| {
+            format!("`{}` on {}: {} page(s) could not be written to {}", o.name, dir.name(), o.dirty_pages, o.path)
+        }));
     }
-    match any {
-        false => Ok(()),
-        true => Err(failure
-            .because(NO_ROOM)
-            .cure("make room there, and run mach cluster down again")
-            .cure("mach cluster down --force stops the nodes anyway, and loses these pages")),
-    }
+    lines
 }
 
 fn status(cx: &Context) -> Result<()> {

@@ -121,7 +121,7 @@ fn lines(object: &ObjectRow) -> Vec<(&'static str, String)> {
         lines.push(("pages given out", object.pages_in.to_string()));
         lines.push(("pages taken back", object.pages_out.to_string()));
         if object.dirty_pages > 0 {
-            lines.push(("not in the file", format!("{} pages, which could not be written", object.dirty_pages)));
+            lines.push(("not in the file", format!("{} page(s), which could not be written", object.dirty_pages)));
         }
     } else {
         let here = percent(object.resident_pages, object.size);
