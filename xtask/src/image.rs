@@ -27,10 +27,21 @@ pub fn build(root: &Path, binary: &Path, tag: &str) -> Result<()> {
     std::fs::create_dir_all(context.join("state"))?;
     std::fs::copy(binary, context.join("mach")).with_context(|| format!("copying {}", binary.display()))?;
     std::fs::copy(root.join("deploy/Dockerfile"), context.join("Dockerfile"))?;
+    let before = id(tag);
     let output = as_root("docker").args(["build", "-q", "-t", tag]).arg(&context).output().context("running docker")?;
     ensure!(output.status.success(), "docker build: {}", String::from_utf8_lossy(&output.stderr));
+    // The image that had the name would stay without one. Containers that run keep it: then it is not removed.
+    if let Some(before) = before.filter(|b| id(tag).as_ref() != Some(b)) {
+        let _ = as_root("docker").args(["rmi", &before]).output();
+    }
     println!("image {tag}: {} bytes of binary", std::fs::metadata(binary)?.len());
     Ok(())
+}
+
+/// The image that has a name now.
+fn id(tag: &str) -> Option<String> {
+    let output = as_root("docker").args(["images", "-q", "--no-trunc", tag]).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.lines().next().map(str::to_owned)
 }
 
 /// The triple of this machine's toolchain.
