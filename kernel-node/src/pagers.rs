@@ -131,6 +131,18 @@ impl Node {
         Ok(())
     }
 
+    /// Ends every export in order, as the node's own end does: dirty pages come back from all kernels and are written, as
+    /// far as there is room for them. [`Pagers::is_busy`] tells when that is done.
+    pub(crate) fn exports_close(&mut self) {
+        let now = self.pager_now();
+        for export in self.pagers.pagers.stats().iter().filter(|export| !export.closing) {
+            // It is in the list, so there is something to end.
+            let _ = self.pagers.pagers.remove(now, export.port, &mut self.pagers.out);
+        }
+        self.pagers_out();
+        self.settle();
+    }
+
     /// A send right to an export's port.
     pub(crate) fn export_right(&mut self, port: PortName) -> Right {
         self.kernel.copy_send(self.pagers.server.space, port).unwrap_or(Right::Dead)

@@ -160,7 +160,8 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(2);
 const FLUSH_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Shell {
-    /// Ends the tasks, so that their dirty pages come back; lets these reach the disk; says good-bye.
+    /// Ends the tasks and the exports, so that dirty pages come back from here and from other nodes; lets these reach the
+    /// disk; says good-bye.
     async fn shut_down(&self, net: &Net) {
         tracing::info!("shutting down");
         let tasks: Vec<TaskId> = self.node.borrow().processes.iter().map(|(task, _)| task).collect();
@@ -172,6 +173,11 @@ impl Shell {
             }
             node.task_gone(task);
         }
+        let unwritten = {
+            let mut node = self.node.borrow_mut();
+            node.exports_close();
+            node.pagers.unwritten_pages()
+        };
         let quiet = async {
             while self.node.borrow().pagers.is_busy() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -180,7 +186,6 @@ impl Shell {
         if tokio::time::timeout(FLUSH_DEADLINE, quiet).await.is_err() {
             tracing::error!("pages were still on their way to a file when the node ended");
         }
-        let unwritten = self.node.borrow().pagers.unwritten_pages();
         if unwritten > 0 {
             tracing::error!(unwritten, "pages that no file had room for are lost");
         }

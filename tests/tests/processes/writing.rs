@@ -1,9 +1,9 @@
 //! What is written on one node is seen on the others, and is in the file when it was flushed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mach::Mapping;
-use mach_tests::processes::{FAULT_DEADLINE, Nodes, SLACK, within};
+use mach_tests::processes::{FAULT_DEADLINE, Nodes, SLACK, signal, within};
 
 use crate::{PAGE, all_readable, contents, page};
 
@@ -30,6 +30,27 @@ fn a_write_is_seen_on_another_node_and_in_the_file_after_flush() {
         "what was flushed is in the file, and its size as before"
     );
     all_readable(&reader, &bytes, 0..41);
+}
+
+#[test]
+fn a_node_that_ends_in_order_takes_back_what_was_not_flushed() {
+    let nodes = Nodes::start(2);
+    let mut bytes = contents(50 * PAGE);
+    let path = nodes.file("data", &bytes);
+    nodes.export(1, &path, "data", true);
+    let (near, far) = (nodes.map(1, "data", true), nodes.map(2, "data", true));
+    for (mapping, at) in [(&near, 3 * PAGE), (&far, 20 * PAGE)] {
+        mapping.write_at(at as u64, b"not flushed").expect("it is writable");
+        bytes[at..at + 11].copy_from_slice(b"not flushed");
+    }
+    // A node that ends kills the tasks whose memory it serves: this test must not be one of them.
+    drop(near);
+    signal("-TERM", nodes.pid(1));
+    let deadline = Instant::now() + FAULT_DEADLINE + SLACK;
+    while std::fs::read(&path).expect("the file") != bytes {
+        assert!(Instant::now() < deadline, "the writes of both nodes are in the file");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
