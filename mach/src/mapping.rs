@@ -43,6 +43,17 @@ pub struct Mapping {
 }
 
 impl Task {
+    /// Copies bytes out of managed memory by its address: of what others mapped into this task through its task port.
+    ///
+    /// Errors: the first byte, counted from `address`, that is not mapped or could not be brought; those before it are in
+    /// `buffer`.
+    pub fn read_memory(&self, address: u64, buffer: &mut [u8]) -> Result<(), MemoryError> {
+        let none = MemoryError::OutOfRange { offset: 0, len: buffer.len() as u64, mapped: 0 };
+        let memory = self.0.memory.as_ref().ok_or(none)?;
+        let read = memory.arena.read(address, buffer);
+        read.map_err(|fault| MemoryError::Fault { offset: fault.address.saturating_sub(address) })
+    }
+
     /// Maps a memory object at an address of the node's choice. No page is fetched before it is touched.
     ///
     /// Errors: see [`MapError`]; nothing is mapped.

@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use mach::proto::iface::{mach_port, notify};
-use mach::proto::{Disposition, Item, KernReturn, Message, MsgReturn, NamedRight, SimpleRoutine, TraceId};
+use mach::proto::iface::{mach_port, notify, task};
+use mach::proto::{
+    Disposition, Inherit, Item, KernReturn, Message, MsgReturn, NamedRight, Prot, SimpleRoutine, TraceId,
+};
 use mach::{MsgError, ReceiveRight, Send, SendOnceRight, SendRight, Task};
 use mach_tests::processes::{Nodes, SLACK};
 use mach_tests::wait_until;
+
+use crate::{PAGE, contents};
 
 /// How long a message between two nodes of this machine may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -183,4 +187,37 @@ fn a_call_to_a_node_that_dies_is_answered() {
     nodes.kill(1);
     let error = mach_tests::processes::within(SOON, "the end of the call", || call.join().expect("a caller"));
     assert!(error.expect_err("nobody served it").is_dead(), "the caller is told that the server died");
+}
+
+/// A right to a task's port works from any node: here it maps memory, which the target's agent carries out.
+#[test]
+fn memory_is_mapped_into_a_task_of_another_node_by_its_task_port() {
+    let nodes = Nodes::start(2);
+    let bytes = contents(32 * PAGE);
+    nodes.export(1, &nodes.file("data", &bytes), "data", false);
+    let (caller, target) = (nodes.task(1), nodes.task(2));
+    target.check_in("target", NamedRight::NULL, NamedRight::copy_send(target.task_self())).expect("the name is free");
+    let port = caller.look_up("target", "n2").expect("the task's port");
+    let object = caller.look_up("data", "n1").expect("the object's port");
+    let (size, access) = ((32 * PAGE) as u64, Prot::READ.bits());
+    let request = task::VmMap {
+        address: 0,
+        size,
+        mask: 0,
+        anywhere: true,
+        memory_object: object.copied(),
+        offset: 0,
+        copy: false,
+        cur_protection: access,
+        max_protection: access,
+        inheritance: Inherit::None as u32,
+    };
+    let address = caller.rpc(&port, request).expect("the target maps it").address;
+    let mut seen = vec![0; size as usize];
+    target.read_memory(address, &mut seen).expect("the target can read it");
+    assert!(seen == bytes, "the target has the file's bytes");
+    caller.rpc(&port, task::VmDeallocate { address, size }).expect("the target unmaps it");
+    assert!(target.read_memory(address, &mut seen).is_err(), "nothing is there any more");
+    let region = caller.rpc(&port, task::VmRegion { address });
+    assert_eq!(region.expect_err("nothing is mapped").kern(), Some(KernReturn::NoSpace));
 }
