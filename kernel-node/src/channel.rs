@@ -118,11 +118,6 @@ impl Connection {
             Sent::WouldBlock | Sent::Closed => Err(ChannelError::NotReading),
         }
     }
-
-    /// An answer without a message.
-    pub fn answer_result(&mut self, ticket: u64, result: MsgReturn) -> Result<(), ChannelError> {
-        self.answer(Answer { ticket, result: result.raw(), ..Answer::default() }, None)
-    }
 }
 
 /// The descriptors beside one record; each is sent once.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use kernel_core::vm::FaultClass;
-use metrics::{counter, gauge, histogram};
+use metrics::{gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds of the fault histogram's buckets, in seconds: 2 us to 10 s.
@@ -51,19 +51,9 @@ impl Metrics {
         histogram!("mach_fault_seconds", "class" => class.label()).record(took.as_secs_f64());
     }
 
-    /// Adds to a counter of the node.
-    pub fn count(&self, name: &'static str, by: u64) {
-        counter!(name).increment(by);
-    }
-
     /// Publishes the value of a gauge; `label` is the object, link or task it is about, or empty.
     pub fn publish(&self, name: &'static str, label: &str, value: f64) {
         self.published.insert((name, label.to_owned()), value);
-    }
-
-    /// Forgets the gauges of something that is gone.
-    pub fn forget(&self, label: &str) {
-        self.published.retain(|(_, l), _| l != label);
     }
 
     /// Everything in the Prometheus text format.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use kernel_core::ipc;
 use kernel_core::kern::{Cx, Effect, Kernel};
-use kernel_core::vm::{Fault, FaultClass, FaultOutcome};
+use kernel_core::vm::{Fault, FaultClass, FaultOutcome, OrderId};
 use kernel_core::{TaskId, Time, vm};
 use proto::{Incarnation, KernReturn, NodeName, TraceId};
 use tokio::sync::Notify;
@@ -67,6 +67,8 @@ pub struct Node {
     pub(crate) connections: BTreeMap<ChannelId, Connection>,
     pub(crate) last_channel: u64,
     pub(crate) processes: Processes,
+    /// Orders that an agent was sent and has not answered, and whose they are.
+    pub(crate) ordered: BTreeMap<OrderId, TaskId>,
     /// The connection whose call is being carried out: orders for its task ride in the answer.
     pub(crate) caller: Option<(TaskId, ChannelId)>,
     pub(crate) remote: Remote,
@@ -109,6 +111,7 @@ impl Node {
             connections: BTreeMap::new(),
             last_channel: 0,
             processes: Processes::default(),
+            ordered: BTreeMap::new(),
             caller: None,
             remote,
             names,
@@ -236,8 +239,8 @@ impl Node {
     fn send_orders(&mut self) -> bool {
         let (orders, failed) = self.pmap.take_orders();
         let any = !orders.is_empty() || !failed.is_empty();
-        for id in failed {
-            self.with_kernel(|kernel, cx| kernel.order_done(id, Err(KernReturn::ResourceShortage), cx));
+        for (id, code) in failed {
+            self.with_kernel(|kernel, cx| kernel.order_done(id, Err(code), cx));
         }
         for order in orders {
             let (id, task) = (order.id, order.task);

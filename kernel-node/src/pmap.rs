@@ -114,7 +114,7 @@ pub struct LinuxPmap {
     tasks: BTreeMap<TaskId, Space>,
     orders: VecDeque<Order>,
     /// Orders that could not even be made; answered as failed.
-    failed: Vec<OrderId>,
+    failed: Vec<(OrderId, KernReturn)>,
     last_order: u64,
 }
 
@@ -129,14 +129,17 @@ impl LinuxPmap {
         self.tasks.contains_key(&task)
     }
 
-    /// The task is gone; its orders are dropped.
+    /// The task is gone; its orders fail.
     pub fn task_gone(&mut self, task: TaskId) {
         self.tasks.remove(&task);
-        self.orders.retain(|order| order.task != task);
+        let (dropped, kept) = std::mem::take(&mut self.orders).into_iter().partition(|order| order.task == task);
+        self.orders = kept;
+        let dropped: VecDeque<Order> = dropped;
+        self.failed.extend(dropped.into_iter().map(|order| (order.id, KernReturn::Terminated)));
     }
 
-    /// The orders since the last call, and the ids of those that failed before they were sent.
-    pub fn take_orders(&mut self) -> (VecDeque<Order>, Vec<OrderId>) {
+    /// The orders since the last call, and those that failed before they were sent, with the reason.
+    pub fn take_orders(&mut self) -> (VecDeque<Order>, Vec<(OrderId, KernReturn)>) {
         (std::mem::take(&mut self.orders), std::mem::take(&mut self.failed))
     }
 
@@ -145,7 +148,7 @@ impl LinuxPmap {
         let id = OrderId(self.last_order);
         match self.tasks.contains_key(&task) {
             true => self.orders.push_back(Order { task, id, what }),
-            false => self.failed.push(id),
+            false => self.failed.push((id, KernReturn::Terminated)),
         }
         id
     }
@@ -243,7 +246,7 @@ impl Pmap for LinuxPmap {
             Err(error) => {
                 short("give a task an object", &error);
                 self.last_order += 1;
-                self.failed.push(OrderId(self.last_order));
+                self.failed.push((OrderId(self.last_order), KernReturn::ResourceShortage));
                 OrderId(self.last_order)
             }
         }

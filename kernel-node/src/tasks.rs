@@ -81,10 +81,14 @@ impl Node {
                 let space = self.kernel.task_space(task).ok_or(ChannelError::OutOfPlace("a task that has ended"))?;
                 self.reply_port(id, space, ticket)?;
             }
-            (Role::Agent(_) | Role::Thread(_), call::Op::OrderDone(done)) => {
+            (Role::Agent(task) | Role::Thread(task), call::Op::OrderDone(done)) => {
                 let order = kernel_core::vm::OrderId(done.order);
-                let result = channel::order_result(done.errno);
-                self.with_kernel(|kernel, cx| kernel.order_done(order, result, cx));
+                // Nobody answers for another task.
+                if self.ordered.get(&order) == Some(&task) {
+                    self.ordered.remove(&order);
+                    let result = channel::order_result(done.errno);
+                    self.with_kernel(|kernel, cx| kernel.order_done(order, result, cx));
+                }
             }
             (Role::New, _) => return Err(ChannelError::OutOfPlace("a call before the hello")),
             (_, call::Op::Hello(_)) => return Err(ChannelError::OutOfPlace("a second hello")),
@@ -134,6 +138,12 @@ impl Node {
         let Some(process) = self.processes.remove(task) else { return };
         tracing::debug!(task = task.0, pid = process.attached.as_ref().map(|a| a.pid), "task ended");
         self.pmap.task_gone(task);
+        // Whoever waits for what the task was ordered to do learns that it will not be done.
+        let unanswered: Vec<_> = self.ordered.iter().filter(|(_, of)| **of == task).map(|(order, _)| *order).collect();
+        for order in unanswered {
+            self.ordered.remove(&order);
+            self.with_kernel(|kernel, cx| kernel.order_done(order, Err(KernReturn::Terminated), cx));
+        }
         self.with_kernel(|kernel, cx| kernel.task_gone(task, cx));
         let of_task = |c: &Connection| matches!(c.role, Role::Thread(t) | Role::Agent(t) if t == task);
         let channels: Vec<ChannelId> = self.connections.iter().filter(|(_, c)| of_task(c)).map(|(id, _)| *id).collect();
@@ -355,11 +365,14 @@ impl Node {
     pub(crate) fn order_agent(&mut self, order: Order) -> Result<(), KernReturn> {
         let agent = self.processes.get(order.task).and_then(|p| p.attached.as_ref()?.agent);
         let connection = agent.and_then(|id| self.connections.get_mut(&id)).ok_or(KernReturn::Terminated)?;
+        let (id, task) = (order.id, order.task);
         connection.ride(order);
         connection.answer(Answer::default(), None).map_err(|why| {
             tracing::warn!(%why, "an agent could not be reached");
             KernReturn::Terminated
-        })
+        })?;
+        self.ordered.insert(id, task);
+        Ok(())
     }
 }
 
