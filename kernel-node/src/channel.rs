@@ -67,6 +67,10 @@ pub struct Connection {
     pub role: Role,
     /// The call under way.
     pub in_msg: Option<InMsg>,
+    /// Of the last `mach_msg` that came.
+    pub last_ticket: u64,
+    /// Of a `mach_msg` that is to be interrupted as soon as it would wait.
+    pub interrupted: Option<u64>,
     /// Orders that the thread carries out before its call returns.
     orders: Vec<Order>,
 }
@@ -91,7 +95,7 @@ pub enum ChannelError {
 impl Connection {
     /// A connection without a hello.
     pub fn new(socket: Rc<Async<Channel>>) -> Connection {
-        Connection { socket, role: Role::New, in_msg: None, orders: Vec::new() }
+        Connection { socket, role: Role::New, in_msg: None, last_ticket: 0, interrupted: None, orders: Vec::new() }
     }
 
     /// Has `order` ride in the next answer.
@@ -112,8 +116,19 @@ impl Connection {
                 fds.payload = Some(Memfd::frozen("mach-out-of-line", &beside)?.reader()?);
             }
         }
-        let record = answer.encode_to_vec();
-        match self.socket.get().try_send(&record, &fds.borrowed())? {
+        self.send(&answer, &fds.borrowed())
+    }
+
+    /// Sends an answer with one descriptor of its own.
+    ///
+    /// Conditions: no order is to ride in it. Errors: as [`Connection::answer`].
+    pub fn answer_with(&mut self, answer: &Answer, fd: BorrowedFd<'_>) -> Result<(), ChannelError> {
+        assert!(self.orders.is_empty(), "orders and a descriptor of another kind in one answer");
+        self.send(answer, &[fd])
+    }
+
+    fn send(&self, answer: &Answer, fds: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
+        match self.socket.get().try_send(&answer.encode_to_vec(), fds)? {
             Sent::Done => Ok(()),
             Sent::WouldBlock | Sent::Closed => Err(ChannelError::NotReading),
         }

@@ -14,6 +14,7 @@ pub mod names;
 pub mod node;
 pub mod pagers;
 pub mod pmap;
+mod pollers;
 pub mod process;
 pub mod remote;
 pub mod server;

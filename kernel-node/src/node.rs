@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::pagers::Pagers;
 use crate::pmap::LinuxPmap;
+use crate::pollers::Levels;
 use crate::process::Processes;
 use crate::remote::Remote;
 use crate::server::{Calls, Server, Which};
@@ -66,6 +67,8 @@ pub struct Node {
     pub(crate) due: BTreeSet<(Time, Due)>,
     pub(crate) connections: BTreeMap<ChannelId, Connection>,
     pub(crate) last_channel: u64,
+    /// What tasks poll.
+    pub(crate) levels: Levels,
     pub(crate) processes: Processes,
     /// Orders that an agent was sent and has not answered, and whose they are.
     pub(crate) ordered: BTreeMap<OrderId, TaskId>,
@@ -110,6 +113,7 @@ impl Node {
             due: BTreeSet::new(),
             connections: BTreeMap::new(),
             last_channel: 0,
+            levels: Levels::new(),
             processes: Processes::default(),
             ordered: BTreeMap::new(),
             caller: None,
@@ -207,6 +211,8 @@ impl Node {
                 Waiter::Channel(channel) => self.sent(channel, result),
                 Waiter::Netmsg(ticket) => self.remote_taken(ticket),
             },
+            Effect::Ipc(ipc::Effect::Level { poller, ready }) => self.level(poller, ready),
+            Effect::Ipc(ipc::Effect::PollerEnded(poller)) => drop(self.levels.remove(&poller)),
             // Watches end in the kernel.
             Effect::Ipc(ipc::Effect::PortDied { .. }) => {}
             Effect::Kill(task) => self.kill(task),

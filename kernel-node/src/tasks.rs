@@ -14,7 +14,7 @@ use kernel_core::ipc::{Right, SpaceId};
 use proto::codec::TRAP_VERSION;
 use proto::limits::TASK_CHANNELS_MAX;
 use proto::wire::trap::{Answer, Hello, Welcome, call, hello};
-use proto::{KernReturn, Message, MsgReturn, NamedRight};
+use proto::{KernReturn, Message, MsgReturn, NamedRight, PortName};
 use sys::aio::Async;
 use sys::{Channel, PidFd, Uffd};
 use tokio::task::AbortHandle;
@@ -62,9 +62,11 @@ impl Node {
             (Role::New, call::Op::Hello(hello)) => started = self.hello(id, ticket, hello, fds)?,
             (Role::Thread(task), call::Op::Msg(mut msg)) => {
                 let space = self.kernel.task_space(task).ok_or(ChannelError::OutOfPlace("a task that has ended"))?;
-                if self.connections.get(&id).is_some_and(|c| c.in_msg.is_some()) {
+                let connection = self.connection(id)?;
+                if connection.in_msg.is_some() {
                     return Err(ChannelError::OutOfPlace("a call while another is under way"));
                 }
+                connection.last_ticket = ticket;
                 let decoded = match msg.send {
                     true => channel::decode_message(msg.message.take().unwrap_or_default(), fds).map(Some),
                     false => Ok(None),
@@ -80,6 +82,15 @@ impl Node {
             (Role::Thread(task), call::Op::ReplyPort(_)) => {
                 let space = self.kernel.task_space(task).ok_or(ChannelError::OutOfPlace("a task that has ended"))?;
                 self.reply_port(id, space, ticket)?;
+            }
+            (Role::Thread(task), call::Op::Poll(poll)) => {
+                let space = self.kernel.task_space(task).ok_or(ChannelError::OutOfPlace("a task that has ended"))?;
+                self.poll(id, space, ticket, PortName(poll.name))?;
+            }
+            (Role::Thread(task), call::Op::Interrupt(interrupt)) => {
+                let done = self.interrupt(task, ChannelId(interrupt.thread), interrupt.ticket);
+                let result = done.err().map_or(0, KernReturn::raw);
+                self.answer(id, Answer { ticket, result, ..Answer::default() }, None)?;
             }
             (Role::Agent(task) | Role::Thread(task), call::Op::OrderDone(done)) => {
                 let order = kernel_core::vm::OrderId(done.order);
@@ -235,7 +246,7 @@ impl Node {
         };
         attached.channels += usize::from(matches!(role, Role::Thread(_)));
         self.connection(id)?.role = role;
-        let welcome = Welcome { version: TRAP_VERSION, task: task.0, ..Welcome::default() };
+        let welcome = Welcome { version: TRAP_VERSION, task: task.0, thread: id.0, ..Welcome::default() };
         self.answer(id, Answer { ticket, welcome: Some(welcome), ..Answer::default() }, None)
     }
 
@@ -270,7 +281,7 @@ impl Node {
                 task
             }
         };
-        let welcome = self.welcome(task, &hello, uffd.is_some()).map_err(|code| {
+        let welcome = self.welcome(task, id, &hello, uffd.is_some()).map_err(|code| {
             tracing::warn!(%code, pid, "a process could not become a task");
             self.task_gone(task);
             ChannelError::OutOfPlace("a task that could not be made")
@@ -294,7 +305,7 @@ impl Node {
         Ok(Started { task, uffd, pidfd })
     }
 
-    fn welcome(&mut self, task: TaskId, hello: &Hello, memory: bool) -> Result<Welcome, KernReturn> {
+    fn welcome(&mut self, task: TaskId, thread: ChannelId, hello: &Hello, memory: bool) -> Result<Welcome, KernReturn> {
         let end = hello.arena_start.checked_add(hello.arena_size).ok_or(KernReturn::InvalidArgument)?;
         let names = self.kernel.task_attach(task, memory.then_some(hello.arena_start..end))?;
         let space = self.kernel.task_space(task).ok_or(KernReturn::InvalidTask)?;
@@ -311,6 +322,7 @@ impl Node {
             name_server: name_server.0,
             task: task.0,
             node: self.facts.name.to_string(),
+            thread: thread.0,
         })
     }
 

@@ -3,14 +3,14 @@
 //! The two halves are separate, as in Mach: the receive name is looked up after the send succeeded, and a receive that
 //! fails does not undo the send. A thread that waits is known to the kernel by its connection ([`waiters::of_channel`]).
 
-use kernel_core::Time;
 use kernel_core::ipc::{
     Cancelled, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome, SpaceId, Wait,
 };
+use kernel_core::{TaskId, Time};
 use proto::wire::trap::{Answer, Msg};
-use proto::{Message, MsgReturn, NamedRight, PortName, RightType};
+use proto::{KernReturn, Message, MsgReturn, NamedRight, PortName, RightType};
 
-use crate::channel::{ChannelError, ChannelId, InMsg, Receive};
+use crate::channel::{ChannelError, ChannelId, InMsg, Receive, Role};
 use crate::node::{Due, Node};
 use crate::waiters;
 
@@ -19,6 +19,13 @@ struct Ended {
     result: MsgReturn,
     message: Option<Message<NamedRight>>,
     needed: usize,
+}
+
+/// Why a wait ends before its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Short {
+    TimedOut,
+    Interrupted,
 }
 
 impl Ended {
@@ -78,6 +85,10 @@ impl Node {
         let (ipc, fx) = self.kernel.ipc_mut();
         match ipc.receive(space, receive.name, options, fx) {
             Ok(ReceiveOutcome::Message(message)) => {
+                // Who has taken the last message shall not find its descriptor readable.
+                if !self.levels.is_empty() {
+                    self.settle();
+                }
                 self.end_msg(channel, ticket, Ended { result: MsgReturn::Success, message: Some(message), needed: 0 })
             }
             Ok(ReceiveOutcome::Blocked) => {
@@ -102,6 +113,9 @@ impl Node {
         }
         if let Some(connection) = self.connections.get_mut(&channel) {
             connection.in_msg = Some(InMsg { ticket, deadline, then, receiving });
+            if connection.interrupted == Some(ticket) {
+                self.cut_short(channel, Short::Interrupted);
+            }
         }
     }
 
@@ -146,19 +160,40 @@ impl Node {
     /// A thread's deadline came.
     pub(crate) fn msg_timed_out(&mut self, channel: ChannelId, at: Time) {
         let Some(in_msg) = self.connections.get(&channel).and_then(|c| c.in_msg) else { return };
-        if in_msg.deadline != Some(at) {
-            return;
+        if in_msg.deadline == Some(at) {
+            self.cut_short(channel, Short::TimedOut);
         }
+    }
+
+    /// Ends the `mach_msg` with `ticket` of another thread of `task`: now if it waits, as soon as it would wait if it has
+    /// not come yet; one that has ended is left alone. [ipc.cancel.2]
+    ///
+    /// Errors: `InvalidArgument` the task has no such thread.
+    pub(crate) fn interrupt(&mut self, task: TaskId, thread: ChannelId, ticket: u64) -> Result<(), KernReturn> {
+        let connection = self.connections.get_mut(&thread).filter(|c| c.role == Role::Thread(task));
+        let connection = connection.ok_or(KernReturn::InvalidArgument)?;
+        match connection.in_msg {
+            Some(in_msg) if in_msg.ticket == ticket => self.cut_short(thread, Short::Interrupted),
+            _ if ticket > connection.last_ticket => connection.interrupted = Some(ticket),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a thread's wait before its time.
+    fn cut_short(&mut self, channel: ChannelId, why: Short) {
         let (ipc, fx) = self.kernel.ipc_mut();
-        let ended = match ipc.cancel(waiters::of_channel(channel), fx) {
-            Some(Cancelled::Receive) => Ended::with(MsgReturn::RcvTimedOut),
-            Some(Cancelled::Send(message)) => {
-                Ended { result: MsgReturn::SendTimedOut, message: Some(message), needed: 0 }
-            }
+        let (cancelled, receive, send) = match (ipc.cancel(waiters::of_channel(channel), fx), why) {
             // It has ended meanwhile; the effect that says so is on its way.
-            None => return,
+            (None, _) => return,
+            (Some(cancelled), Short::TimedOut) => (cancelled, MsgReturn::RcvTimedOut, MsgReturn::SendTimedOut),
+            (Some(cancelled), Short::Interrupted) => (cancelled, MsgReturn::RcvInterrupted, MsgReturn::SendInterrupted),
         };
-        self.unwait(channel);
+        let Some(in_msg) = self.unwait(channel) else { return };
+        let ended = match cancelled {
+            Cancelled::Receive => Ended::with(receive),
+            Cancelled::Send(message) => Ended { result: send, message: Some(message), needed: 0 },
+        };
         let done = self.end_msg(channel, in_msg.ticket, ended);
         self.end_on_error(channel, done);
     }

@@ -43,6 +43,12 @@ pub enum MsgError {
         /// Bytes of its body.
         needed: u64,
     },
+    /// No message waits, and the node gives no descriptor to wait for one with.
+    #[error("mach_port_poll: {code}")]
+    NoWatch {
+        /// Why: `ResourceShortage` as a rule.
+        code: KernReturn,
+    },
     /// The node could not be asked.
     #[error(transparent)]
     Trap(#[from] TrapError),

@@ -16,11 +16,17 @@
 //! # }
 //! ```
 //!
+//! Waiting with other things: [`PortSet::watch`] gives a descriptor for an event loop of one's own, a [`Canceller`] ends the
+//! waits of other threads, and with the feature `tokio` a message is awaited: `PortSet::recv`, `Task::call`.
+//!
 //! fork() leaves managed mappings out of the child (touching one there is SIGSEGV), and a child without exec must attach
 //! anew before it calls the node. Plain loads and stores through [`Mapping::as_ptr`] get SIGBUS or SIGSEGV where
 //! [`Mapping::read_at`] and [`Mapping::write_at`] answer an error.
 
 mod agent;
+#[cfg(feature = "tokio")]
+mod aio;
+mod cancel;
 mod error;
 mod mapping;
 mod memory;
@@ -30,11 +36,13 @@ mod ranges;
 mod right;
 mod task;
 mod trap;
+mod watch;
 
+pub use cancel::Canceller;
 pub use error::{AttachError, MapError, MemoryError, MsgError, RpcError, TrapError};
 pub use mapping::{MapOptions, Mapping};
 pub use msg::{Receive, Send};
 pub use proto;
 pub use right::{Destination, PortSet, ReceiveRight, SendOnceRight, SendRight};
-pub use sys::UffdMode;
+pub use sys::{UffdMode, Watch};
 pub use task::{AttachOptions, Task};

@@ -10,6 +10,7 @@ use proto::{
 };
 use sys::Memfd;
 
+use crate::cancel;
 use crate::error::{MsgError, RpcError, TrapError};
 use crate::right::Destination;
 use crate::task::Task;
@@ -47,6 +48,8 @@ impl Receive {
 impl Task {
     /// Sends, receives, or does both in one call to the node; answers the message received.
     ///
+    /// A [`crate::Canceller`] ends the wait.
+    ///
     /// Errors: [`MsgError::Code`] with a send code, nothing was received; with a receive code, the message was sent.
     /// Source: Mach 3 manual page mach_msg(2).
     pub fn mach_msg(
@@ -54,6 +57,10 @@ impl Task {
         send: Option<Send>,
         receive: Option<Receive>,
     ) -> Result<Option<Message<NamedRight>>, MsgError> {
+        let under_way = match cancel::begin(self, || self.next_call()) {
+            Ok(under_way) => under_way,
+            Err(cancel::Cancelled) => return Err(interrupted(send)),
+        };
         let mut call = Msg::default();
         let mut beside = None;
         if let Some(Send { message, timeout }) = send {
@@ -76,7 +83,8 @@ impl Task {
             call.receive_large = receive.large;
         }
         let fds: Vec<_> = beside.iter().map(|memfd| memfd.as_fd()).collect();
-        let reply = self.call(call::Op::Msg(call), &fds)?;
+        let reply = self.trap(call::Op::Msg(call), &fds)?;
+        drop(under_way);
         self.outcome(reply)
     }
 
@@ -146,14 +154,19 @@ impl Task {
             return;
         }
         match right.disposition {
-            proto::Disposition::MoveReceive => drop(self.call(give_up_receive(self, right.name), &[])),
+            proto::Disposition::MoveReceive => self.give_up_receive(right.name),
             _ => self.post(iface::mach_port::Deallocate { name: right.name.0 }),
         }
     }
 
+    /// Gives a receive right up.
+    pub(crate) fn give_up_receive(&self, name: PortName) {
+        let _ = self.trap(give_up_receive(self, name), &[]);
+    }
+
     /// Asks the own task port for something whose outcome changes nothing here.
     pub(crate) fn post<Q: SimpleRoutine<NamedRight>>(&self, request: Q) {
-        let _ = self.call(own(self, request), &[]);
+        let _ = self.trap(own(self, request), &[]);
     }
 
     fn outcome(&self, reply: Reply) -> Result<Option<Message<NamedRight>>, MsgError> {
@@ -189,7 +202,7 @@ impl Task {
         }
     }
 
-    fn results<Q: Routine<NamedRight>>(&self, mut reply: Message<NamedRight>) -> Result<Q::Reply, RpcError> {
+    pub(crate) fn results<Q: Routine<NamedRight>>(&self, mut reply: Message<NamedRight>) -> Result<Q::Reply, RpcError> {
         let routine = Q::NAME;
         let mig = |code| Err(RpcError::Mig { routine, code });
         if reply.id != Q::REPLY_ID {
@@ -236,18 +249,18 @@ impl Task {
                 self.drop_reply_port();
             }
             MsgError::TooLarge { .. } => self.drop_reply_port(),
-            MsgError::Trap(_) => {}
+            MsgError::NoWatch { .. } | MsgError::Trap(_) => {}
         }
     }
 
     fn drop_reply_port(&self) {
         if let Some(port) = self.take_reply_port() {
-            let _ = self.call(give_up_receive(self, port), &[]);
+            self.give_up_receive(port);
         }
     }
 
     /// Of a request that came back, only what was to be *moved* is given up; the rest was never taken.
-    fn release_request(&self, message: Message<NamedRight>) {
+    pub(crate) fn release_request(&self, message: Message<NamedRight>) {
         use proto::Disposition::{MoveReceive, MoveSend, MoveSendOnce};
         for item in message.body {
             let rights = match item {
@@ -273,12 +286,22 @@ fn own<Q: SimpleRoutine<NamedRight>>(task: &Task, request: Q) -> call::Op {
     call::Op::Msg(Msg { send: true, message: Some(wire), send_timeout_ms: Some(0), ..Msg::default() })
 }
 
-fn request_message<Q: SimpleRoutine<NamedRight>>(
+pub(crate) fn request_message<Q: SimpleRoutine<NamedRight>>(
     remote: NamedRight,
     local: NamedRight,
     request: Q,
 ) -> Message<NamedRight> {
     Message { remote, local, id: Q::ID, seqno: 0, trace: TraceId(0), body: request.into_body() }
+}
+
+/// How a call that was cancelled before it began ends: nothing was sent, no message was taken.
+fn interrupted(send: Option<Send>) -> MsgError {
+    match send {
+        Some(Send { message, .. }) => {
+            MsgError::Code { code: MsgReturn::SendInterrupted, message: Some(Box::new(message)) }
+        }
+        None => MsgError::Code { code: MsgReturn::RcvInterrupted, message: None },
+    }
 }
 
 /// Rounded up, so that a short wait is not taken for none.

@@ -115,23 +115,40 @@ impl Drop for SendOnceRight {
 pub struct ReceiveRight {
     task: Task,
     name: PortName,
+    #[cfg(feature = "tokio")]
+    ready: crate::aio::Ready,
 }
 
 impl ReceiveRight {
     /// A new port.
     pub fn allocate(task: &Task) -> Result<ReceiveRight, RpcError> {
         let name = allocate(task, RightType::Receive)?;
-        Ok(ReceiveRight { task: task.clone(), name })
+        Ok(ReceiveRight::adopt(task, name))
     }
 
     /// Takes over a right that came as a name, as `MoveReceive`.
     pub fn adopt(task: &Task, name: PortName) -> ReceiveRight {
-        ReceiveRight { task: task.clone(), name }
+        ReceiveRight {
+            task: task.clone(),
+            name,
+            #[cfg(feature = "tokio")]
+            ready: Default::default(),
+        }
     }
 
     /// Its name, which send rights of the same port in this task have, too.
     pub fn name(&self) -> PortName {
         self.name
+    }
+
+    /// The task whose it is.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn ready(&self) -> &crate::aio::Ready {
+        &self.ready
     }
 
     /// For a message that gives its receiver a send right.
@@ -173,18 +190,35 @@ impl Drop for ReceiveRight {
 pub struct PortSet {
     task: Task,
     name: PortName,
+    #[cfg(feature = "tokio")]
+    ready: crate::aio::Ready,
 }
 
 impl PortSet {
     /// An empty set.
     pub fn allocate(task: &Task) -> Result<PortSet, RpcError> {
         let name = allocate(task, RightType::PortSet)?;
-        Ok(PortSet { task: task.clone(), name })
+        Ok(PortSet {
+            task: task.clone(),
+            name,
+            #[cfg(feature = "tokio")]
+            ready: Default::default(),
+        })
     }
 
     /// Its name.
     pub fn name(&self) -> PortName {
         self.name
+    }
+
+    /// The task whose it is.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn ready(&self) -> &crate::aio::Ready {
+        &self.ready
     }
 
     /// Makes a port a member of this set alone.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::{env, fmt};
 
 use proto::codec::TRAP_VERSION;
-use proto::wire::trap::{Answer, Hello, ReplyPort, Welcome, call, hello};
+use proto::wire::trap::{Answer, Hello, Interrupt, ReplyPort, Welcome, call, hello};
 use proto::{NodeName, PortName};
 use std::os::fd::AsFd;
 use sys::{Channel, UffdMode};
@@ -53,6 +53,9 @@ pub(crate) struct Inner {
     pub memory: Option<Arc<Memory>>,
     /// The agent's connection of a task without memory, where the agent has nothing to do.
     agent: OnceLock<Arc<Channel>>,
+    /// Ports for replies that no call uses at the moment.
+    #[cfg(feature = "tokio")]
+    pub reply_ports: Mutex<Vec<(PortName, crate::aio::Ready)>>,
     /// Open connections, to end them with the task.
     channels: Mutex<Vec<Weak<Channel>>>,
 }
@@ -92,6 +95,8 @@ impl Task {
             welcome,
             memory: memory.map(Arc::new),
             agent: OnceLock::new(),
+            #[cfg(feature = "tokio")]
+            reply_ports: Mutex::default(),
             channels: Mutex::default(),
         }));
         // The task lives as long as its agent's connection, whatever becomes of the thread that attached.
@@ -103,6 +108,7 @@ impl Task {
             None => drop(task.0.agent.set(agent.channel)),
         }
         task.0.remember(&connection);
+        connection.thread = task.0.welcome.thread;
         let thread = Thread { task: Arc::downgrade(&task.0), connection, reply_port: None };
         THREADS.with_borrow_mut(|threads| threads.push((task.0.id, thread)));
         Ok(task)
@@ -144,8 +150,27 @@ impl Task {
     }
 
     /// Asks the node on the calling thread's connection, which is opened if need be.
-    pub(crate) fn call(&self, op: call::Op, fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<Reply, TrapError> {
+    pub(crate) fn trap(&self, op: call::Op, fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<Reply, TrapError> {
         self.with_thread(|thread| thread.connection.call(self.0.memory.as_deref(), op, fds))
+    }
+
+    /// What the calling thread's next call will be known as; `None` when the node cannot be reached.
+    pub(crate) fn next_call(&self) -> Option<Interrupt> {
+        self.with_thread(|thread| Ok(thread.connection.next_call())).ok()
+    }
+
+    /// Whether both are the same.
+    pub(crate) fn is(&self, other: &Task) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A new port for replies.
+    ///
+    /// Errors: the node's code in the inner result.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn new_reply_port(&self) -> Result<Result<PortName, i32>, TrapError> {
+        let Answer { result, name, .. } = self.trap(call::Op::ReplyPort(ReplyPort {}), &[])?.answer;
+        Ok(if result == 0 { Ok(PortName(name)) } else { Err(result) })
     }
 
     /// The calling thread's port for replies.
@@ -206,7 +231,8 @@ impl Inner {
             sys::Errno::NOENT | sys::Errno::CONNREFUSED => TrapError::NodeDied,
             _ => TrapError::Sys(error),
         })?;
-        connection.call(None, call::Op::Hello(self.hello(hello::Role::Thread)), &[])?;
+        let reply = connection.call(None, call::Op::Hello(self.hello(hello::Role::Thread)), &[])?;
+        connection.thread = reply.answer.welcome.map_or(0, |w| w.thread);
         self.remember(&connection);
         Ok(Thread { task: Arc::downgrade(self), connection, reply_port: None })
     }

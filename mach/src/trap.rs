@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use proto::Payload;
 use proto::limits::TRAP_RECORD_BYTES_MAX;
-use proto::wire::trap::{Answer, Call, Order, OrderDone, call};
+use proto::wire::trap::{Answer, Call, Interrupt, Order, OrderDone, call};
 use sys::seqpacket::{Received, Sent};
 use sys::{Channel, Memfd, SysError};
 
@@ -18,6 +18,8 @@ use crate::memory::Memory;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub channel: Arc<Channel>,
+    /// What the node calls it.
+    pub thread: u64,
     ticket: u64,
     /// Kept from call to call; records are short as a rule, and room for the largest is dear to make.
     buffer: Vec<u8>,
@@ -34,7 +36,12 @@ pub(crate) struct Reply {
 
 impl Connection {
     pub fn open(path: &Path) -> Result<Connection, SysError> {
-        Ok(Connection { channel: Arc::new(Channel::connect(path)?), ticket: 0, buffer: Vec::new() })
+        Ok(Connection { channel: Arc::new(Channel::connect(path)?), thread: 0, ticket: 0, buffer: Vec::new() })
+    }
+
+    /// What the next call will be known as.
+    pub fn next_call(&self) -> Interrupt {
+        Interrupt { thread: self.thread, ticket: self.ticket + 1 }
     }
 
     /// Asks, and waits for the answer; carries out the orders that come with it.

@@ -57,6 +57,8 @@ codes! {
         MemoryFailure = 9,
         /// The memory object could not supply the page.
         MemoryError = 10,
+        /// The right is a member of a port set.
+        AlreadyInSet = 11,
         /// The right is not a member of a port set.
         NotInSet = 12,
         /// The name is in use.

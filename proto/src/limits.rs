@@ -8,6 +8,8 @@ pub const QLIMIT_DEFAULT: u32 = 5;
 pub const QLIMIT_MAX: u32 = 1024;
 /// User references of one name; the 65,536th is refused or pegged (mach-api §1.1).
 pub const UREFS_MAX: u32 = 65_534;
+/// Ports and sets of one space that are polled, of which each takes two descriptors of the node; `ResourceShortage` above.
+pub const SPACE_POLLERS_MAX: u32 = 64;
 /// Names in one space; `NoSpace` above.
 pub const SPACE_NAMES_MAX: usize = 1 << 20;
 /// Items in the body of one message; `SendInvalidType` above.

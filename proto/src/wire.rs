@@ -356,7 +356,7 @@ pub mod trap {
         /// Chosen by the task; the answer carries it.
         #[prost(uint64, tag = "1")]
         pub ticket: u64,
-        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5")]
+        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5, 6, 7")]
         pub op: ::core::option::Option<call::Op>,
     }
     /// Nested message and enum types in `Call`.
@@ -371,6 +371,10 @@ pub mod trap {
             ReplyPort(super::ReplyPort),
             #[prost(message, tag = "5")]
             OrderDone(super::OrderDone),
+            #[prost(message, tag = "6")]
+            Poll(super::Poll),
+            #[prost(message, tag = "7")]
+            Interrupt(super::Interrupt),
         }
     }
     /// The first record on every connection.
@@ -459,6 +463,20 @@ pub mod trap {
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct ReplyPort {}
+    /// Asks for a descriptor, beside the answer, that is readable while messages wait at a receive right or a port set.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Poll {
+        #[prost(uint32, tag = "1")]
+        pub name: u32,
+    }
+    /// Ends the mach_msg that another thread of the task is in with this ticket, or is about to begin with it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Interrupt {
+        #[prost(uint64, tag = "1")]
+        pub thread: u64,
+        #[prost(uint64, tag = "2")]
+        pub ticket: u64,
+    }
     /// Not answered.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct OrderDone {
@@ -507,6 +525,9 @@ pub mod trap {
         pub task: u32,
         #[prost(string, tag = "8")]
         pub node: ::prost::alloc::string::String,
+        /// Names the connection, for Interrupt.
+        #[prost(uint64, tag = "9")]
+        pub thread: u64,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Order {

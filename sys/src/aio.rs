@@ -10,7 +10,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::error::SysError;
-use crate::{Channel, Listener, PidFd, Uffd};
+use crate::{Channel, Listener, PidFd, Uffd, Watch};
 
 mod sealed {
     /// Only for types whose descriptor stays open and the same until they are dropped.
@@ -23,7 +23,7 @@ pub trait Pollable: sealed::FixedFd {}
 macro_rules! pollable {
     ($($t:ty),*) => { $(impl sealed::FixedFd for $t {} impl Pollable for $t {})* };
 }
-pollable!(OwnedFd, Uffd, Channel, Listener, PidFd);
+pollable!(OwnedFd, Uffd, Channel, Listener, PidFd, Watch);
 
 /// A descriptor in the reactor of the runtime that it was made in.
 #[derive(Debug)]

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_core::ipc::{
-    Cancelled, Effect, Ipc, KernelTag, NotificationKind, PortId, ReceiveOptions, ReceiveOutcome, Right, SendOptions,
-    SendOutcome, SpaceId, Wait, WaiterId,
+    Cancelled, Effect, Ipc, KernelTag, NotificationKind, Polled, PollerId, PortId, ReceiveOptions, ReceiveOutcome,
+    Right, SendOptions, SendOutcome, SpaceId, Wait, WaiterId,
 };
 use proptest::prelude::*;
 use proto::{Disposition, Incarnation, Item, Message, NamedRight, PortName, RightType, TraceId};
@@ -38,6 +38,8 @@ enum Op {
     Send { from: u8, to: Named, reply: Named, body: Vec<Named>, how: u8 },
     Receive { space: u8, name: u8, how: u8 },
     Cancel(u8),
+    Poll(u8, u8),
+    Unpoll(u8),
     MoveMember(u8, u8, u8),
     SetQlimit(u8, u8, u8),
     Request { space: u8, name: u8, kind: u8, sync: u8, notify: u8 },
@@ -68,6 +70,8 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(from, to, reply, body, how)| Op::Send { from, to, reply, body, how }),
         12 => (n(), n(), n()).prop_map(|(space, name, how)| Op::Receive { space, name, how }),
         2 => n().prop_map(Op::Cancel),
+        3 => (n(), n()).prop_map(|(s, m)| Op::Poll(s, m)),
+        1 => n().prop_map(Op::Unpoll),
         3 => (n(), n(), n()).prop_map(|(s, m, t)| Op::MoveMember(s, m, t)),
         1 => (n(), n(), n()).prop_map(|(s, m, q)| Op::SetQlimit(s, m, q)),
         4 => (n(), n(), n(), n(), n())
@@ -100,6 +104,8 @@ struct Run {
     kernel_ports: Vec<PortId>,
     /// Who waits, and the message of one that waits to send.
     waiting: BTreeMap<WaiterId, Option<i32>>,
+    /// Pollers that have not ended, and the level that was told last.
+    pollers: BTreeMap<PollerId, bool>,
     last_waiter: u64,
     last_id: i32,
     /// Messages that may still arrive.
@@ -128,6 +134,7 @@ impl Run {
             held: Vec::new(),
             kernel_ports: Vec::new(),
             waiting: BTreeMap::new(),
+            pollers: BTreeMap::new(),
             last_waiter: 0,
             // Above the ids of notifications.
             last_id: 1000,
@@ -236,6 +243,19 @@ impl Run {
             }
             Op::Send { from, to, reply, ref body, how } => self.send(from, to, reply, body, how),
             Op::Receive { space, name, how } => self.receive(space, name, how),
+            Op::Poll(s, m) => {
+                let name = self.name_with(self.space(s), m, 0xA_0000);
+                if let Ok(Polled { poller, ready }) = self.ipc.poll(self.space(s), name) {
+                    let before = self.pollers.insert(poller, ready);
+                    assert!(before.is_none_or(|before| before == ready), "a level that nobody was told of");
+                }
+            }
+            Op::Unpoll(n) => {
+                if let Some(poller) = self.pollers.keys().nth(n as usize % self.pollers.len().max(1)).copied() {
+                    self.pollers.remove(&poller);
+                    self.ipc.unpoll(poller);
+                }
+            }
             Op::Cancel(n) => {
                 let Some(waiter) = self.waiting.keys().nth(n as usize % self.waiting.len().max(1)).copied() else {
                     return;
@@ -430,6 +450,11 @@ impl Run {
                     self.under_way.remove(&id);
                 }
             }
+            Effect::Level { poller, ready } => {
+                let before = self.pollers.insert(poller, ready);
+                assert_eq!(before, Some(!ready), "a level that did not change");
+            }
+            Effect::PollerEnded(poller) => assert!(self.pollers.remove(&poller).is_some(), "it had ended"),
             Effect::PortDied { .. } => panic!("nothing is watched"),
         }
     }

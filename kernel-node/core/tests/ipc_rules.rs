@@ -8,6 +8,8 @@ mod kernel;
 mod messages;
 #[path = "ipc_rules/notify.rs"]
 mod notify;
+#[path = "ipc_rules/poll.rs"]
+mod poll;
 #[path = "ipc_rules/queues.rs"]
 mod queues;
 #[path = "ipc_rules/receive.rs"]

@@ -271,6 +271,7 @@ fn converse(shared: &Shared, channel: &Arc<Channel>) {
                     name_server: 4,
                     task: 9,
                     node: "fake".into(),
+                    thread: 1,
                 };
                 answer(channel, Answer { ticket: call.ticket, welcome: Some(welcome), ..Answer::default() }, &[]);
             }
@@ -278,6 +279,7 @@ fn converse(shared: &Shared, channel: &Arc<Channel>) {
                 let name = shared.next_name.fetch_add(1, Ordering::SeqCst) as u32;
                 answer(channel, Answer { ticket: call.ticket, name, ..Answer::default() }, &[]);
             }
+            call::Op::Poll(_) | call::Op::Interrupt(_) => panic!("nobody here asks for it"),
             call::Op::OrderDone(done) => shared.orders_done.lock().unwrap().push((done.order, done.errno)),
             call::Op::Msg(msg) => {
                 let mut beside: Vec<_> = fds.into_iter().map(|fd| Memfd::adopt(fd).expect("a memfd")).collect();

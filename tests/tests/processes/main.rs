@@ -9,6 +9,7 @@ mod observe;
 mod ports;
 mod reading;
 mod tasks;
+mod waiting;
 mod writing;
 
 use std::time::{Duration, Instant};

@@ -43,6 +43,7 @@ impl Ipc {
         self.check_spaces();
         self.check_sets();
         self.check_waiters();
+        self.check_pollers();
         let costs = self.kmsgs.values().map(|k| k.size.cost_bytes);
         assert_eq!(self.queued_bytes, costs.sum::<usize>(), "bytes of queued messages");
         let listed: u32 = self.ports.values().map(|p| p.queue.len() + p.blocked.len()).sum();
@@ -162,6 +163,27 @@ impl Ipc {
         }
         for (port, p) in self.ports.iter().filter(|(_, p)| p.set.is_some()) {
             assert!(p.set.is_some_and(|set| self.psets[set].members.contains(&port)));
+        }
+    }
+
+    fn check_pollers(&self) {
+        for (id, poller) in &self.pollers {
+            assert_eq!(self.poller_of(poller.on), Some(id), "a poller that is not where it was set");
+            assert_eq!(poller.ready, self.next_message(poller.on).is_some(), "the level of {id:?}");
+            let owner = match poller.on {
+                Source::Port(port) => {
+                    matches!(self.ports[port].receiver, Receiver::Space { space, .. } if space == poller.space)
+                }
+                Source::Set(set) => self.psets[set].space == poller.space,
+            };
+            assert!(owner, "{id:?} is not its receiver's");
+            assert!(!matches!(poller.on, Source::Port(port) if self.ports[port].set.is_some()), "a member is polled");
+        }
+        let set = self.ports.values().filter_map(|p| p.poller).chain(self.psets.values().filter_map(|s| s.poller));
+        assert_eq!(set.count(), self.pollers.len(), "pollers that are gone");
+        for (id, space) in &self.spaces {
+            let theirs = self.pollers.values().filter(|p| p.space == id).count();
+            assert_eq!(space.pollers as usize, theirs, "pollers of {id:?}");
         }
     }
 

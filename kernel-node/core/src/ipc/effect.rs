@@ -2,7 +2,7 @@
 
 use proto::{Message, MsgReturn, NamedRight};
 
-use super::{KernelTag, PortId, SpaceId};
+use super::{KernelTag, PollerId, PortId, SpaceId};
 
 /// A thread (or a task of the shell's runtime) that may wait. Chosen by the caller; waits for one thing at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -110,6 +110,15 @@ pub enum Cancelled {
 pub enum Effect {
     /// Messages wait for an in-process server. Not repeated until a poll of that space has found nothing.
     Readable(SpaceId),
+    /// Whether messages wait where a poller was set has changed.
+    Level {
+        /// Whose.
+        poller: PollerId,
+        /// Whether one waits.
+        ready: bool,
+    },
+    /// What a poller was set on can no longer be received from as it was: the poller is gone, and counts as ready.
+    PollerEnded(PollerId),
     /// A waiting receive ended.
     Received {
         /// Who waited.

@@ -144,7 +144,7 @@ impl Ipc {
             }
             Waiting::Send(id) => {
                 let (_, space) = self.kmsgs[id].sender.expect("a blocked message has a sender");
-                let (_, message) = self.withdraw(id);
+                let (_, message) = self.withdraw(id, fx);
                 Cancelled::Send(self.pseudo_receive(space, message, fx))
             }
         };

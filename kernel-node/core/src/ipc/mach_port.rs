@@ -69,7 +69,7 @@ impl Ipc {
                 if !holder.table.has_room() {
                     return Err(KernReturn::NoSpace);
                 }
-                let set = self.psets.insert(Pset { space, name, members, queue, blocked: 0, receiving });
+                let set = self.psets.insert(Pset { space, name, members, queue, blocked: 0, receiving, poller: None });
                 let name = holder.table.insert(Entry::Set(set))?;
                 self.psets[set].name = name;
                 Ok(name)
@@ -234,10 +234,10 @@ impl Ipc {
         };
         match set {
             None if self.ports[port].set.is_none() => return Err(KernReturn::NotInSet),
-            None => self.leave_set(port),
+            None => self.leave_set(port, fx),
             Some(set) if self.ports[port].set == Some(set) => {}
             Some(set) => {
-                self.leave_set(port);
+                self.leave_set(port, fx);
                 self.join_set(port, set, fx);
             }
         }

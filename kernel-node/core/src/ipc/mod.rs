@@ -26,6 +26,7 @@ mod mach_msg;
 mod mach_port;
 mod mqueue;
 mod notify;
+mod poll;
 mod port;
 mod pset;
 mod right;
@@ -44,6 +45,7 @@ pub use inspect::{PortInfo, ReceiverKind};
 pub use kernel::{KernelMessage, KernelTag};
 pub use mach_port::ReceiveStatus;
 pub use notify::NotificationKind;
+pub use poll::{Polled, PollerId};
 pub use port::PortId;
 pub use right::Right;
 pub use space::SpaceId;
@@ -51,6 +53,7 @@ pub use space::SpaceId;
 use kmsg::{Kmsg, KmsgId};
 use mqueue::{Receiving, ReceivingId, Waiting};
 use notify::Notice;
+use poll::Poller;
 use port::Port;
 use pset::{Pset, PsetId};
 use space::Space;
@@ -64,6 +67,7 @@ pub struct Ipc {
     psets: SlotMap<PsetId, Pset>,
     kmsgs: SlotMap<KmsgId, Kmsg>,
     receiving: SlotMap<ReceivingId, Receiving>,
+    pollers: SlotMap<PollerId, Poller>,
     waiters: BTreeMap<WaiterId, Waiting>,
     inbox: VecDeque<KernelMessage>,
     work: VecDeque<Work>,
@@ -90,6 +94,7 @@ impl Ipc {
             psets: SlotMap::with_key(),
             kmsgs: SlotMap::with_key(),
             receiving: SlotMap::with_key(),
+            pollers: SlotMap::with_key(),
             waiters: BTreeMap::new(),
             inbox: VecDeque::new(),
             work: VecDeque::new(),

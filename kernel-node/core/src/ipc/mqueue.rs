@@ -115,7 +115,7 @@ impl Ipc {
     }
 
     /// The oldest message of a port or set. With a queue limit of 0 it may still be with its blocked sender.
-    fn next_message(&self, source: Source) -> Option<KmsgId> {
+    pub(super) fn next_message(&self, source: Source) -> Option<KmsgId> {
         match source {
             Source::Port(port) => {
                 let p = &self.ports[port];
@@ -144,6 +144,7 @@ impl Ipc {
         let kmsg = self.kmsgs.remove(id).expect("a listed message");
         self.queued_bytes -= kmsg.size.cost_bytes;
         self.refill(kmsg.port, fx);
+        self.level_of_port(kmsg.port, fx);
         (kmsg.port, kmsg.message)
     }
 
@@ -183,9 +184,7 @@ impl Ipc {
         if let Some(set) = p.set {
             self.psets[set].queue.push_back(&mut self.kmsgs, id, |k| &mut k.in_set);
         }
-        if let Receiver::Space { space, .. } = p.receiver {
-            self.announce(space, fx);
-        }
+        self.announce(port, fx);
     }
 
     /// Lets a sender wait for room.
@@ -208,8 +207,8 @@ impl Ipc {
         }
         self.wait(waiter, Waiting::Send(id));
         // With a queue limit of 0 a poll of the receiver takes it from here.
-        if let (0, Receiver::Space { space, .. }) = (self.ports[port].qlimit, self.ports[port].receiver) {
-            self.announce(space, fx);
+        if self.ports[port].qlimit == 0 {
+            self.announce(port, fx);
         }
     }
 
@@ -250,12 +249,13 @@ impl Ipc {
         }
     }
 
-    /// Ends every receive that waits on `on`.
+    /// Ends every receive that waits on `on`, and its poller.
     pub(super) fn end_receives(&mut self, on: Source, code: MsgReturn, fx: &mut Vec<Effect>) {
         while let Some(id) = self.receivers_of(on).front() {
             let waiter = self.end_receive(id).waiter;
             fx.push(Effect::Received { waiter, result: Err(ReceiveError::new(code)) });
         }
+        self.end_poller(on, fx);
     }
 
     /// Gives what is queued in a set to the receivers that wait on it, after members with messages have joined.
@@ -285,7 +285,7 @@ impl Ipc {
                     fx.push(Effect::Received { waiter, result: Err(ReceiveError::new(MsgReturn::RcvPortDied)) });
                 }
                 Waiting::Send(id) => {
-                    let (waiter, message) = self.withdraw(id);
+                    let (waiter, message) = self.withdraw(id, fx);
                     self.destroy_message(message);
                     fx.push(Effect::Sent { waiter, result: Err(MsgReturn::SendInterrupted) });
                 }
@@ -294,10 +294,11 @@ impl Ipc {
     }
 
     /// Takes a blocked message back.
-    pub(super) fn withdraw(&mut self, id: KmsgId) -> (WaiterId, Message<Right>) {
+    pub(super) fn withdraw(&mut self, id: KmsgId, fx: &mut Vec<Effect>) -> (WaiterId, Message<Right>) {
         let waiter = self.unlist_blocked(id);
         let kmsg = self.kmsgs.remove(id).expect("a listed message");
         self.queued_bytes -= kmsg.size.cost_bytes;
+        self.level_of_port(kmsg.port, fx);
         (waiter, kmsg.message)
     }
 
@@ -312,15 +313,6 @@ impl Ipc {
                 fx.push(Effect::Sent { waiter, result: Ok(()) });
             }
             self.destroy_message(kmsg.message);
-        }
-    }
-
-    /// Tells an in-process server that messages wait, once until it has looked. [ipc.readable.1]
-    pub(super) fn announce(&mut self, space: SpaceId, fx: &mut Vec<Effect>) {
-        let s = &mut self.spaces[space];
-        if s.in_process && !s.readable {
-            s.readable = true;
-            fx.push(Effect::Readable(space));
         }
     }
 

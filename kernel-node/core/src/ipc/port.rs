@@ -10,6 +10,7 @@ use super::kmsg::KmsgId;
 use super::list::List;
 use super::mqueue::{ReceivingId, Source};
 use super::notify::Notice;
+use super::poll::PollerId;
 use super::pset::PsetId;
 use super::right::Right;
 use super::space::SpaceId;
@@ -52,6 +53,7 @@ pub(super) struct Port {
     pub blocked: List<KmsgId>,
     /// Receivers that wait for a message on this port alone.
     pub receiving: List<ReceivingId>,
+    pub poller: Option<PollerId>,
     /// The send-once rights of the requests; each names a port that may be dead.
     pub no_senders: Option<PortId>,
     pub port_destroyed: Option<PortId>,
@@ -92,6 +94,7 @@ impl Ipc {
             queue: List::default(),
             blocked: List::default(),
             receiving: List::default(),
+            poller: None,
             no_senders: None,
             port_destroyed: None,
             dead_names: BTreeMap::new(),
@@ -113,7 +116,7 @@ impl Ipc {
     /// Takes the receive right from where it is, on its way into a message or to its death: the port leaves its set, its
     /// receivers end with `code`, the counters start again. [ipc.move.1]
     pub(super) fn detach_receive(&mut self, port: PortId, code: MsgReturn, fx: &mut Vec<Effect>) {
-        self.leave_set(port);
+        self.leave_set(port, fx);
         self.end_receives(Source::Port(port), code, fx);
         let p = &mut self.ports[port];
         p.receiver = Receiver::Limbo;

@@ -8,7 +8,8 @@ use slotmap::new_key_type;
 use super::kmsg::{Kmsg, KmsgId};
 use super::list::List;
 use super::mqueue::{ReceivingId, Source};
-use super::port::{PortId, Receiver};
+use super::poll::PollerId;
+use super::port::PortId;
 use super::space::SpaceId;
 use super::{Effect, Ipc};
 
@@ -27,6 +28,7 @@ pub(super) struct Pset {
     pub blocked: u32,
     /// Receivers that wait for a message on any member.
     pub receiving: List<ReceivingId>,
+    pub poller: Option<PollerId>,
 }
 
 impl Ipc {
@@ -45,21 +47,13 @@ impl Ipc {
             s.queue.push_back(&mut self.kmsgs, kmsg, |k| &mut k.in_set);
         }
         self.serve_set(set, fx);
-        if let Some(owner) = self.psets[set].queue.front().and_then(|_| self.space_of(port)) {
-            self.announce(owner, fx);
-        }
-    }
-
-    /// The space that has a port's receive right.
-    fn space_of(&self, port: PortId) -> Option<SpaceId> {
-        match self.ports[port].receiver {
-            Receiver::Space { space, .. } => Some(space),
-            _ => None,
+        if self.next_message(Source::Set(set)).is_some() {
+            self.announce(port, fx);
         }
     }
 
     /// Takes a port out of its set, if it is in one; its messages stay with it.
-    pub(super) fn leave_set(&mut self, port: PortId) {
+    pub(super) fn leave_set(&mut self, port: PortId, fx: &mut Vec<Effect>) {
         let p = &mut self.ports[port];
         let Some(set) = p.set.take() else { return };
         let s = &mut self.psets[set];
@@ -69,12 +63,13 @@ impl Ipc {
         for kmsg in queued {
             s.queue.remove(&mut self.kmsgs, kmsg, |k| &mut k.in_set);
         }
+        self.level(Source::Set(set), fx);
     }
 
     /// Ends a set whose name is gone: its receivers end, its members stand alone again. [ipc.set.4]
     pub(super) fn pset_destroy(&mut self, set: PsetId, fx: &mut Vec<Effect>) {
         for port in std::mem::take(&mut self.psets[set].members) {
-            self.leave_set(port);
+            self.leave_set(port, fx);
         }
         self.end_receives(Source::Set(set), MsgReturn::RcvPortDied, fx);
         self.psets.remove(set);

@@ -182,7 +182,7 @@ impl Ipc {
     pub(super) fn attach_receive(&mut self, port: PortId, space: SpaceId, name: PortName, fx: &mut Vec<Effect>) {
         self.ports[port].receiver = Receiver::Space { space, name };
         if !self.ports[port].queue.is_empty() || !self.ports[port].blocked.is_empty() {
-            self.announce(space, fx);
+            self.announce(port, fx);
         }
     }
 

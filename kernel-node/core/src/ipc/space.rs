@@ -23,13 +23,21 @@ pub(super) struct Space {
     pub in_process: bool,
     /// `Readable` was pushed and no poll has found nothing since.
     pub readable: bool,
+    /// How many of its ports and sets have a poller.
+    pub pollers: u32,
 }
 
 impl Ipc {
     /// A space without names. With `in_process` its owner is told of waiting messages by [`Effect::Readable`].
     #[doc(alias = "ipc_space_create")]
     pub fn space_create(&mut self, in_process: bool) -> SpaceId {
-        self.spaces.insert(Space { table: Table::new(), by_port: BTreeMap::new(), in_process, readable: false })
+        self.spaces.insert(Space {
+            table: Table::new(),
+            by_port: BTreeMap::new(),
+            in_process,
+            readable: false,
+            pollers: 0,
+        })
     }
 
     /// Ends a space as a task's death does: its waiters end, every right it holds is released, its ports die.
