@@ -107,7 +107,7 @@ impl Client {
     }
 
     /// Has the talking thread do something, and waits for it.
-    fn talk<T: Send + 'static>(&self, what: &str, job: impl FnOnce(&Task) -> T + Send + 'static) -> Result<T> {
+    pub fn talk<T: Send + 'static>(&self, what: &str, job: impl FnOnce(&Task) -> T + Send + 'static) -> Result<T> {
         let (tell, told) = mpsc::channel();
         // A thread that is gone leaves `told` without an answer.
         if let Some(jobs) = &self.jobs {
@@ -230,7 +230,7 @@ impl Client {
         })
     }
 
-    fn explain(&self, what: &str, error: RpcError) -> Failure {
+    pub fn explain(&self, what: &str, error: RpcError) -> Failure {
         let code = error.kern();
         let dead = error.is_dead();
         let failure = Err::<(), _>(error).or_fail(|| format!("node {} did not {what}", self.node)).unwrap_err();
@@ -307,7 +307,7 @@ impl Mapped {
         })
     }
 
-    fn explain(&self, verb: &str, offset: u64, error: MemoryError) -> Failure {
+    pub fn explain(&self, verb: &str, offset: u64, error: MemoryError) -> Failure {
         match error {
             MemoryError::Fault { offset } => Failure::new(
                 Exit::Memory,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use kernel_core::ipc::{ReceiverKind, Right};
+use kernel_core::ipc::Right;
 use kernel_core::kern::Kernel;
 use netmsg::MemberState;
 use proto::iface::node::{self, Request};
@@ -84,7 +84,9 @@ impl Node {
             Request::Info(_) => node::InfoReply { info: self.node_info() }.into_body(),
             Request::Members(_) => node::MembersReply { members: self.members() }.into_body(),
             Request::Objects(_) => node::ObjectsReply { objects: self.objects() }.into_body(),
-            Request::Ports(_) => node::PortsReply { ports: self.ports() }.into_body(),
+            Request::Ports(_) => node::PortsReply { ports: self.ports_info() }.into_body(),
+            Request::Names(r) => node::NamesReply { names: self.names_info(r.task)? }.into_body(),
+            Request::Port(r) => self.node_port(r)?.into_body(),
             Request::Tasks(_) => node::TasksReply { tasks: self.tasks_info() }.into_body(),
             Request::Metrics(_) => {
                 self.publish();
@@ -225,33 +227,6 @@ impl Node {
         }
     }
 
-    fn ports(&self) -> Vec<node::PortInfo> {
-        let spaces: BTreeMap<_, _> = self.kernel.tasks().map(|(task, record)| (record.space, task)).collect();
-        let receiver = |kind: ReceiverKind| match kind {
-            ReceiverKind::Kernel(tag) => format!("kernel: {}", self.kernel.kobject_label(tag)),
-            ReceiverKind::InTransit => "in a message".into(),
-            ReceiverKind::Space(space, _) => match (spaces.get(&space), self.server_of(space)) {
-                (Some(task), _) => format!("task {}", task.0),
-                (None, Some(which)) => which.label().into(),
-                (None, None) => "nobody".into(),
-            },
-        };
-        self.kernel
-            .ipc
-            .ports()
-            .map(|p| node::PortInfo {
-                uid_origin: p.uid.origin.0,
-                uid_serial: p.uid.serial,
-                receiver: receiver(p.receiver),
-                send_rights: p.send_rights,
-                send_once_rights: p.send_once_rights,
-                queued: p.queued,
-                queue_limit: p.queue_limit,
-                make_send_count: p.make_send_count,
-            })
-            .collect()
-    }
-
     fn tasks_info(&self) -> Vec<node::TaskInfo> {
         let memory: BTreeMap<_, _> = self.kernel.vm().task_stats().into_iter().map(|s| (s.task, s)).collect();
         self.processes
@@ -272,12 +247,14 @@ impl Node {
     }
 
     fn release_request(&mut self, request: Request<NamedRight>) {
-        if let Request::TaskPrepare(r) = request {
-            self.release_items(vec![Item::Port(r.bootstrap)]);
+        match request {
+            Request::TaskPrepare(r) => self.release_items(vec![Item::Port(r.bootstrap)]),
+            Request::Port(r) => self.release_items(vec![Item::Port(r.right)]),
+            _ => {}
         }
     }
 
-    fn release_items(&mut self, items: Vec<Item<NamedRight>>) {
+    pub(crate) fn release_items(&mut self, items: Vec<Item<NamedRight>>) {
         let mut calls = Node::calls(&mut self.kernel, &self.host.server);
         let (remote, local) = (NamedRight::NULL, NamedRight::NULL);
         let message = Message { remote, local, id: 0, seqno: 0, trace: TraceId::default(), body: items };

@@ -9,6 +9,7 @@ pub mod awake;
 pub mod channel;
 pub mod config;
 pub mod host;
+mod inspect;
 pub mod metrics;
 pub mod names;
 pub mod node;

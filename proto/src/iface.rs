@@ -1882,6 +1882,90 @@ pub mod node {
         pub make_send_count: u32,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct NameInfo {
+        #[prost(uint32, tag = "1")]
+        pub name: u32,
+        /// Of mach_port_type: 0x10000 send, 0x20000 receive, 0x40000 send once, 0x80000 port set, 0x100000 dead name.
+        #[prost(uint32, tag = "2")]
+        pub rights: u32,
+        /// User references of the send right or the dead name; 1 for any other.
+        #[prost(uint32, tag = "3")]
+        pub refs: u32,
+        /// A dead-name request is armed on it.
+        #[prost(bool, tag = "4")]
+        pub dead_name_request: bool,
+        /// Of the port, if it has one.
+        #[prost(message, optional, tag = "5")]
+        pub port: ::core::option::Option<PortState>,
+        /// Of a port set: its members, and what is queued and who waits there.
+        #[prost(uint32, repeated, tag = "6")]
+        pub members: ::prost::alloc::vec::Vec<u32>,
+        #[prost(uint32, tag = "7")]
+        pub queued: u32,
+        #[prost(uint32, tag = "8")]
+        pub receivers: u32,
+        #[prost(bool, tag = "9")]
+        pub polled: bool,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct PortState {
+        #[prost(message, optional, tag = "1")]
+        pub info: ::core::option::Option<PortInfo>,
+        /// Senders that wait for room, and receivers that wait on this port alone.
+        #[prost(uint32, tag = "2")]
+        pub blocked: u32,
+        #[prost(uint32, tag = "3")]
+        pub receivers: u32,
+        /// Of the next message.
+        #[prost(uint32, tag = "4")]
+        pub seqno: u32,
+        /// The name of the set that it is in, in its receiver's space; 0 for none.
+        #[prost(uint32, tag = "5")]
+        pub set: u32,
+        /// Its name in its receiver's space; 0 for the kernel's.
+        #[prost(uint32, tag = "6")]
+        pub name: u32,
+        #[prost(bool, tag = "7")]
+        pub no_senders_request: bool,
+        #[prost(bool, tag = "8")]
+        pub port_destroyed_request: bool,
+        #[prost(uint32, tag = "9")]
+        pub dead_name_requests: u32,
+        #[prost(bool, tag = "10")]
+        pub polled: bool,
+        /// Of both kinds, rights that are in the kernel's own hands.
+        #[prost(uint32, tag = "11")]
+        pub kernel_held: u32,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct PortHolder {
+        /// "task 3", "netmsg", ...
+        #[prost(string, tag = "1")]
+        pub holder: ::prost::alloc::string::String,
+        #[prost(uint32, tag = "2")]
+        pub name: u32,
+        #[prost(uint32, tag = "3")]
+        pub rights: u32,
+        #[prost(uint32, tag = "4")]
+        pub refs: u32,
+        #[prost(bool, tag = "5")]
+        pub dead_name_request: bool,
+    }
+    /// A message that waits at the port; the oldest first.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct QueuedMessage {
+        #[prost(int32, tag = "1")]
+        pub id: i32,
+        #[prost(uint32, tag = "2")]
+        pub rights: u32,
+        /// What it counts as against the bound of the node.
+        #[prost(uint64, tag = "3")]
+        pub bytes: u64,
+        /// Its sender waits for room.
+        #[prost(bool, tag = "4")]
+        pub blocked: bool,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct TaskInfo {
         #[prost(uint32, tag = "1")]
         pub task: u32,
@@ -2293,6 +2377,120 @@ pub mod node {
     impl<R> msg::Routine<R> for Shutdown {
         type Reply = ();
     }
+    /// The names of one task, and what each denotes.
+    ///
+    /// `node_names`, id 9010.
+    #[doc(alias = "node_names")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Names {
+        pub task: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Names {
+        const ID: i32 = 9010;
+        const NAME: &'static str = "node_names";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Names { task } = self;
+            vec![msg::Item::U32(task)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            match items {
+                [msg::Item::U32(task)] => Ok(Names { task }),
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for Names {
+        type Reply = NamesReply;
+    }
+    /// The results of [`Names`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct NamesReply {
+        pub names: Vec<NameInfo>,
+    }
+    impl<R> msg::Reply<R> for NamesReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let NamesReply { names } = self;
+            vec![args::from_records(& names)]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 1] = args::exactly(body)?;
+            let Some(names) = args::records(&items[0]) else {
+                return Err(args::misfit(items));
+            };
+            Ok(NamesReply { names })
+        }
+    }
+    /// One port: rights, queue, who waits, what was asked for, and who holds rights to it.
+    ///
+    /// `node_port`, id 9011.
+    #[doc(alias = "node_port")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Port<R> {
+        pub uid_origin: u64,
+        pub uid_serial: u64,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub right: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for Port<R> {
+        const ID: i32 = 9011;
+        const NAME: &'static str = "node_port";
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let Port { uid_origin, uid_serial, right } = self;
+            vec![
+                msg::Item::U64(uid_origin), msg::Item::U64(uid_serial),
+                msg::Item::Port(right)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            match items {
+                [msg::Item::U64(uid_origin), msg::Item::U64(uid_serial),
+                msg::Item::Port(right)] => {
+                    Ok(Port {
+                        uid_origin,
+                        uid_serial,
+                        right,
+                    })
+                }
+                items => Err(args::misfit(items)),
+            }
+        }
+    }
+    impl<R> msg::Routine<R> for Port<R> {
+        type Reply = PortReply;
+    }
+    /// The results of [`Port`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct PortReply {
+        pub port: PortState,
+        pub holders: Vec<PortHolder>,
+        pub messages: Vec<QueuedMessage>,
+    }
+    impl<R> msg::Reply<R> for PortReply {
+        fn into_body(self) -> Vec<msg::Item<R>> {
+            let PortReply { port, holders, messages } = self;
+            vec![
+                args::from_record(& port), args::from_records(& holders),
+                args::from_records(& messages)
+            ]
+        }
+        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
+            let items: [msg::Item<R>; 3] = args::exactly(body)?;
+            let (Some(port), Some(holders), Some(messages)) = (
+                args::record(&items[0]),
+                args::records(&items[1]),
+                args::records(&items[2]),
+            ) else {
+                return Err(args::misfit(items));
+            };
+            Ok(PortReply {
+                port,
+                holders,
+                messages,
+            })
+        }
+    }
     /// `msgh_id` of each request.
     pub mod id {
         /// `node_info`.
@@ -2315,9 +2513,15 @@ pub mod node {
         pub const TASK_PREPARE: i32 = 9008;
         /// `node_shutdown`.
         pub const SHUTDOWN: i32 = 9009;
+        /// `node_names`.
+        pub const NAMES: i32 = 9010;
+        /// `node_port`.
+        pub const PORT: i32 = 9011;
     }
     /// `msgh_id` of every request of the interface.
-    pub const IDS: &[i32] = &[9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009];
+    pub const IDS: &[i32] = &[
+        9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, 9010, 9011,
+    ];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
         (9000, "node_info"),
@@ -2330,6 +2534,8 @@ pub mod node {
         (9007, "node_metrics"),
         (9008, "node_task_prepare"),
         (9009, "node_shutdown"),
+        (9010, "node_names"),
+        (9011, "node_port"),
     ];
     /// Any request of the interface: what a server matches on.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -2354,6 +2560,10 @@ pub mod node {
         TaskPrepare(TaskPrepare<R>),
         /// Ends the node in order: exports are flushed, peers are told, tasks are killed.
         Shutdown(Shutdown),
+        /// The names of one task, and what each denotes.
+        Names(Names),
+        /// One port: rights, queue, who waits, what was asked for, and who holds rights to it.
+        Port(Port<R>),
     }
     impl<R> Request<R> {
         /// The request with this id.
@@ -2392,6 +2602,10 @@ pub mod node {
                     <Shutdown as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::Shutdown)
                 }
+                9010 => <Names as msg::SimpleRoutine<R>>::from_body(body).map(Request::Names),
+                9011 => {
+                    <Port<R> as msg::SimpleRoutine<R>>::from_body(body).map(Request::Port)
+                }
                 _ => {
                     Err(msg::BadBody {
                         error: crate::MigError::BadId,
@@ -2413,6 +2627,8 @@ pub mod node {
                 Request::Metrics(_) => 9007,
                 Request::TaskPrepare(_) => 9008,
                 Request::Shutdown(_) => 9009,
+                Request::Names(_) => 9010,
+                Request::Port(_) => 9011,
             }
         }
     }

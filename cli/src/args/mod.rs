@@ -7,6 +7,7 @@ mod bench;
 mod cluster;
 mod memory;
 mod node;
+mod port;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub use bench::{Bench, BenchFault, BenchPeer, BenchStream, BenchTouch};
 pub use cluster::{Cluster, ClusterDown, ClusterInit, ClusterUp};
 pub use memory::{Demo, DemoTask, Export, Map, Object, ObjectName};
 pub use node::{LogFormat, Node, NodeRun, node_name};
+pub use port::{Port, PortGiven, PortLs, PortShow};
 
 use crate::state::CLUSTER_DEFAULT;
 
@@ -85,7 +87,7 @@ pub enum Command {
     Object(Object),
     /// Maps a memory object and reads, writes or hashes it, or runs a program that does
     Map(Box<Map>),
-    /// Lists the ports of a node
+    /// Lists the ports of a node and the names of a task; shows one port
     #[command(subcommand)]
     Port(Port),
     /// Lists the tasks of a node
@@ -99,13 +101,6 @@ pub enum Command {
     /// One task process of the demo
     #[command(hide = true)]
     DemoTask(DemoTask),
-}
-
-/// `mach port`.
-#[derive(Subcommand, Debug)]
-pub enum Port {
-    /// Lists ports: receiver, rights, queue
-    Ls(Target),
 }
 
 /// `mach task`.
@@ -166,6 +161,9 @@ mod tests {
             "mach object show data",
             "mach object rm data --node n1",
             "mach port ls --node 1",
+            "mach port ls --task 3 --json",
+            "mach port show 19a2b3c:17",
+            "mach port show 0x1002 --task 3 --node 1",
             "mach task ls --json",
             "mach doctor",
             "mach bench fault --touches 100 --rounds 3",

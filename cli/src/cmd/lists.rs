@@ -1,44 +1,14 @@
-//! `mach port ls` and `mach task ls`, and what all lists share: they ask the one node that is named, else every node
+//! `mach task ls`, and what all lists share: they ask the one node that is named, else every node
 //! that this machine has.
 
 use serde::Serialize;
 
 use super::Context;
-use crate::args::{Port, Target, Task};
+use crate::args::{Target, Task};
 use crate::client::{Client, Place};
 use crate::failure::Result;
 use crate::out::Row;
 use crate::units::Bytes;
-
-/// A port of a node.
-#[derive(Serialize)]
-struct PortRow {
-    node: String,
-    uid_origin: u64,
-    uid_serial: u64,
-    receiver: String,
-    send_rights: u32,
-    send_once_rights: u32,
-    queued: u32,
-    queue_limit: u32,
-    make_send_count: u32,
-}
-
-impl Row for PortRow {
-    const HEADS: &'static [&'static str] = &["NODE", "PORT", "RECEIVER", ">SEND", ">ONCE", ">QUEUED", ">MADE"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.node.clone(),
-            format!("{:x}:{}", self.uid_origin, self.uid_serial),
-            self.receiver.clone(),
-            self.send_rights.to_string(),
-            self.send_once_rights.to_string(),
-            format!("{}/{}", self.queued, self.queue_limit),
-            self.make_send_count.to_string(),
-        ]
-    }
-}
 
 /// A task of a node.
 #[derive(Serialize)]
@@ -69,27 +39,6 @@ impl Row for TaskRow {
             self.userfaultfd.clone(),
         ]
     }
-}
-
-/// `mach port`.
-pub fn ports(cx: &Context, command: &Port) -> Result<()> {
-    let Port::Ls(target) = command;
-    let rows = each_node(cx, target, |client| {
-        let node = client.node().to_owned();
-        let row = |port: proto::iface::node::PortInfo| PortRow {
-            node: node.clone(),
-            uid_origin: port.uid_origin,
-            uid_serial: port.uid_serial,
-            receiver: port.receiver,
-            send_rights: port.send_rights,
-            send_once_rights: port.send_once_rights,
-            queued: port.queued,
-            queue_limit: port.queue_limit,
-            make_send_count: port.make_send_count,
-        };
-        Ok(client.ports()?.into_iter().map(row).collect())
-    })?;
-    cx.out.list(&rows, "no ports")
 }
 
 /// `mach task`.

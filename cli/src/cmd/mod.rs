@@ -9,6 +9,7 @@ pub mod lists;
 pub mod map;
 pub mod node;
 pub mod object;
+pub mod port;
 
 use crate::args::{Common, Target};
 use crate::client::Place;

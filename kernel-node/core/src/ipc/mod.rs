@@ -41,7 +41,7 @@ pub use effect::{
     Cancelled, Effect, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome, Wait,
     WaiterId,
 };
-pub use inspect::{PortInfo, ReceiverKind};
+pub use inspect::{Denoted, NameInfo, PortInfo, PortState, QueuedMessage, ReceiverKind};
 pub use kernel::{KernelMessage, KernelTag};
 pub use mach_port::ReceiveStatus;
 pub use notify::NotificationKind;
