@@ -22,6 +22,7 @@ pub mod ready;
 pub mod seqpacket;
 pub mod thread;
 pub mod uffd;
+pub mod words;
 
 pub use arena::{Arena, Backing};
 pub use error::{Errno, SysError};
@@ -31,3 +32,4 @@ pub use pidfd::PidFd;
 pub use ready::{Level, Watch};
 pub use seqpacket::{Channel, Listener};
 pub use uffd::{Uffd, UffdMode};
+pub use words::Words;
