@@ -13,7 +13,6 @@ mod cmd;
 mod config;
 mod failure;
 mod guard;
-mod latency;
 mod launch;
 mod out;
 mod process;

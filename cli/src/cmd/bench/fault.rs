@@ -16,7 +16,7 @@ use crate::args::BenchFault;
 use crate::client::Mapped;
 use crate::cmd::Context;
 use crate::failure::{Exit, Failure, OrFail, Result};
-use crate::latency::{Latencies, Summary};
+use mach_bench::{Latencies, Summary};
 use crate::out::Row;
 use crate::progress::Unit;
 use crate::view::View;

@@ -13,7 +13,7 @@ use sys::{Arena, Backing, Channel, Listener, Memfd, Uffd};
 
 use super::stage::Stage;
 use crate::failure::{Exit, Failure, OrFail, Result};
-use crate::latency::Latencies;
+use mach_bench::Latencies;
 
 /// Memory whose faults another process answers.
 pub struct Floor {

@@ -10,7 +10,7 @@ use tokio::runtime::{LocalOptions, LocalRuntime};
 
 use super::stage::Stage;
 use crate::failure::{Exit, Failure, OrFail, Result};
-use crate::latency::Latencies;
+use mach_bench::Latencies;
 
 /// Round trips that let path discovery come to its end.
 const WARM_UP: usize = 500;

@@ -17,7 +17,7 @@ use crate::args::BenchTouch;
 use crate::client::Client;
 use crate::cmd::Context;
 use crate::failure::{Exit, Failure, OrFail, Result};
-use crate::latency::Latencies;
+use mach_bench::Latencies;
 use crate::units::{Range, megabytes_per_second};
 use crate::view::{View, for_each_chunk};
 

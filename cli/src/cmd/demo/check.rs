@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::failure::{Exit, Failure, OrFail, Result};
-use crate::latency::Summary;
+use mach_bench::Summary;
 use crate::out::{Out, render};
 use crate::units::Bytes;
 

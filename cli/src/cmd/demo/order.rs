@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::latency::Summary;
+use mach_bench::Summary;
 
 /// One order; each is answered by any number of [`Report::Progress`] and then one other report.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

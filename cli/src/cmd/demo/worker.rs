@@ -14,7 +14,7 @@ use crate::args;
 use crate::client::{Client, Mapped, Place};
 use crate::failure::{Exit, Failure, OrFail, Result};
 use crate::guard::Guard;
-use crate::latency::Latencies;
+use mach_bench::Latencies;
 use crate::progress::Progress;
 use crate::state::NodeDir;
 use crate::units::{Range, Span};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::Context;
 use crate::client::Mapped;
 use crate::failure::{Exit, Failure, Result};
-use crate::latency::{Latencies, Summary};
+use mach_bench::{Latencies, Summary};
 use crate::progress::Unit;
 use crate::units::{Span, Touch, megabytes_per_second};
 use crate::view::View;

@@ -9,7 +9,14 @@ use serde::{Deserialize, Serialize};
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Collects times, to 0.1 %.
+#[derive(Debug)]
 pub struct Latencies(Histogram<u64>);
+
+impl Default for Latencies {
+    fn default() -> Latencies {
+        Latencies::new()
+    }
+}
 
 impl Latencies {
     /// An empty collection.
@@ -20,6 +27,11 @@ impl Latencies {
     /// Adds one time; longer ones than a minute count as a minute.
     pub fn record(&mut self, took: Duration) {
         self.0.saturating_record(took.as_nanos().min(u128::from(u64::MAX)) as u64);
+    }
+
+    /// Adds all times of another collection.
+    pub fn add(&mut self, other: &Latencies) {
+        self.0.add(&other.0).expect("all collections have the same bounds");
     }
 
     /// What is worth telling.
