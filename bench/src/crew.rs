@@ -60,6 +60,9 @@ pub trait Caller: Send {
         let _ = load;
         Err("this system has no one-way messages here".into())
     }
+
+    /// Gives up what belongs to the calling thread, which ends.
+    fn leave(&mut self) {}
 }
 
 /// Clients of a system, kept from load to load.
@@ -86,7 +89,11 @@ impl<M: FnMut() -> Result<Box<dyn Caller>, Error>> Crew<M> {
         let ended: Vec<Result<Ended, Error>> = std::thread::scope(|scope| {
             let threads = self.callers[..clients].iter_mut().map(|caller| {
                 let begin = &begin;
-                scope.spawn(move || one(&mut **caller, load, begin))
+                scope.spawn(move || {
+                    let ended = one(&mut **caller, load, begin);
+                    caller.leave();
+                    ended
+                })
             });
             let threads: Vec<_> = threads.collect();
             threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err("a client panicked".into()))).collect()
@@ -162,7 +169,10 @@ pub fn checksum(bytes: &[u8]) -> u64 {
 
 /// The bytes of a request: always the same ones, no two words alike.
 pub fn noise(size: u64) -> Vec<u8> {
-    (0..size.div_ceil(8)).flat_map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).take(size as usize).collect()
+    (0..size.div_ceil(8))
+        .flat_map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
+        .take(size as usize)
+        .collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::Target;
+use super::{BenchIpc, Target};
 use crate::units::Bytes;
 
 /// `mach bench`.
@@ -15,6 +15,8 @@ pub enum Bench {
     Fault(BenchFault),
     /// Sequential reading of a remote object, beside the bare QUIC stream
     Stream(BenchStream),
+    /// Calls between two tasks of one node, beside the bare floors and beside other systems
+    Ipc(BenchIpc),
     /// Random and sequential reading of a mapped object or of any file, for comparing systems
     Touch(BenchTouch),
     /// The other process of a measurement
@@ -83,6 +85,53 @@ pub enum BenchPeer {
     /// Answers the faults of whoever connects, with pages that are there
     Uffd {
         /// Where it listens
+        #[arg(long)]
+        socket: PathBuf,
+    },
+    /// One process of `mach bench ipc`
+    #[command(subcommand)]
+    Ipc(IpcRole),
+}
+
+/// The processes of `mach bench ipc`. Each says when it is ready; those that call do what standard input says.
+#[derive(Subcommand, Debug)]
+#[allow(missing_docs)] // The names say it: who answers, who stands between, who calls.
+pub enum IpcRole {
+    MachServe {
+        #[arg(long)]
+        node: PathBuf,
+    },
+    MachCall {
+        #[arg(long)]
+        node: PathBuf,
+    },
+    RelayServe {
+        #[arg(long)]
+        socket: PathBuf,
+    },
+    Relay {
+        #[arg(long)]
+        socket: PathBuf,
+        #[arg(long)]
+        server: PathBuf,
+    },
+    RelayCall {
+        #[arg(long)]
+        socket: PathBuf,
+    },
+    FutexServe {
+        #[arg(long)]
+        socket: PathBuf,
+    },
+    FutexCall {
+        #[arg(long)]
+        socket: PathBuf,
+    },
+    EventfdServe {
+        #[arg(long)]
+        socket: PathBuf,
+    },
+    EventfdCall {
         #[arg(long)]
         socket: PathBuf,
     },

@@ -4,6 +4,7 @@
 //! type (`units`); what needs the machine is checked by the command.
 
 mod bench;
+mod bench_ipc;
 mod cluster;
 mod memory;
 mod node;
@@ -13,7 +14,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use bench::{Bench, BenchFault, BenchPeer, BenchStream, BenchTouch};
+pub use bench::{Bench, BenchFault, BenchPeer, BenchStream, BenchTouch, IpcRole};
+pub use bench_ipc::{BenchIpc, Pin};
 pub use cluster::{Cluster, ClusterDown, ClusterInit, ClusterUp};
 pub use memory::{Demo, DemoTask, Export, Map, Object, ObjectName};
 pub use node::{LogFormat, Node, NodeRun, node_name};

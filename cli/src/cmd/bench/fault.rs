@@ -16,10 +16,10 @@ use crate::args::BenchFault;
 use crate::client::Mapped;
 use crate::cmd::Context;
 use crate::failure::{Exit, Failure, OrFail, Result};
-use mach_bench::{Latencies, Summary};
 use crate::out::Row;
 use crate::progress::Unit;
 use crate::view::View;
+use mach_bench::{Latencies, Summary};
 
 /// Pages of the object; each is read at most once.
 const PAGES_MAX: u64 = 1 << 18;

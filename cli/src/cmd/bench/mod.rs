@@ -1,4 +1,4 @@
-//! `mach bench`: what a remote fault and a sequential read cost, side by side with what they are made of.
+//! `mach bench`: what a remote fault, a sequential read and a call cost, side by side with what they are made of.
 //!
 //! Invariants: (1) the kinds that are compared take turns within one run, in the same processes, so that a machine whose
 //! speed drifts does not favour one; (2) every byte that is read is checked or summed, so that nothing is optimised
@@ -6,6 +6,7 @@
 
 mod fault;
 mod floor;
+mod ipc;
 mod raw;
 mod stage;
 mod stream;
@@ -20,9 +21,11 @@ pub fn run(cx: &Context, bench: &args::Bench) -> Result<()> {
     match bench {
         args::Bench::Fault(args) => fault::run(cx, args),
         args::Bench::Stream(args) => stream::run(cx, args),
+        args::Bench::Ipc(args) => ipc::run(cx, args),
         args::Bench::Touch(args) => touch::run(cx, args),
         args::Bench::Peer(args::BenchPeer::Raw { identity, listen }) => raw::serve(identity, *listen),
         args::Bench::Peer(args::BenchPeer::Uffd { socket }) => floor::serve(socket),
+        args::Bench::Peer(args::BenchPeer::Ipc(role)) => ipc::run_role(role),
     }
 }
 

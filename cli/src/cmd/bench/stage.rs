@@ -1,4 +1,4 @@
-//! Two nodes with an exported file, for as long as a measurement takes.
+//! Nodes for as long as a measurement takes, one of them with an exported file.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,64 +20,99 @@ pub const NAME: &str = "bench";
 /// How long the nodes may take to start.
 const START_WITHIN: Duration = Duration::from_secs(20);
 
-/// The nodes `a`, which serves the file, and `b`, of which this process is a task.
-pub struct Stage {
+/// Nodes of this machine, for as long as a measurement takes.
+pub struct Nodes {
     guard: Guard,
     nodes: Vec<Started>,
+    /// Tasks of the nodes that send messages only.
+    clients: Vec<Client>,
+    folder: PathBuf,
+}
+
+impl Nodes {
+    /// Starts nodes of these names, and waits until they see each other.
+    pub fn start(cx: &Context, names: &[&str]) -> Result<Nodes> {
+        doctor::require()?;
+        let guard = Guard::install(cx.out)?;
+        let started = Nodes::build(cx, &guard, names);
+        if started.is_err() {
+            guard.clear();
+        }
+        started
+    }
+
+    fn build(cx: &Context, guard: &Guard, names: &[&str]) -> Result<Nodes> {
+        let folder = guard.folder("mach-bench", &std::env::temp_dir())?;
+        let cluster = StateDir::locate(Some(folder.clone())).cluster("bench")?;
+        let names = names.iter().filter_map(|n| NodeName::new(n)).collect();
+        let plan = Plan { names, log: Some("warn".into()), dead_after: None, fault_deadline: None };
+        let mut nodes = launch::start(guard.make(|| launch::prepare(&cluster, &plan))?, Lifetime::WithParent, guard)?;
+        let clients = launch::wait_until_joined(cx.out, &mut nodes, START_WITHIN)?;
+        Ok(Nodes { guard: guard.clone(), nodes, clients, folder })
+    }
+
+    /// What ends every process of the measurement.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The folder, for sockets and files.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
+    /// Where node `index` listens for tasks.
+    pub fn socket(&self, index: usize) -> PathBuf {
+        self.nodes[index].dir.socket()
+    }
+
+    /// The process of node `index`.
+    pub fn pid(&self, index: usize) -> u32 {
+        self.nodes[index].child.id()
+    }
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        self.guard.clear();
+        launch::end_all(&mut self.nodes);
+    }
+}
+
+/// The nodes `a`, which serves a file, and `b`, of which this process is a task.
+pub struct Stage {
     /// This process as a task of `b`, with memory.
     pub client: Client,
-    folder: PathBuf,
+    nodes: Nodes,
 }
 
 impl Stage {
     /// Starts everything. The file has `size` bytes that do not compress and are not zero.
     pub fn set(cx: &Context, size: u64) -> Result<Stage> {
-        doctor::require()?;
-        let guard = Guard::install(cx.out)?;
-        let built = Stage::build(cx, &guard, size);
-        if built.is_err() {
-            guard.clear();
-        }
-        built
-    }
-
-    fn build(cx: &Context, guard: &Guard, size: u64) -> Result<Stage> {
-        let folder = guard.folder("mach-bench", &std::env::temp_dir())?;
-        let file = folder.join("file");
+        let nodes = Nodes::start(cx, &["a", "b"])?;
+        let file = nodes.folder.join("file");
         write_noise(&file, size).or_fail(|| format!("cannot make {}", file.display()))?;
-        let cluster = StateDir::locate(Some(folder.clone())).cluster("bench")?;
-        let names = ["a", "b"].iter().filter_map(|n| NodeName::new(n)).collect();
-        let plan = Plan { names, log: Some("warn".into()), dead_after: None, fault_deadline: None };
-        let mut nodes = launch::start(guard.make(|| launch::prepare(&cluster, &plan))?, Lifetime::WithParent, guard)?;
-        let clients = launch::wait_until_joined(cx.out, &mut nodes, START_WITHIN)?;
         let path = file.to_str().ok_or_else(|| Failure::new(Exit::Usage, "the temporary folder is not UTF-8"))?;
-        clients[0].export(path, NAME, false)?;
-        let client = Client::attach_with_memory(&Place::of(&nodes[1].dir))?;
-        Ok(Stage { guard: guard.clone(), nodes, client, folder })
+        nodes.clients[0].export(path, NAME, false)?;
+        let client = Client::attach_with_memory(&Place::of(&nodes.nodes[1].dir))?;
+        Ok(Stage { client, nodes })
     }
 
     /// The folder with the certificate of node `index`.
     pub fn identity(&self, index: usize) -> PathBuf {
-        self.nodes[index].dir.path().to_owned()
+        self.nodes.nodes[index].dir.path().to_owned()
     }
 
     /// A path for a socket.
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("peer.sock")
+        self.nodes.folder.join("peer.sock")
     }
 
     /// Starts the other process of a measurement; it ends with this one.
     pub fn peer(&self, arguments: &[&std::ffi::OsStr]) -> Result<Child> {
         let mut command = Command::new(crate::process::current_exe()?);
         command.args(["bench", "peer"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        self.guard.spawn(sys::process::die_with_parent(&mut command, true), || "cannot start a peer".into())
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        self.guard.clear();
-        launch::end_all(&mut self.nodes);
+        self.nodes.guard.spawn(sys::process::die_with_parent(&mut command, true), || "cannot start a peer".into())
     }
 }
 

@@ -17,9 +17,9 @@ use crate::args::BenchTouch;
 use crate::client::Client;
 use crate::cmd::Context;
 use crate::failure::{Exit, Failure, OrFail, Result};
-use mach_bench::Latencies;
 use crate::units::{Range, megabytes_per_second};
 use crate::view::{View, for_each_chunk};
+use mach_bench::Latencies;
 
 #[derive(Serialize)]
 struct Measured {

@@ -8,9 +8,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::failure::{Exit, Failure, OrFail, Result};
-use mach_bench::Summary;
 use crate::out::{Out, render};
 use crate::units::Bytes;
+use mach_bench::Summary;
 
 /// Verdicts so far.
 pub struct Checks {

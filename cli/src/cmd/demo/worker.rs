@@ -14,11 +14,11 @@ use crate::args;
 use crate::client::{Client, Mapped, Place};
 use crate::failure::{Exit, Failure, OrFail, Result};
 use crate::guard::Guard;
-use mach_bench::Latencies;
 use crate::progress::Progress;
 use crate::state::NodeDir;
 use crate::units::{Range, Span};
 use crate::view::{View, for_each_chunk};
+use mach_bench::Latencies;
 
 /// Time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(50);

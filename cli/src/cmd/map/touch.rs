@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::super::Context;
 use crate::client::Mapped;
 use crate::failure::{Exit, Failure, Result};
-use mach_bench::{Latencies, Summary};
 use crate::progress::Unit;
 use crate::units::{Span, Touch, megabytes_per_second};
 use crate::view::View;
+use mach_bench::{Latencies, Summary};
 
 /// The result, as `--json` prints it.
 #[derive(Serialize)]
