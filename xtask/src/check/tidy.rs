@@ -4,7 +4,7 @@ use super::Tree;
 
 const LINES_MAX: usize = 600;
 const COLUMNS_MAX: usize = 140;
-const GENERATED: &str = "Written by `cargo xtask gen`";
+const GENERATED: &str = "Written by `cargo ";
 
 /// Every breach.
 pub fn faults(tree: &Tree) -> Vec<String> {
