@@ -9,8 +9,8 @@ use kernel_core::kern::Kernel;
 use netmsg::MemberState;
 use proto::iface::node::{self, Request};
 use proto::limits::NETNAME_MAX;
-use proto::msg::Reply as _;
-use proto::{BadBody, Disposition, Item, KernReturn, Message, NamedRight, Payload, PortName, TraceId};
+use proto::msg::{Reply as _, code_body};
+use proto::{BadBody, Body, Disposition, KernReturn, Message, NamedRight, Payload, PortName, TraceId};
 
 use crate::node::Node;
 use crate::pagers::ExportInfo;
@@ -46,8 +46,8 @@ impl Host {
     }
 }
 
-/// What a routine answers: its results, or a code with a text for the log.
-type Results = Result<Vec<Item<NamedRight>>, KernReturn>;
+/// What a routine answers: the body of its reply, or a code.
+type Results = Result<Body<NamedRight>, KernReturn>;
 
 impl Node {
     pub(crate) fn serve_host(&mut self) {
@@ -59,17 +59,16 @@ impl Node {
     fn on_host_message(&mut self, message: Message<NamedRight>) {
         let Message { remote, local, id, trace, body, .. } = message;
         let body = match Request::decode(id, body) {
-            Ok(request) if local.name == self.host.port => match self.host_call(request) {
-                Ok(results) => std::iter::once(Item::U32(0)).chain(results).collect(),
-                Err(code) => vec![Item::U32(code.raw() as u32)],
-            },
+            Ok(request) if local.name == self.host.port => {
+                self.host_call(request).unwrap_or_else(|code| code_body(code.raw()))
+            }
             Ok(request) => {
                 self.release_request(request);
-                vec![Item::U32(KernReturn::InvalidHost.raw() as u32)]
+                code_body(KernReturn::InvalidHost.raw())
             }
             Err(BadBody { error, body }) => {
-                self.release_items(body);
-                vec![Item::U32(error.raw() as u32)]
+                self.release_rights(body.into_rights());
+                code_body(error.raw())
             }
         };
         if remote.name.is_valid() {
@@ -96,12 +95,12 @@ impl Node {
             Request::Export(r) => self.node_export(&r)?.into_body(),
             Request::ObjectRemove(r) => {
                 self.export_remove(&r.name)?;
-                Vec::new()
+                ().into_body()
             }
             Request::TaskPrepare(r) => self.node_task_prepare(r.bootstrap)?.into_body(),
             Request::Shutdown(_) => {
                 self.stop.cancel();
-                Vec::new()
+                ().into_body()
             }
         })
     }
@@ -131,7 +130,7 @@ impl Node {
                 ipc.extract_right(space, name, Disposition::MoveSend, fx)?
             }
             other => {
-                self.release_items(vec![Item::Port(other)]);
+                self.release_rights(vec![other]);
                 return Err(KernReturn::InvalidCapability);
             }
         };
@@ -248,17 +247,18 @@ impl Node {
 
     fn release_request(&mut self, request: Request<NamedRight>) {
         match request {
-            Request::TaskPrepare(r) => self.release_items(vec![Item::Port(r.bootstrap)]),
-            Request::Port(r) => self.release_items(vec![Item::Port(r.right)]),
+            Request::TaskPrepare(r) => self.release_rights(vec![r.bootstrap]),
+            Request::Port(r) => self.release_rights(vec![r.right]),
             _ => {}
         }
     }
 
-    pub(crate) fn release_items(&mut self, items: Vec<Item<NamedRight>>) {
+    pub(crate) fn release_rights(&mut self, rights: Vec<NamedRight>) {
         let mut calls = Node::calls(&mut self.kernel, &self.host.server);
-        let (remote, local) = (NamedRight::NULL, NamedRight::NULL);
-        let message = Message { remote, local, id: 0, seqno: 0, trace: TraceId::default(), body: items };
-        netmsg_core::release_received(&mut calls, message);
+        for remote in rights {
+            let (local, trace, body) = (NamedRight::NULL, TraceId::default(), Body::default());
+            netmsg_core::release_received(&mut calls, Message { remote, local, id: 0, seqno: 0, trace, body });
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kernel_core::TaskId;
 use kernel_core::ipc::{Denoted, NameInfo, PortId, PortInfo, PortState, ReceiverKind, SpaceId};
 use proto::iface::node;
-use proto::{Incarnation, Item, KernReturn, NamedRight, PortUid};
+use proto::{Incarnation, KernReturn, NamedRight, PortUid};
 
 use crate::node::Node;
 
@@ -116,7 +116,7 @@ impl Node {
             false => ipc.port_with_uid(PortUid { origin: Incarnation(r.uid_origin), serial: r.uid_serial }),
         };
         // As the operator's task holds it, not as this request does.
-        self.release_items(vec![Item::Port(r.right)]);
+        self.release_rights(vec![r.right]);
         port.and_then(|port| self.port_info(port)).ok_or(KernReturn::InvalidName)
     }
 

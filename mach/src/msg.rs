@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use proto::wire::trap::{Msg, Order, call, order};
 use proto::{
-    Item, KernReturn, Message, MigError, MsgReturn, NamedRight, PortName, RightType, Routine, SimpleRoutine, TraceId,
-    codec, iface, msg::Reply as _,
+    KernReturn, Message, MigError, MsgReturn, NamedRight, PortName, RightType, Routine, SimpleRoutine, TraceId, codec,
+    iface,
+    msg::{Reply as _, code_of},
 };
 use sys::Memfd;
 
@@ -137,13 +138,8 @@ impl Task {
 
     /// Gives up every right of a message that nobody wants.
     pub fn release_rights(&self, message: Message<NamedRight>) {
-        let bodies = message.body.into_iter().flat_map(|item| match item {
-            Item::Port(right) => vec![right],
-            Item::Ports(rights) => rights,
-            _ => Vec::new(),
-        });
         // `local` names the port that the message came to; nothing was given with it.
-        for right in bodies.chain([message.remote]) {
+        for right in message.body.into_rights().into_iter().chain([message.remote]) {
             self.release(right);
         }
     }
@@ -210,14 +206,10 @@ impl Task {
             self.release_rights(reply);
             return mig(if died { MigError::ServerDied } else { MigError::ReplyMismatch });
         }
-        let code = match reply.body.first() {
-            Some(Item::U32(code)) => *code as i32,
-            _ => {
-                self.release_rights(reply);
-                return mig(MigError::TypeError);
-            }
+        let Some(code) = code_of(&reply.body) else {
+            self.release_rights(reply);
+            return mig(MigError::TypeError);
         };
-        reply.body.remove(0);
         if code != 0 {
             self.release_rights(reply);
             return Err(match (KernReturn::from_raw(code), MigError::from_raw(code)) {
@@ -262,15 +254,8 @@ impl Task {
     /// Of a request that came back, only what was to be *moved* is given up; the rest was never taken.
     pub(crate) fn release_request(&self, message: Message<NamedRight>) {
         use proto::Disposition::{MoveReceive, MoveSend, MoveSendOnce};
-        for item in message.body {
-            let rights = match item {
-                Item::Port(right) => vec![right],
-                Item::Ports(rights) => rights,
-                _ => Vec::new(),
-            };
-            let moved = |r: &NamedRight| matches!(r.disposition, MoveReceive | MoveSend | MoveSendOnce);
-            rights.into_iter().filter(moved).for_each(|right| self.release(right));
-        }
+        let moved = |r: &NamedRight| matches!(r.disposition, MoveReceive | MoveSend | MoveSendOnce);
+        message.body.into_rights().into_iter().filter(moved).for_each(|right| self.release(right));
     }
 }
 

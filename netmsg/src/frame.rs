@@ -8,9 +8,8 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
-use proto::limits::{BULK_BYTES_MIN, FRAME_HEAD_BYTES_MAX, MSG_OOL_BYTES_MAX};
+use proto::limits::{BULK_BYTES_MIN, FRAME_HEAD_BYTES_MAX, MSG_INLINE_BYTES_MAX, MSG_OOL_BYTES_MAX};
 use proto::wire::link::frame::Kind;
-use proto::wire::link::link_item::Item;
 use proto::{Payload, wire::link::Frame};
 use thiserror::Error;
 
@@ -65,16 +64,15 @@ pub(crate) fn encode_head(frame: &Frame) -> Bytes {
 
 /// How many out-of-line bytes follow a frame's head.
 ///
-/// Errors: `PayloadTooLong` above `MSG_OOL_BYTES_MAX`.
+/// Errors: `PayloadTooLong` above what a body and its memory may have.
 pub(crate) fn payload_len(frame: &Frame) -> Result<usize, PeerMisbehaved> {
     let Some(Kind::Send(send)) = &frame.kind else { return Ok(0) };
-    let mut total = 0u64;
-    for item in &send.items {
-        if let Some(Item::OutOfLine(length)) = item.item {
-            total = total.saturating_add(length);
-        }
+    let total = send.body_length.saturating_add(send.memory_length);
+    if total > (MSG_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX) as u64 {
+        Err(PeerMisbehaved::PayloadTooLong(total))
+    } else {
+        Ok(total as usize)
     }
-    if total > MSG_OOL_BYTES_MAX as u64 { Err(PeerMisbehaved::PayloadTooLong(total)) } else { Ok(total as usize) }
 }
 
 /// Which stream a frame came on: it bounds its payload.
@@ -201,11 +199,11 @@ impl Rope {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use proto::wire::link::{Delivered, LinkItem, Send};
+    use proto::wire::link::{Delivered, Send};
 
     fn message(seq: u64, out_of_line: &[u64]) -> Frame {
-        let items = out_of_line.iter().map(|n| LinkItem { item: Some(Item::OutOfLine(*n)) }).collect();
-        Frame { kind: Some(Kind::Send(Send { seq, items, ..Send::default() })) }
+        let memory_length = out_of_line.iter().fold(0, |sum: u64, n| sum.saturating_add(*n));
+        Frame { kind: Some(Kind::Send(Send { seq, memory_length, ..Send::default() })) }
     }
 
     fn decode_all(decoder: &mut Decoder) -> Result<Vec<(Frame, Payload)>, PeerMisbehaved> {
@@ -270,8 +268,9 @@ mod tests {
         };
         assert!(!refused(Lane::Warm, &[BULK_BYTES_MIN as u64 - 1]));
         assert!(refused(Lane::Warm, &[BULK_BYTES_MIN as u64]));
-        assert!(!refused(Lane::Bulk, &[MSG_OOL_BYTES_MAX as u64]));
-        assert!(refused(Lane::Bulk, &[MSG_OOL_BYTES_MAX as u64, 1]));
+        let most = (MSG_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX) as u64;
+        assert!(!refused(Lane::Bulk, &[most]));
+        assert!(refused(Lane::Bulk, &[most, 1]));
         assert!(refused(Lane::Bulk, &[u64::MAX, u64::MAX]));
     }
 

@@ -16,7 +16,8 @@ use pager_core::{ClientId, Config, Ticket, Time};
 use proto::iface::memory_object::{self as object, Request};
 use proto::iface::notify;
 use proto::msg::Reply;
-use proto::{Item, KernReturn, Message, NamedRight, PAGE_SIZE, Payload, PortName, Prot, Routine, SimpleRoutine};
+use proto::msg::code_body;
+use proto::{Body, KernReturn, Message, NamedRight, PAGE_SIZE, PortName, Prot, Routine, SimpleRoutine};
 
 use crate::export::{Closing, Export, Links};
 use crate::job::Work;
@@ -101,7 +102,7 @@ impl PagerServer {
         let request = match Request::decode(id, body) {
             Ok(request) if self.exports.contains_key(&local.name) => request,
             Ok(request) => return answer_error(reply, id, KernReturn::Terminated.raw(), rights_of(request), out),
-            Err(bad) => return answer_error(reply, id, bad.error.raw(), bad.body, out),
+            Err(bad) => return answer_error(reply, id, bad.error.raw(), bad.body.into_rights(), out),
         };
         if let Request::Info(_) = request {
             return self.info(local.name, reply, trace, out);
@@ -167,7 +168,7 @@ impl PagerServer {
         let mut surplus = arrived.then_some(control.name);
         if !arrived {
             export.stats.misbehaved += 1;
-            rights_of(request).into_iter().for_each(|item| release_item(item, out));
+            rights_of(request).into_iter().for_each(|right| release(right, out));
             return;
         }
         let mut links = Links { clients: &mut self.clients, surplus: &mut surplus, out };
@@ -228,14 +229,13 @@ impl PagerServer {
             max_protection: export.pager.max_protection().bits(),
             name: export.name.clone(),
         };
-        let mut body = vec![Item::U32(KernReturn::Success.raw() as u32)];
-        body.extend(Reply::<NamedRight>::into_body(results));
+        let body = Reply::<NamedRight>::into_body(results);
         let id = <object::Info as Routine<NamedRight>>::REPLY_ID;
         out.messages.push(Message { remote: reply, local: NamedRight::NULL, id, seqno: 0, trace, body });
     }
 
     /// `mach_notify_dead_name`: a kernel died, or the link to it. Source: [pager.client.4].
-    fn on_notification(&mut self, now: Time, id: i32, body: Vec<Item<NamedRight>>, out: &mut Out) {
+    fn on_notification(&mut self, now: Time, id: i32, body: Body<NamedRight>, out: &mut Out) {
         match notify::Request::decode(id, body) {
             Ok(notify::Request::DeadName(notify::DeadName { name })) => {
                 let name = PortName(name);
@@ -252,7 +252,7 @@ impl PagerServer {
             // Port-deleted, when a terminated kernel's name was given back, and whatever else was asked for.
             Ok(notify::Request::PortDestroyed(r)) => release(r.rights, out),
             Ok(_) => {}
-            Err(bad) => bad.body.into_iter().for_each(|item| release_item(item, out)),
+            Err(bad) => bad.body.into_rights().into_iter().for_each(|right| release(right, out)),
         }
     }
 
@@ -312,29 +312,21 @@ fn control_of(request: &Request<NamedRight>) -> NamedRight {
     }
 }
 
-/// The items of a request that is not carried out.
-fn rights_of(request: Request<NamedRight>) -> Vec<Item<NamedRight>> {
+/// The rights of a request that is not carried out.
+fn rights_of(request: Request<NamedRight>) -> Vec<NamedRight> {
     match request {
-        Request::Init(r) => vec![Item::Port(r.memory_control), Item::Port(r.memory_object_name)],
-        Request::Terminate(r) => vec![Item::Port(r.memory_control), Item::Port(r.memory_object_name)],
-        other => vec![Item::Port(control_of(&other))],
+        Request::Init(r) => vec![r.memory_control, r.memory_object_name],
+        Request::Terminate(r) => vec![r.memory_control, r.memory_object_name],
+        other => vec![control_of(&other)],
     }
 }
 
 /// Refuses a message: its rights are released, and whoever waits for an answer gets the code.
-fn answer_error(reply: NamedRight, id: i32, code: i32, body: Vec<Item<NamedRight>>, out: &mut Out) {
-    body.into_iter().for_each(|item| release_item(item, out));
+fn answer_error(reply: NamedRight, id: i32, code: i32, rights: Vec<NamedRight>, out: &mut Out) {
+    rights.into_iter().for_each(|right| release(right, out));
     if reply.name.is_valid() {
-        let (id, trace, body) = (id.wrapping_add(100), proto::TraceId::default(), vec![Item::U32(code as u32)]);
+        let (id, trace, body) = (id.wrapping_add(100), proto::TraceId::default(), code_body(code));
         out.messages.push(Message { remote: reply, local: NamedRight::NULL, id, seqno: 0, trace, body });
-    }
-}
-
-fn release_item(item: Item<NamedRight>, out: &mut Out) {
-    match item {
-        Item::Port(right) => release(right, out),
-        Item::Ports(rights) => rights.into_iter().for_each(|right| release(right, out)),
-        Item::U32(_) | Item::U64(_) | Item::Data(_) | Item::OutOfLine(Payload { .. }) => {}
     }
 }
 

@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use common::{NOTIFY, OBJECT, PAGE, Store, World, pages_of};
 use pager::{Config, Time};
+use proto::iface::memory_object as object;
 use proto::iface::memory_object_control::{DataError, DataSupply, LockRequest, Request as Call, SynchronizeCompleted};
-use proto::{Item, KernReturn, MigError, NamedRight, PortName, Prot, TraceId};
+use proto::msg::{Reply as _, code_body};
+use proto::{Body, Item, KernReturn, MigError, NamedRight, PortName, Prot, TraceId};
 
 const READ: Prot = Prot::READ;
 const RW: Prot = Prot::READ.union(Prot::WRITE);
@@ -72,9 +74,9 @@ fn pager_server_2_info_says_size_protection_and_name() {
     for (writable, bits) in [(true, 3), (false, 1)] {
         let (mut w, _) = world(3, writable);
         let reply = w.arrives_once(PortName(50));
-        w.deliver(OBJECT, reply, 2290, Vec::new());
-        let items = vec![Item::U32(0), Item::U64(3 * PAGE), Item::U32(bits), Item::Data("object".into())];
-        assert_eq!(w.replies, [(PortName(50), 2390, items)]);
+        w.deliver(OBJECT, reply, 2290, Body::default());
+        let info = object::InfoReply { size: 3 * PAGE, max_protection: bits, name: "object".into() };
+        assert_eq!(w.replies, [(PortName(50), 2390, info.into_body())]);
         w.holds_only(&[]);
     }
 }
@@ -87,8 +89,8 @@ fn pager_server_3_garbage_is_answered_and_its_rights_released() {
     w.deliver(OBJECT, reply, 2203, body);
     let reply = w.arrives_once(PortName(50));
     w.deliver(OBJECT, reply, 1, vec![]);
-    let type_error = (PortName(50), 2303, vec![Item::U32(MigError::TypeError.raw() as u32)]);
-    let bad_id = (PortName(50), 101, vec![Item::U32(MigError::BadId.raw() as u32)]);
+    let type_error = (PortName(50), 2303, code_body(MigError::TypeError.raw()));
+    let bad_id = (PortName(50), 101, code_body(MigError::BadId.raw()));
     assert_eq!(w.replies, [type_error, bad_id]);
 
     // An array of rights where none belongs, and no one to answer.

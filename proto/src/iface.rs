@@ -16,7 +16,30 @@ pub fn name_of(id: i32) -> Option<&'static str> {
 
 /// Operations on a task's own port name space; sent to the task port.
 pub mod mach_port {
-    use crate::{args, msg};
+    /// mach_port_status_t.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct PortStatus {
+        #[prost(uint32, tag = "1")]
+        pub pset: u32,
+        #[prost(uint32, tag = "2")]
+        pub seqno: u32,
+        #[prost(uint32, tag = "3")]
+        pub mscount: u32,
+        #[prost(uint32, tag = "4")]
+        pub qlimit: u32,
+        #[prost(uint32, tag = "5")]
+        pub msgcount: u32,
+        #[prost(uint32, tag = "6")]
+        pub sorights: u32,
+        #[prost(bool, tag = "7")]
+        pub srights: bool,
+        #[prost(bool, tag = "8")]
+        pub pdrequest: bool,
+        #[prost(bool, tag = "9")]
+        pub nsrequest: bool,
+    }
+    use crate::typed::Element;
+    use crate::{args, body, msg};
     /// All names and the types of their rights.
     ///
     /// `mach_port_names`, id 3200.
@@ -26,11 +49,19 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for Names {
         const ID: i32 = 3200;
         const NAME: &'static str = "mach_port_names";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Names = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Names)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Names)
         }
     }
     impl<R> msg::Routine<R> for Names {
@@ -39,22 +70,29 @@ pub mod mach_port {
     /// The results of [`Names`].
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct NamesReply {
-        pub names: crate::Payload,
-        pub types: crate::Payload,
+        pub names: Vec<u32>,
+        pub types: Vec<u32>,
     }
     impl<R> msg::Reply<R> for NamesReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let NamesReply { names, types } = self;
-            vec![msg::Item::OutOfLine(names), msg::Item::OutOfLine(types)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_array(&mut writer, Element::PORT_NAME, &names);
+            args::write_array(&mut writer, Element::INTEGER_32, &types);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::OutOfLine(names), msg::Item::OutOfLine(types)] => {
-                    Ok(NamesReply { names, types })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let names = args::array(&mut reader, Element::PORT_NAME)?;
+                let types = args::array(&mut reader, Element::INTEGER_32)?;
+                reader.end()?;
+                Some((names, types))
+            };
+            let Some((names, types)) = read() else { return Err(args::misfit(body)) };
+            Ok(NamesReply { names, types })
         }
     }
     /// The type bits of one name.
@@ -68,16 +106,21 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for Type {
         const ID: i32 = 3201;
         const NAME: &'static str = "mach_port_type";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Type { name } = self;
-            vec![msg::Item::U32(name)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name)] => Ok(Type { name }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(Type { name })
         }
     }
     impl<R> msg::Routine<R> for Type {
@@ -89,16 +132,23 @@ pub mod mach_port {
         pub ptype: u32,
     }
     impl<R> msg::Reply<R> for TypeReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let TypeReply { ptype } = self;
-            vec![msg::Item::U32(ptype)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u32(Element::INTEGER_32, ptype);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(ptype)] => Ok(TypeReply { ptype }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let ptype = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((ptype,))
+            };
+            let Some((ptype,)) = read() else { return Err(args::misfit(body)) };
+            Ok(TypeReply { ptype })
         }
     }
     /// A new receive right, port set or dead name, with a name of the node's choice.
@@ -112,16 +162,21 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for Allocate {
         const ID: i32 = 3204;
         const NAME: &'static str = "mach_port_allocate";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Allocate { right } = self;
-            vec![msg::Item::U32(right)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, right);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(right)] => Ok(Allocate { right }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let right = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((right,))
+            };
+            let Some((right,)) = read() else { return Err(args::misfit(body)) };
+            Ok(Allocate { right })
         }
     }
     impl<R> msg::Routine<R> for Allocate {
@@ -133,16 +188,23 @@ pub mod mach_port {
         pub name: u32,
     }
     impl<R> msg::Reply<R> for AllocateReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let AllocateReply { name } = self;
-            vec![msg::Item::U32(name)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name)] => Ok(AllocateReply { name }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(AllocateReply { name })
         }
     }
     /// Gives up everything the name denotes.
@@ -156,16 +218,21 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for Destroy {
         const ID: i32 = 3205;
         const NAME: &'static str = "mach_port_destroy";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Destroy { name } = self;
-            vec![msg::Item::U32(name)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name)] => Ok(Destroy { name }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(Destroy { name })
         }
     }
     impl<R> msg::Routine<R> for Destroy {
@@ -182,16 +249,21 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for Deallocate {
         const ID: i32 = 3206;
         const NAME: &'static str = "mach_port_deallocate";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Deallocate { name } = self;
-            vec![msg::Item::U32(name)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name)] => Ok(Deallocate { name }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(Deallocate { name })
         }
     }
     impl<R> msg::Routine<R> for Deallocate {
@@ -209,16 +281,23 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for GetRefs {
         const ID: i32 = 3207;
         const NAME: &'static str = "mach_port_get_refs";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let GetRefs { name, right } = self;
-            vec![msg::Item::U32(name), msg::Item::U32(right)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.u32(Element::INTEGER_32, right);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name), msg::Item::U32(right)] => Ok(GetRefs { name, right }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let right = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((name, right))
+            };
+            let Some((name, right)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetRefs { name, right })
         }
     }
     impl<R> msg::Routine<R> for GetRefs {
@@ -230,16 +309,23 @@ pub mod mach_port {
         pub refs: u32,
     }
     impl<R> msg::Reply<R> for GetRefsReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let GetRefsReply { refs } = self;
-            vec![msg::Item::U32(refs)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u32(Element::INTEGER_32, refs);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(refs)] => Ok(GetRefsReply { refs }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let refs = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((refs,))
+            };
+            let Some((refs,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetRefsReply { refs })
         }
     }
     /// Adds to or takes from the user references.
@@ -255,22 +341,29 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for ModRefs {
         const ID: i32 = 3208;
         const NAME: &'static str = "mach_port_mod_refs";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let ModRefs { name, right, delta } = self;
-            vec![msg::Item::U32(name), msg::Item::U32(right), msg::Item::U32(delta as u32)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.u32(Element::INTEGER_32, right);
+            writer.u32(Element::INTEGER_32, delta as u32);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name), msg::Item::U32(right), msg::Item::U32(delta)] => {
-                    Ok(ModRefs {
-                        name,
-                        right,
-                        delta: delta as i32,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let right = reader.u32(Element::INTEGER_32)?;
+                let delta = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((name, right, delta))
+            };
+            let Some((name, right, delta)) = read() else { return Err(args::misfit(body)) };
+            Ok(ModRefs {
+                name,
+                right,
+                delta: delta as i32,
+            })
         }
     }
     impl<R> msg::Routine<R> for ModRefs {
@@ -288,18 +381,23 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for SetQlimit {
         const ID: i32 = 3210;
         const NAME: &'static str = "mach_port_set_qlimit";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let SetQlimit { name, qlimit } = self;
-            vec![msg::Item::U32(name), msg::Item::U32(qlimit)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.u32(Element::INTEGER_32, qlimit);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name), msg::Item::U32(qlimit)] => {
-                    Ok(SetQlimit { name, qlimit })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let qlimit = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((name, qlimit))
+            };
+            let Some((name, qlimit)) = read() else { return Err(args::misfit(body)) };
+            Ok(SetQlimit { name, qlimit })
         }
     }
     impl<R> msg::Routine<R> for SetQlimit {
@@ -317,18 +415,23 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for MoveMember {
         const ID: i32 = 3213;
         const NAME: &'static str = "mach_port_move_member";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let MoveMember { member, after } = self;
-            vec![msg::Item::U32(member), msg::Item::U32(after)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, member);
+            writer.u32(Element::PORT_NAME, after);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(member), msg::Item::U32(after)] => {
-                    Ok(MoveMember { member, after })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let member = reader.u32(Element::PORT_NAME)?;
+                let after = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((member, after))
+            };
+            let Some((member, after)) = read() else { return Err(args::misfit(body)) };
+            Ok(MoveMember { member, after })
         }
     }
     impl<R> msg::Routine<R> for MoveMember {
@@ -349,27 +452,38 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for RequestNotification<R> {
         const ID: i32 = 3214;
         const NAME: &'static str = "mach_port_request_notification";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let RequestNotification { name, msgid, sync, notify } = self;
-            vec![
-                msg::Item::U32(name), msg::Item::U32(msgid as u32), msg::Item::U32(sync),
-                msg::Item::Port(notify)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.u32(Element::INTEGER_32, msgid as u32);
+            writer.u32(Element::INTEGER_32, sync);
+            writer.rights(crate::Disposition::MakeSendOnce, true, [notify]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 4] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name), msg::Item::U32(msgid), msg::Item::U32(sync),
-                msg::Item::Port(notify)] => {
-                    Ok(RequestNotification {
-                        name,
-                        msgid: msgid as i32,
-                        sync,
-                        notify,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let msgid = reader.u32(Element::INTEGER_32)?;
+                let sync = reader.u32(Element::INTEGER_32)?;
+                let notify = reader.right()?;
+                reader.end()?;
+                Some((name, msgid, sync, notify))
+            };
+            let Some((name, msgid, sync, notify)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(RequestNotification {
+                name,
+                msgid: msgid as i32,
+                sync,
+                notify: {
+                    let () = notify;
+                    taken.right()
+                },
+            })
         }
     }
     impl<R> msg::Routine<R> for RequestNotification<R> {
@@ -382,20 +496,29 @@ pub mod mach_port {
         pub previous: R,
     }
     impl<R> msg::Reply<R> for RequestNotificationReply<R> {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let RequestNotificationReply { previous } = self;
-            vec![msg::Item::Port(previous)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.rights(crate::Disposition::MoveSendOnce, true, [previous]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(previous)] => {
-                    Ok(RequestNotificationReply {
-                        previous,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let previous = reader.right()?;
+                reader.end()?;
+                Some((previous,))
+            };
+            let Some((previous,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(RequestNotificationReply {
+                previous: {
+                    let () = previous;
+                    taken.right()
+                },
+            })
         }
     }
     /// Gives the space a right under a name of the caller's choice.
@@ -411,18 +534,30 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for InsertRight<R> {
         const ID: i32 = 3215;
         const NAME: &'static str = "mach_port_insert_right";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let InsertRight { name, right } = self;
-            vec![msg::Item::U32(name), msg::Item::Port(right)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.rights(crate::Disposition::CopySend, true, [right]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name), msg::Item::Port(right)] => {
-                    Ok(InsertRight { name, right })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let right = reader.right()?;
+                reader.end()?;
+                Some((name, right))
+            };
+            let Some((name, right)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(InsertRight {
+                name,
+                right: {
+                    let () = right;
+                    taken.right()
+                },
+            })
         }
     }
     impl<R> msg::Routine<R> for InsertRight<R> {
@@ -440,18 +575,23 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for ExtractRight {
         const ID: i32 = 3216;
         const NAME: &'static str = "mach_port_extract_right";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let ExtractRight { name, disposition } = self;
-            vec![msg::Item::U32(name), msg::Item::U32(disposition)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.u32(Element::INTEGER_32, disposition);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name), msg::Item::U32(disposition)] => {
-                    Ok(ExtractRight { name, disposition })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let disposition = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((name, disposition))
+            };
+            let Some((name, disposition)) = read() else { return Err(args::misfit(body)) };
+            Ok(ExtractRight { name, disposition })
         }
     }
     impl<R> msg::Routine<R> for ExtractRight {
@@ -464,16 +604,29 @@ pub mod mach_port {
         pub right: R,
     }
     impl<R> msg::Reply<R> for ExtractRightReply<R> {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let ExtractRightReply { right } = self;
-            vec![msg::Item::Port(right)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.rights(crate::Disposition::MoveSend, true, [right]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(right)] => Ok(ExtractRightReply { right }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let right = reader.right()?;
+                reader.end()?;
+                Some((right,))
+            };
+            let Some((right,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(ExtractRightReply {
+                right: {
+                    let () = right;
+                    taken.right()
+                },
+            })
         }
     }
     /// Counters of a port whose receive right is held.
@@ -487,16 +640,21 @@ pub mod mach_port {
     impl<R> msg::SimpleRoutine<R> for GetReceiveStatus {
         const ID: i32 = 3217;
         const NAME: &'static str = "mach_port_get_receive_status";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let GetReceiveStatus { name } = self;
-            vec![msg::Item::U32(name)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name)] => Ok(GetReceiveStatus { name }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetReceiveStatus { name })
         }
     }
     impl<R> msg::Routine<R> for GetReceiveStatus {
@@ -505,57 +663,51 @@ pub mod mach_port {
     /// The results of [`GetReceiveStatus`].
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct GetReceiveStatusReply {
-        pub pset: u32,
-        pub seqno: u32,
-        pub mscount: u32,
-        pub qlimit: u32,
-        pub msgcount: u32,
-        pub sorights: u32,
-        pub srights: bool,
-        pub pdrequest: bool,
-        pub nsrequest: bool,
+        pub status: PortStatus,
     }
     impl<R> msg::Reply<R> for GetReceiveStatusReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            let GetReceiveStatusReply {
-                pset,
-                seqno,
-                mscount,
-                qlimit,
-                msgcount,
-                sorights,
-                srights,
-                pdrequest,
-                nsrequest,
-            } = self;
-            vec![
-                msg::Item::U32(pset), msg::Item::U32(seqno), msg::Item::U32(mscount),
-                msg::Item::U32(qlimit), msg::Item::U32(msgcount), msg::Item::U32(sorights),
-                msg::Item::U32(srights.into()), msg::Item::U32(pdrequest.into()),
-                msg::Item::U32(nsrequest.into())
-            ]
+        fn into_body(self) -> body::Body<R> {
+            let GetReceiveStatusReply { status } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_words(
+                &mut writer,
+                &[
+                    status.pset,
+                    status.seqno,
+                    status.mscount,
+                    status.qlimit,
+                    status.msgcount,
+                    status.sorights,
+                    status.srights.into(),
+                    status.pdrequest.into(),
+                    status.nsrequest.into(),
+                ],
+            );
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 9] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(pset), msg::Item::U32(seqno), msg::Item::U32(mscount),
-                msg::Item::U32(qlimit), msg::Item::U32(msgcount), msg::Item::U32(sorights),
-                msg::Item::U32(srights), msg::Item::U32(pdrequest), msg::Item::U32(nsrequest),
-                ] => {
-                    Ok(GetReceiveStatusReply {
-                        pset,
-                        seqno,
-                        mscount,
-                        qlimit,
-                        msgcount,
-                        sorights,
-                        srights: srights != 0,
-                        pdrequest: pdrequest != 0,
-                        nsrequest: nsrequest != 0,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let status = args::words::<9>(&mut reader)?;
+                reader.end()?;
+                Some((status,))
+            };
+            let Some((status,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetReceiveStatusReply {
+                status: PortStatus {
+                    pset: status[0],
+                    seqno: status[1],
+                    mscount: status[2],
+                    qlimit: status[3],
+                    msgcount: status[4],
+                    sorights: status[5],
+                    srights: status[6] != 0,
+                    pdrequest: status[7] != 0,
+                    nsrequest: status[8] != 0,
+                },
+            })
         }
     }
     /// `msgh_id` of each request.
@@ -642,10 +794,7 @@ pub mod mach_port {
         ///
         /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
         /// comes back as it came, with every right in it.
-        pub fn decode(
-            id: i32,
-            body: Vec<msg::Item<R>>,
-        ) -> Result<Request<R>, msg::BadBody<R>> {
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
                 3200 => <Names as msg::SimpleRoutine<R>>::from_body(body).map(Request::Names),
                 3201 => <Type as msg::SimpleRoutine<R>>::from_body(body).map(Request::Type),
@@ -721,7 +870,8 @@ pub mod mach_port {
 
 /// What a kernel asks of a pager; sent to the memory object port. Names and order: mach-api §3.2.
 pub mod memory_object {
-    use crate::{args, msg};
+    use crate::typed::Element;
+    use crate::{args, body, msg};
     /// The first mapping on this kernel. Answered by memory_object_ready.
     ///
     /// `memory_object_init`, id 2200. A simpleroutine.
@@ -737,26 +887,37 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for Init<R> {
         const ID: i32 = 2200;
         const NAME: &'static str = "memory_object_init";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Init { memory_control, memory_object_name, memory_object_page_size } = self;
-            vec![
-                msg::Item::Port(memory_control), msg::Item::Port(memory_object_name),
-                msg::Item::U64(memory_object_page_size)
-            ]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MakeSend, true, [memory_control]);
+            writer.rights(crate::Disposition::MakeSend, true, [memory_object_name]);
+            writer.u64(Element::INTEGER_64, memory_object_page_size);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(memory_control), msg::Item::Port(memory_object_name),
-                msg::Item::U64(memory_object_page_size)] => {
-                    Ok(Init {
-                        memory_control,
-                        memory_object_name,
-                        memory_object_page_size,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let memory_control = reader.right()?;
+                let memory_object_name = reader.right()?;
+                let memory_object_page_size = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((memory_control, memory_object_name, memory_object_page_size))
+            };
+            let Some((memory_control, memory_object_name, memory_object_page_size)) = read()
+            else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(Init {
+                memory_control: {
+                    let () = memory_control;
+                    taken.right()
+                },
+                memory_object_name: {
+                    let () = memory_object_name;
+                    taken.right()
+                },
+                memory_object_page_size,
+            })
         }
     }
     /// The last mapping is gone. The control port dies after it.
@@ -773,21 +934,35 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for Terminate<R> {
         const ID: i32 = 2201;
         const NAME: &'static str = "memory_object_terminate";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Terminate { memory_control, memory_object_name } = self;
-            vec![msg::Item::Port(memory_control), msg::Item::Port(memory_object_name)]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MakeSend, true, [memory_control]);
+            writer.rights(crate::Disposition::MakeSend, true, [memory_object_name]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(memory_control), msg::Item::Port(memory_object_name)] => {
-                    Ok(Terminate {
-                        memory_control,
-                        memory_object_name,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let memory_control = reader.right()?;
+                let memory_object_name = reader.right()?;
+                reader.end()?;
+                Some((memory_control, memory_object_name))
+            };
+            let Some((memory_control, memory_object_name)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(Terminate {
+                memory_control: {
+                    let () = memory_control;
+                    taken.right()
+                },
+                memory_object_name: {
+                    let () = memory_object_name;
+                    taken.right()
+                },
+            })
         }
     }
     /// Pages are missing: exactly one of supply, unavailable, error for each.
@@ -805,27 +980,38 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for DataRequest<R> {
         const ID: i32 = 2203;
         const NAME: &'static str = "memory_object_data_request";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let DataRequest { memory_control, offset, length, desired_access } = self;
-            vec![
-                msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length), msg::Item::U32(desired_access)
-            ]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MakeSend, true, [memory_control]);
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, length);
+            writer.u32(Element::INTEGER_32, desired_access);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 4] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length), msg::Item::U32(desired_access)] => {
-                    Ok(DataRequest {
-                        memory_control,
-                        offset,
-                        length,
-                        desired_access,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let memory_control = reader.right()?;
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let length = reader.u64(Element::INTEGER_64)?;
+                let desired_access = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((memory_control, offset, length, desired_access))
+            };
+            let Some((memory_control, offset, length, desired_access)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(DataRequest {
+                memory_control: {
+                    let () = memory_control;
+                    taken.right()
+                },
+                offset,
+                length,
+                desired_access,
+            })
         }
     }
     /// A resident page's lock forbids the access that is wanted.
@@ -843,27 +1029,38 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for DataUnlock<R> {
         const ID: i32 = 2204;
         const NAME: &'static str = "memory_object_data_unlock";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let DataUnlock { memory_control, offset, length, desired_access } = self;
-            vec![
-                msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length), msg::Item::U32(desired_access)
-            ]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MakeSend, true, [memory_control]);
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, length);
+            writer.u32(Element::INTEGER_32, desired_access);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 4] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length), msg::Item::U32(desired_access)] => {
-                    Ok(DataUnlock {
-                        memory_control,
-                        offset,
-                        length,
-                        desired_access,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let memory_control = reader.right()?;
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let length = reader.u64(Element::INTEGER_64)?;
+                let desired_access = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((memory_control, offset, length, desired_access))
+            };
+            let Some((memory_control, offset, length, desired_access)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(DataUnlock {
+                memory_control: {
+                    let () = memory_control;
+                    taken.right()
+                },
+                offset,
+                length,
+                desired_access,
+            })
         }
     }
     /// A lock request is carried out.
@@ -880,26 +1077,35 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for LockCompleted<R> {
         const ID: i32 = 2206;
         const NAME: &'static str = "memory_object_lock_completed";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let LockCompleted { memory_control, offset, length } = self;
-            vec![
-                msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length)
-            ]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MakeSend, true, [memory_control]);
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, length);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length)] => {
-                    Ok(LockCompleted {
-                        memory_control,
-                        offset,
-                        length,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let memory_control = reader.right()?;
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let length = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((memory_control, offset, length))
+            };
+            let Some((memory_control, offset, length)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(LockCompleted {
+                memory_control: {
+                    let () = memory_control;
+                    taken.right()
+                },
+                offset,
+                length,
+            })
         }
     }
     /// A supply with a reply port was taken, or where it stopped.
@@ -918,30 +1124,41 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for SupplyCompleted<R> {
         const ID: i32 = 2207;
         const NAME: &'static str = "memory_object_supply_completed";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let SupplyCompleted { memory_control, offset, length, result, error_offset } = self;
-            vec![
-                msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length), msg::Item::U32(result as u32),
-                msg::Item::U64(error_offset)
-            ]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MakeSend, true, [memory_control]);
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, length);
+            writer.u32(Element::INTEGER_32, result as u32);
+            writer.u64(Element::INTEGER_64, error_offset);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 5] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length), msg::Item::U32(result), msg::Item::U64(error_offset),
-                ] => {
-                    Ok(SupplyCompleted {
-                        memory_control,
-                        offset,
-                        length,
-                        result: result as i32,
-                        error_offset,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let memory_control = reader.right()?;
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let length = reader.u64(Element::INTEGER_64)?;
+                let result = reader.u32(Element::INTEGER_32)?;
+                let error_offset = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((memory_control, offset, length, result, error_offset))
+            };
+            let Some((memory_control, offset, length, result, error_offset)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(SupplyCompleted {
+                memory_control: {
+                    let () = memory_control;
+                    taken.right()
+                },
+                offset,
+                length,
+                result: result as i32,
+                error_offset,
+            })
         }
     }
     /// Page contents go back to the pager.
@@ -960,30 +1177,41 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for DataReturn<R> {
         const ID: i32 = 2208;
         const NAME: &'static str = "memory_object_data_return";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let DataReturn { memory_control, offset, data, dirty, kernel_copy } = self;
-            vec![
-                msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::OutOfLine(data), msg::Item::U32(dirty.into()),
-                msg::Item::U32(kernel_copy.into())
-            ]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MakeSend, true, [memory_control]);
+            writer.u64(Element::INTEGER_64, offset);
+            writer.memory(Element::BYTE, data);
+            writer.u32(Element::BOOLEAN, dirty.into());
+            writer.u32(Element::BOOLEAN, kernel_copy.into());
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 5] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::OutOfLine(data), msg::Item::U32(dirty),
-                msg::Item::U32(kernel_copy)] => {
-                    Ok(DataReturn {
-                        memory_control,
-                        offset,
-                        data,
-                        dirty: dirty != 0,
-                        kernel_copy: kernel_copy != 0,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let memory_control = reader.right()?;
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let data = reader.memory(Element::BYTE).cloned()?;
+                let dirty = reader.u32(Element::BOOLEAN)?;
+                let kernel_copy = reader.u32(Element::BOOLEAN)?;
+                reader.end()?;
+                Some((memory_control, offset, data, dirty, kernel_copy))
+            };
+            let Some((memory_control, offset, data, dirty, kernel_copy)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(DataReturn {
+                memory_control: {
+                    let () = memory_control;
+                    taken.right()
+                },
+                offset,
+                data,
+                dirty: dirty != 0,
+                kernel_copy: kernel_copy != 0,
+            })
         }
     }
     /// Everything returned before must be durable; answered by memory_object_synchronize_completed (OSF).
@@ -1001,27 +1229,38 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for Synchronize<R> {
         const ID: i32 = 2210;
         const NAME: &'static str = "memory_object_synchronize";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Synchronize { memory_control, offset, length, flags } = self;
-            vec![
-                msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length), msg::Item::U32(flags)
-            ]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MakeSend, true, [memory_control]);
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, length);
+            writer.u32(Element::INTEGER_32, flags);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 4] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(memory_control), msg::Item::U64(offset),
-                msg::Item::U64(length), msg::Item::U32(flags)] => {
-                    Ok(Synchronize {
-                        memory_control,
-                        offset,
-                        length,
-                        flags,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let memory_control = reader.right()?;
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let length = reader.u64(Element::INTEGER_64)?;
+                let flags = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((memory_control, offset, length, flags))
+            };
+            let Some((memory_control, offset, length, flags)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(Synchronize {
+                memory_control: {
+                    let () = memory_control;
+                    taken.right()
+                },
+                offset,
+                length,
+                flags,
+            })
         }
     }
     /// Size, permitted access and state; ours, for a library that wants to map the whole of an object.
@@ -1033,11 +1272,19 @@ pub mod memory_object {
     impl<R> msg::SimpleRoutine<R> for Info {
         const ID: i32 = 2290;
         const NAME: &'static str = "memory_object_info";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Info = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Info)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Info)
         }
     }
     impl<R> msg::Routine<R> for Info {
@@ -1051,25 +1298,33 @@ pub mod memory_object {
         pub name: String,
     }
     impl<R> msg::Reply<R> for InfoReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let InfoReply { size, max_protection, name } = self;
-            vec![msg::Item::U64(size), msg::Item::U32(max_protection), args::from_text(name)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, max_protection);
+            args::write_text(&mut writer, &name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            let Some(name) = args::text(&items[2]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let max_protection = reader.u32(Element::INTEGER_32)?;
+                let name = args::text(&mut reader)?;
+                reader.end()?;
+                Some((size, max_protection, name))
             };
-            match items {
-                [msg::Item::U64(size), msg::Item::U32(max_protection), _] => {
-                    Ok(InfoReply {
-                        size,
-                        max_protection,
-                        name,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+            let Some((size, max_protection, name)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(InfoReply {
+                size,
+                max_protection,
+                name,
+            })
         }
     }
     /// `msgh_id` of each request.
@@ -1134,10 +1389,7 @@ pub mod memory_object {
         ///
         /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
         /// comes back as it came, with every right in it.
-        pub fn decode(
-            id: i32,
-            body: Vec<msg::Item<R>>,
-        ) -> Result<Request<R>, msg::BadBody<R>> {
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
                 2200 => {
                     <Init<R> as msg::SimpleRoutine<R>>::from_body(body).map(Request::Init)
@@ -1198,7 +1450,8 @@ pub mod memory_object {
 
 /// What a pager tells a kernel; sent to the memory control port that memory_object_init gave. mach-api §3.3.
 pub mod memory_object_control {
-    use crate::{args, msg};
+    use crate::typed::Element;
+    use crate::{args, body, msg};
     /// Pages cannot be had but are known to be zero: no byte travels.
     ///
     /// `memory_object_data_unavailable`, id 2039. A simpleroutine.
@@ -1212,23 +1465,31 @@ pub mod memory_object_control {
     impl<R> msg::SimpleRoutine<R> for DataUnavailable {
         const ID: i32 = 2039;
         const NAME: &'static str = "memory_object_data_unavailable";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let DataUnavailable { offset, size, lock_value } = self;
-            vec![msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(lock_value)]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, lock_value);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(lock_value),
-                ] => {
-                    Ok(DataUnavailable {
-                        offset,
-                        size,
-                        lock_value,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let lock_value = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((offset, size, lock_value))
+            };
+            let Some((offset, size, lock_value)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(DataUnavailable {
+                offset,
+                size,
+                lock_value,
+            })
         }
     }
     /// The kernel forgets the object.
@@ -1242,16 +1503,21 @@ pub mod memory_object_control {
     impl<R> msg::SimpleRoutine<R> for Destroy {
         const ID: i32 = 2092;
         const NAME: &'static str = "memory_object_destroy";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Destroy { reason } = self;
-            vec![msg::Item::U32(reason as u32)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, reason as u32);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(reason)] => Ok(Destroy { reason: reason as i32 }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let reason = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((reason,))
+            };
+            let Some((reason,)) = read() else { return Err(args::misfit(body)) };
+            Ok(Destroy { reason: reason as i32 })
         }
     }
     /// Take pages back, demote them, or grant more access.
@@ -1271,7 +1537,7 @@ pub mod memory_object_control {
     impl<R> msg::SimpleRoutine<R> for LockRequest<R> {
         const ID: i32 = 2044;
         const NAME: &'static str = "memory_object_lock_request";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let LockRequest {
                 offset,
                 size,
@@ -1280,29 +1546,41 @@ pub mod memory_object_control {
                 lock_value,
                 reply_to,
             } = self;
-            vec![
-                msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(should_return),
-                msg::Item::U32(should_flush.into()), msg::Item::U32(lock_value),
-                msg::Item::Port(reply_to)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, should_return);
+            writer.u32(Element::BOOLEAN, should_flush.into());
+            writer.u32(Element::INTEGER_32, lock_value);
+            writer.rights(crate::Disposition::MakeSendOnce, true, [reply_to]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 6] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(should_return),
-                msg::Item::U32(should_flush), msg::Item::U32(lock_value),
-                msg::Item::Port(reply_to)] => {
-                    Ok(LockRequest {
-                        offset,
-                        size,
-                        should_return,
-                        should_flush: should_flush != 0,
-                        lock_value,
-                        reply_to,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let should_return = reader.u32(Element::INTEGER_32)?;
+                let should_flush = reader.u32(Element::BOOLEAN)?;
+                let lock_value = reader.u32(Element::INTEGER_32)?;
+                let reply_to = reader.right()?;
+                reader.end()?;
+                Some((offset, size, should_return, should_flush, lock_value, reply_to))
+            };
+            let Some((offset, size, should_return, should_flush, lock_value, reply_to)) = read()
+            else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(LockRequest {
+                offset,
+                size,
+                should_return,
+                should_flush: should_flush != 0,
+                lock_value,
+                reply_to: {
+                    let () = reply_to;
+                    taken.right()
+                },
+            })
         }
     }
     /// Pages cannot be had: those who wait get a memory error.
@@ -1318,26 +1596,31 @@ pub mod memory_object_control {
     impl<R> msg::SimpleRoutine<R> for DataError {
         const ID: i32 = 2090;
         const NAME: &'static str = "memory_object_data_error";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let DataError { offset, size, error_value } = self;
-            vec![
-                msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(error_value as
-                u32)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, error_value as u32);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(offset), msg::Item::U64(size), msg::Item::U32(error_value),
-                ] => {
-                    Ok(DataError {
-                        offset,
-                        size,
-                        error_value: error_value as i32,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let error_value = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((offset, size, error_value))
+            };
+            let Some((offset, size, error_value)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(DataError {
+                offset,
+                size,
+                error_value: error_value as i32,
+            })
         }
     }
     /// Page contents; lock_value is the access that is prohibited.
@@ -1356,30 +1639,41 @@ pub mod memory_object_control {
     impl<R> msg::SimpleRoutine<R> for DataSupply<R> {
         const ID: i32 = 2093;
         const NAME: &'static str = "memory_object_data_supply";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let DataSupply { offset, data, lock_value, precious, reply_to } = self;
-            vec![
-                msg::Item::U64(offset), msg::Item::OutOfLine(data),
-                msg::Item::U32(lock_value), msg::Item::U32(precious.into()),
-                msg::Item::Port(reply_to)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, offset);
+            writer.memory(Element::BYTE, data);
+            writer.u32(Element::INTEGER_32, lock_value);
+            writer.u32(Element::BOOLEAN, precious.into());
+            writer.rights(crate::Disposition::MakeSendOnce, true, [reply_to]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 5] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(offset), msg::Item::OutOfLine(data),
-                msg::Item::U32(lock_value), msg::Item::U32(precious),
-                msg::Item::Port(reply_to)] => {
-                    Ok(DataSupply {
-                        offset,
-                        data,
-                        lock_value,
-                        precious: precious != 0,
-                        reply_to,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let data = reader.memory(Element::BYTE).cloned()?;
+                let lock_value = reader.u32(Element::INTEGER_32)?;
+                let precious = reader.u32(Element::BOOLEAN)?;
+                let reply_to = reader.right()?;
+                reader.end()?;
+                Some((offset, data, lock_value, precious, reply_to))
+            };
+            let Some((offset, data, lock_value, precious, reply_to)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(DataSupply {
+                offset,
+                data,
+                lock_value,
+                precious: precious != 0,
+                reply_to: {
+                    let () = reply_to;
+                    taken.right()
+                },
+            })
         }
     }
     /// The object may be used.
@@ -1394,21 +1688,28 @@ pub mod memory_object_control {
     impl<R> msg::SimpleRoutine<R> for Ready {
         const ID: i32 = 2094;
         const NAME: &'static str = "memory_object_ready";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Ready { may_cache, copy_strategy } = self;
-            vec![msg::Item::U32(may_cache.into()), msg::Item::U32(copy_strategy)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::BOOLEAN, may_cache.into());
+            writer.u32(Element::INTEGER_32, copy_strategy);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(may_cache), msg::Item::U32(copy_strategy)] => {
-                    Ok(Ready {
-                        may_cache: may_cache != 0,
-                        copy_strategy,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let may_cache = reader.u32(Element::BOOLEAN)?;
+                let copy_strategy = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((may_cache, copy_strategy))
+            };
+            let Some((may_cache, copy_strategy)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(Ready {
+                may_cache: may_cache != 0,
+                copy_strategy,
+            })
         }
     }
     /// Answer to memory_object_synchronize: what was returned before it is durable, or result says why not (OSF).
@@ -1424,24 +1725,31 @@ pub mod memory_object_control {
     impl<R> msg::SimpleRoutine<R> for SynchronizeCompleted {
         const ID: i32 = 2096;
         const NAME: &'static str = "memory_object_synchronize_completed";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let SynchronizeCompleted { offset, length, result } = self;
-            vec![
-                msg::Item::U64(offset), msg::Item::U64(length), msg::Item::U32(result as u32)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u64(Element::INTEGER_64, length);
+            writer.u32(Element::INTEGER_32, result as u32);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(offset), msg::Item::U64(length), msg::Item::U32(result)] => {
-                    Ok(SynchronizeCompleted {
-                        offset,
-                        length,
-                        result: result as i32,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let length = reader.u64(Element::INTEGER_64)?;
+                let result = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((offset, length, result))
+            };
+            let Some((offset, length, result)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(SynchronizeCompleted {
+                offset,
+                length,
+                result: result as i32,
+            })
         }
     }
     /// `msgh_id` of each request.
@@ -1496,10 +1804,7 @@ pub mod memory_object_control {
         ///
         /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
         /// comes back as it came, with every right in it.
-        pub fn decode(
-            id: i32,
-            body: Vec<msg::Item<R>>,
-        ) -> Result<Request<R>, msg::BadBody<R>> {
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
                 2039 => {
                     <DataUnavailable as msg::SimpleRoutine<R>>::from_body(body)
@@ -1550,7 +1855,8 @@ pub mod memory_object_control {
 
 /// The network name service; sent to the name server port of a node. mach-api §5.2.
 pub mod netname {
-    use crate::{args, msg};
+    use crate::typed::Element;
+    use crate::{args, body, msg};
     /// Binds a name to a port on this node; the same signature may replace it.
     ///
     /// `netname_check_in`, id 1040.
@@ -1566,28 +1872,38 @@ pub mod netname {
     impl<R> msg::SimpleRoutine<R> for CheckIn<R> {
         const ID: i32 = 1040;
         const NAME: &'static str = "netname_check_in";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let CheckIn { port_name, signature, port_id } = self;
-            vec![
-                args::from_text(port_name), msg::Item::Port(signature),
-                msg::Item::Port(port_id)
-            ]
+            let mut writer = body::Writer::new();
+            args::write_string_c::<R, 80>(&mut writer, &port_name);
+            writer.rights(crate::Disposition::CopySend, true, [signature]);
+            writer.rights(crate::Disposition::CopySend, true, [port_id]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            let Some(port_name) = args::text(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let port_name = args::string_c::<80>(&mut reader)?;
+                let signature = reader.right()?;
+                let port_id = reader.right()?;
+                reader.end()?;
+                Some((port_name, signature, port_id))
             };
-            match items {
-                [_, msg::Item::Port(signature), msg::Item::Port(port_id)] => {
-                    Ok(CheckIn {
-                        port_name,
-                        signature,
-                        port_id,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+            let Some((port_name, signature, port_id)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(CheckIn {
+                port_name,
+                signature: {
+                    let () = signature;
+                    taken.right()
+                },
+                port_id: {
+                    let () = port_id;
+                    taken.right()
+                },
+            })
         }
     }
     impl<R> msg::Routine<R> for CheckIn<R> {
@@ -1605,17 +1921,23 @@ pub mod netname {
     impl<R> msg::SimpleRoutine<R> for LookUp {
         const ID: i32 = 1041;
         const NAME: &'static str = "netname_look_up";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let LookUp { host_name, port_name } = self;
-            vec![args::from_text(host_name), args::from_text(port_name)]
+            let mut writer = body::Writer::new();
+            args::write_string_c::<R, 80>(&mut writer, &host_name);
+            args::write_string_c::<R, 80>(&mut writer, &port_name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            let (Some(host_name), Some(port_name)) = (
-                args::text(&items[0]),
-                args::text(&items[1]),
-            ) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let host_name = args::string_c::<80>(&mut reader)?;
+                let port_name = args::string_c::<80>(&mut reader)?;
+                reader.end()?;
+                Some((host_name, port_name))
+            };
+            let Some((host_name, port_name)) = read() else {
+                return Err(args::misfit(body))
             };
             Ok(LookUp { host_name, port_name })
         }
@@ -1630,16 +1952,29 @@ pub mod netname {
         pub port_id: R,
     }
     impl<R> msg::Reply<R> for LookUpReply<R> {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let LookUpReply { port_id } = self;
-            vec![msg::Item::Port(port_id)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.rights(crate::Disposition::CopySend, true, [port_id]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(port_id)] => Ok(LookUpReply { port_id }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let port_id = reader.right()?;
+                reader.end()?;
+                Some((port_id,))
+            };
+            let Some((port_id,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(LookUpReply {
+                port_id: {
+                    let () = port_id;
+                    taken.right()
+                },
+            })
         }
     }
     /// Unbinds a name, given its signature.
@@ -1655,19 +1990,32 @@ pub mod netname {
     impl<R> msg::SimpleRoutine<R> for CheckOut<R> {
         const ID: i32 = 1042;
         const NAME: &'static str = "netname_check_out";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let CheckOut { port_name, signature } = self;
-            vec![args::from_text(port_name), msg::Item::Port(signature)]
+            let mut writer = body::Writer::new();
+            args::write_string_c::<R, 80>(&mut writer, &port_name);
+            writer.rights(crate::Disposition::CopySend, true, [signature]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            let Some(port_name) = args::text(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let port_name = args::string_c::<80>(&mut reader)?;
+                let signature = reader.right()?;
+                reader.end()?;
+                Some((port_name, signature))
             };
-            match items {
-                [_, msg::Item::Port(signature)] => Ok(CheckOut { port_name, signature }),
-                items => Err(args::misfit(items)),
-            }
+            let Some((port_name, signature)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(CheckOut {
+                port_name,
+                signature: {
+                    let () = signature;
+                    taken.right()
+                },
+            })
         }
     }
     impl<R> msg::Routine<R> for CheckOut<R> {
@@ -1682,11 +2030,19 @@ pub mod netname {
     impl<R> msg::SimpleRoutine<R> for Version {
         const ID: i32 = 1043;
         const NAME: &'static str = "netname_version";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Version = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Version)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Version)
         }
     }
     impl<R> msg::Routine<R> for Version {
@@ -1698,15 +2054,22 @@ pub mod netname {
         pub version: String,
     }
     impl<R> msg::Reply<R> for VersionReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VersionReply { version } = self;
-            vec![args::from_text(version)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_string_c::<R, 80>(&mut writer, &version);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            let Some(version) = args::text(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let version = args::string_c::<80>(&mut reader)?;
+                reader.end()?;
+                Some((version,))
             };
+            let Some((version,)) = read() else { return Err(args::misfit(body)) };
             Ok(VersionReply { version })
         }
     }
@@ -1747,10 +2110,7 @@ pub mod netname {
         ///
         /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
         /// comes back as it came, with every right in it.
-        pub fn decode(
-            id: i32,
-            body: Vec<msg::Item<R>>,
-        ) -> Result<Request<R>, msg::BadBody<R>> {
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
                 1040 => {
                     <CheckIn<R> as msg::SimpleRoutine<R>>::from_body(body)
@@ -1983,7 +2343,8 @@ pub mod node {
         #[prost(string, tag = "7")]
         pub userfaultfd: ::prost::alloc::string::String,
     }
-    use crate::{args, msg};
+    use crate::typed::Element;
+    use crate::{args, body, msg};
     /// Name, incarnation, address, uptime, memory and the userfaultfd mode.
     ///
     /// `node_info`, id 9000.
@@ -1993,11 +2354,19 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Info {
         const ID: i32 = 9000;
         const NAME: &'static str = "node_info";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Info = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Info)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Info)
         }
     }
     impl<R> msg::Routine<R> for Info {
@@ -2009,15 +2378,22 @@ pub mod node {
         pub info: NodeInfo,
     }
     impl<R> msg::Reply<R> for InfoReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let InfoReply { info } = self;
-            vec![args::from_record(& info)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_record(&mut writer, &info);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            let Some(info) = args::record(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let info = args::record::<NodeInfo>(&mut reader)?;
+                reader.end()?;
+                Some((info,))
             };
+            let Some((info,)) = read() else { return Err(args::misfit(body)) };
             Ok(InfoReply { info })
         }
     }
@@ -2030,11 +2406,19 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Members {
         const ID: i32 = 9001;
         const NAME: &'static str = "node_members";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Members = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Members)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Members)
         }
     }
     impl<R> msg::Routine<R> for Members {
@@ -2046,15 +2430,22 @@ pub mod node {
         pub members: Vec<Member>,
     }
     impl<R> msg::Reply<R> for MembersReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let MembersReply { members } = self;
-            vec![args::from_records(& members)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_records(&mut writer, &members);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            let Some(members) = args::records(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let members = args::records::<Member>(&mut reader)?;
+                reader.end()?;
+                Some((members,))
             };
+            let Some((members,)) = read() else { return Err(args::misfit(body)) };
             Ok(MembersReply { members })
         }
     }
@@ -2071,28 +2462,31 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Export {
         const ID: i32 = 9002;
         const NAME: &'static str = "node_export";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Export { path, name, writable } = self;
-            vec![
-                args::from_text(path), args::from_text(name), msg::Item::U32(writable.into())
-            ]
+            let mut writer = body::Writer::new();
+            args::write_text(&mut writer, &path);
+            args::write_text(&mut writer, &name);
+            writer.u32(Element::BOOLEAN, writable.into());
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            let (Some(path), Some(name)) = (args::text(&items[0]), args::text(&items[1]))
-            else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let path = args::text(&mut reader)?;
+                let name = args::text(&mut reader)?;
+                let writable = reader.u32(Element::BOOLEAN)?;
+                reader.end()?;
+                Some((path, name, writable))
             };
-            match items {
-                [_, _, msg::Item::U32(writable)] => {
-                    Ok(Export {
-                        path,
-                        name,
-                        writable: writable != 0,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+            let Some((path, name, writable)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(Export {
+                path,
+                name,
+                writable: writable != 0,
+            })
         }
     }
     impl<R> msg::Routine<R> for Export {
@@ -2109,30 +2503,40 @@ pub mod node {
         pub problem: String,
     }
     impl<R> msg::Reply<R> for ExportReply<R> {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let ExportReply { name, size, object, problem } = self;
-            vec![
-                args::from_text(name), msg::Item::U64(size), msg::Item::Port(object),
-                args::from_text(problem)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_text(&mut writer, &name);
+            writer.u64(Element::INTEGER_64, size);
+            writer.rights(crate::Disposition::CopySend, true, [object]);
+            args::write_text(&mut writer, &problem);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 4] = args::exactly(body)?;
-            let (Some(name), Some(problem)) = (args::text(&items[0]), args::text(&items[3]))
-            else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let name = args::text(&mut reader)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let object = reader.right()?;
+                let problem = args::text(&mut reader)?;
+                reader.end()?;
+                Some((name, size, object, problem))
             };
-            match items {
-                [_, msg::Item::U64(size), msg::Item::Port(object), _] => {
-                    Ok(ExportReply {
-                        name,
-                        size,
-                        object,
-                        problem,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+            let Some((name, size, object, problem)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(ExportReply {
+                name,
+                size,
+                object: {
+                    let () = object;
+                    taken.right()
+                },
+                problem,
+            })
         }
     }
     /// The memory objects that this node exports or caches.
@@ -2144,11 +2548,19 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Objects {
         const ID: i32 = 9003;
         const NAME: &'static str = "node_objects";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Objects = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Objects)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Objects)
         }
     }
     impl<R> msg::Routine<R> for Objects {
@@ -2160,15 +2572,22 @@ pub mod node {
         pub objects: Vec<ObjectInfo>,
     }
     impl<R> msg::Reply<R> for ObjectsReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let ObjectsReply { objects } = self;
-            vec![args::from_records(& objects)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_records(&mut writer, &objects);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            let Some(objects) = args::records(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let objects = args::records::<ObjectInfo>(&mut reader)?;
+                reader.end()?;
+                Some((objects,))
             };
+            let Some((objects,)) = read() else { return Err(args::misfit(body)) };
             Ok(ObjectsReply { objects })
         }
     }
@@ -2183,15 +2602,20 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for ObjectRemove {
         const ID: i32 = 9004;
         const NAME: &'static str = "node_object_remove";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let ObjectRemove { name } = self;
-            vec![args::from_text(name)]
+            let mut writer = body::Writer::new();
+            args::write_text(&mut writer, &name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            let Some(name) = args::text(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = args::text(&mut reader)?;
+                reader.end()?;
+                Some((name,))
             };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
             Ok(ObjectRemove { name })
         }
     }
@@ -2207,11 +2631,19 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Ports {
         const ID: i32 = 9005;
         const NAME: &'static str = "node_ports";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Ports = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Ports)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Ports)
         }
     }
     impl<R> msg::Routine<R> for Ports {
@@ -2223,15 +2655,22 @@ pub mod node {
         pub ports: Vec<PortInfo>,
     }
     impl<R> msg::Reply<R> for PortsReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let PortsReply { ports } = self;
-            vec![args::from_records(& ports)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_records(&mut writer, &ports);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            let Some(ports) = args::records(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let ports = args::records::<PortInfo>(&mut reader)?;
+                reader.end()?;
+                Some((ports,))
             };
+            let Some((ports,)) = read() else { return Err(args::misfit(body)) };
             Ok(PortsReply { ports })
         }
     }
@@ -2244,11 +2683,19 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Tasks {
         const ID: i32 = 9006;
         const NAME: &'static str = "node_tasks";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Tasks = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Tasks)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Tasks)
         }
     }
     impl<R> msg::Routine<R> for Tasks {
@@ -2260,15 +2707,22 @@ pub mod node {
         pub tasks: Vec<TaskInfo>,
     }
     impl<R> msg::Reply<R> for TasksReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let TasksReply { tasks } = self;
-            vec![args::from_records(& tasks)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_records(&mut writer, &tasks);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            let Some(tasks) = args::records(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let tasks = args::records::<TaskInfo>(&mut reader)?;
+                reader.end()?;
+                Some((tasks,))
             };
+            let Some((tasks,)) = read() else { return Err(args::misfit(body)) };
             Ok(TasksReply { tasks })
         }
     }
@@ -2281,11 +2735,19 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Metrics {
         const ID: i32 = 9007;
         const NAME: &'static str = "node_metrics";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Metrics = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Metrics)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Metrics)
         }
     }
     impl<R> msg::Routine<R> for Metrics {
@@ -2297,16 +2759,23 @@ pub mod node {
         pub text: crate::Payload,
     }
     impl<R> msg::Reply<R> for MetricsReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let MetricsReply { text } = self;
-            vec![msg::Item::OutOfLine(text)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.memory(Element::BYTE, text);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::OutOfLine(text)] => Ok(MetricsReply { text }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let text = reader.memory(Element::BYTE).cloned()?;
+                reader.end()?;
+                Some((text,))
+            };
+            let Some((text,)) = read() else { return Err(args::misfit(body)) };
+            Ok(MetricsReply { text })
         }
     }
     /// A task record waiting for its process: whoever attaches with the token becomes it, with this bootstrap port.
@@ -2321,16 +2790,27 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for TaskPrepare<R> {
         const ID: i32 = 9008;
         const NAME: &'static str = "node_task_prepare";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let TaskPrepare { bootstrap } = self;
-            vec![msg::Item::Port(bootstrap)]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::CopySend, true, [bootstrap]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(bootstrap)] => Ok(TaskPrepare { bootstrap }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let bootstrap = reader.right()?;
+                reader.end()?;
+                Some((bootstrap,))
+            };
+            let Some((bootstrap,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(TaskPrepare {
+                bootstrap: {
+                    let () = bootstrap;
+                    taken.right()
+                },
+            })
         }
     }
     impl<R> msg::Routine<R> for TaskPrepare<R> {
@@ -2344,18 +2824,32 @@ pub mod node {
         pub task: R,
     }
     impl<R> msg::Reply<R> for TaskPrepareReply<R> {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let TaskPrepareReply { token, task } = self;
-            vec![msg::Item::U64(token), msg::Item::Port(task)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, token);
+            writer.rights(crate::Disposition::CopySend, true, [task]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(token), msg::Item::Port(task)] => {
-                    Ok(TaskPrepareReply { token, task })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let token = reader.u64(Element::INTEGER_64)?;
+                let task = reader.right()?;
+                reader.end()?;
+                Some((token, task))
+            };
+            let Some((token, task)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(TaskPrepareReply {
+                token,
+                task: {
+                    let () = task;
+                    taken.right()
+                },
+            })
         }
     }
     /// Ends the node in order: exports are flushed, peers are told, tasks are killed.
@@ -2367,11 +2861,19 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Shutdown {
         const ID: i32 = 9009;
         const NAME: &'static str = "node_shutdown";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let Shutdown = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| Shutdown)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Shutdown)
         }
     }
     impl<R> msg::Routine<R> for Shutdown {
@@ -2388,16 +2890,21 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Names {
         const ID: i32 = 9010;
         const NAME: &'static str = "node_names";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Names { task } = self;
-            vec![msg::Item::U32(task)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, task);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(task)] => Ok(Names { task }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let task = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((task,))
+            };
+            let Some((task,)) = read() else { return Err(args::misfit(body)) };
+            Ok(Names { task })
         }
     }
     impl<R> msg::Routine<R> for Names {
@@ -2409,15 +2916,22 @@ pub mod node {
         pub names: Vec<NameInfo>,
     }
     impl<R> msg::Reply<R> for NamesReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let NamesReply { names } = self;
-            vec![args::from_records(& names)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_records(&mut writer, &names);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            let Some(names) = args::records(&items[0]) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let names = args::records::<NameInfo>(&mut reader)?;
+                reader.end()?;
+                Some((names,))
             };
+            let Some((names,)) = read() else { return Err(args::misfit(body)) };
             Ok(NamesReply { names })
         }
     }
@@ -2435,26 +2949,35 @@ pub mod node {
     impl<R> msg::SimpleRoutine<R> for Port<R> {
         const ID: i32 = 9011;
         const NAME: &'static str = "node_port";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let Port { uid_origin, uid_serial, right } = self;
-            vec![
-                msg::Item::U64(uid_origin), msg::Item::U64(uid_serial),
-                msg::Item::Port(right)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, uid_origin);
+            writer.u64(Element::INTEGER_64, uid_serial);
+            writer.rights(crate::Disposition::CopySend, true, [right]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(uid_origin), msg::Item::U64(uid_serial),
-                msg::Item::Port(right)] => {
-                    Ok(Port {
-                        uid_origin,
-                        uid_serial,
-                        right,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let uid_origin = reader.u64(Element::INTEGER_64)?;
+                let uid_serial = reader.u64(Element::INTEGER_64)?;
+                let right = reader.right()?;
+                reader.end()?;
+                Some((uid_origin, uid_serial, right))
+            };
+            let Some((uid_origin, uid_serial, right)) = read() else {
+                return Err(args::misfit(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(Port {
+                uid_origin,
+                uid_serial,
+                right: {
+                    let () = right;
+                    taken.right()
+                },
+            })
         }
     }
     impl<R> msg::Routine<R> for Port<R> {
@@ -2468,21 +2991,27 @@ pub mod node {
         pub messages: Vec<QueuedMessage>,
     }
     impl<R> msg::Reply<R> for PortReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let PortReply { port, holders, messages } = self;
-            vec![
-                args::from_record(& port), args::from_records(& holders),
-                args::from_records(& messages)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_record(&mut writer, &port);
+            args::write_records(&mut writer, &holders);
+            args::write_records(&mut writer, &messages);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            let (Some(port), Some(holders), Some(messages)) = (
-                args::record(&items[0]),
-                args::records(&items[1]),
-                args::records(&items[2]),
-            ) else {
-                return Err(args::misfit(items));
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let port = args::record::<PortState>(&mut reader)?;
+                let holders = args::records::<PortHolder>(&mut reader)?;
+                let messages = args::records::<QueuedMessage>(&mut reader)?;
+                reader.end()?;
+                Some((port, holders, messages))
+            };
+            let Some((port, holders, messages)) = read() else {
+                return Err(args::misfit(body))
             };
             Ok(PortReply {
                 port,
@@ -2570,10 +3099,7 @@ pub mod node {
         ///
         /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
         /// comes back as it came, with every right in it.
-        pub fn decode(
-            id: i32,
-            body: Vec<msg::Item<R>>,
-        ) -> Result<Request<R>, msg::BadBody<R>> {
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
                 9000 => <Info as msg::SimpleRoutine<R>>::from_body(body).map(Request::Info),
                 9001 => {
@@ -2636,7 +3162,8 @@ pub mod node {
 
 /// What the kernel tells the holder of a notification request; sent to a send-once right.
 pub mod notify {
-    use crate::{args, msg};
+    use crate::typed::Element;
+    use crate::{args, body, msg};
     /// A name with an armed dead-name request was freed by its holder.
     ///
     /// `mach_notify_port_deleted`, id 65. A simpleroutine.
@@ -2648,16 +3175,21 @@ pub mod notify {
     impl<R> msg::SimpleRoutine<R> for PortDeleted {
         const ID: i32 = 65;
         const NAME: &'static str = "mach_notify_port_deleted";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let PortDeleted { name } = self;
-            vec![msg::Item::U32(name)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name)] => Ok(PortDeleted { name }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(PortDeleted { name })
         }
     }
     /// A receive right that would have been destroyed comes back.
@@ -2672,16 +3204,27 @@ pub mod notify {
     impl<R> msg::SimpleRoutine<R> for PortDestroyed<R> {
         const ID: i32 = 69;
         const NAME: &'static str = "mach_notify_port_destroyed";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let PortDestroyed { rights } = self;
-            vec![msg::Item::Port(rights)]
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MoveReceive, true, [rights]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(rights)] => Ok(PortDestroyed { rights }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let rights = reader.right()?;
+                reader.end()?;
+                Some((rights,))
+            };
+            let Some((rights,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(PortDestroyed {
+                rights: {
+                    let () = rights;
+                    taken.right()
+                },
+            })
         }
     }
     /// The last send right is gone.
@@ -2695,16 +3238,21 @@ pub mod notify {
     impl<R> msg::SimpleRoutine<R> for NoSenders {
         const ID: i32 = 70;
         const NAME: &'static str = "mach_notify_no_senders";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let NoSenders { mscount } = self;
-            vec![msg::Item::U32(mscount)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, mscount);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(mscount)] => Ok(NoSenders { mscount }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let mscount = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((mscount,))
+            };
+            let Some((mscount,)) = read() else { return Err(args::misfit(body)) };
+            Ok(NoSenders { mscount })
         }
     }
     /// A send-once right died without being used.
@@ -2716,11 +3264,19 @@ pub mod notify {
     impl<R> msg::SimpleRoutine<R> for SendOnce {
         const ID: i32 = 71;
         const NAME: &'static str = "mach_notify_send_once";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let SendOnce = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| SendOnce)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(SendOnce)
         }
     }
     /// The port behind a name died; the name gained a reference that belongs to this notification.
@@ -2734,16 +3290,21 @@ pub mod notify {
     impl<R> msg::SimpleRoutine<R> for DeadName {
         const ID: i32 = 72;
         const NAME: &'static str = "mach_notify_dead_name";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let DeadName { name } = self;
-            vec![msg::Item::U32(name)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(name)] => Ok(DeadName { name }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(DeadName { name })
         }
     }
     /// `msgh_id` of each request.
@@ -2788,10 +3349,7 @@ pub mod notify {
         ///
         /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
         /// comes back as it came, with every right in it.
-        pub fn decode(
-            id: i32,
-            body: Vec<msg::Item<R>>,
-        ) -> Result<Request<R>, msg::BadBody<R>> {
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
                 65 => {
                     <PortDeleted as msg::SimpleRoutine<R>>::from_body(body)
@@ -2836,7 +3394,8 @@ pub mod notify {
 
 /// Operations on a task and its memory; sent to a task port, the caller's own or another's. mach-api §2.2, §4.1.
 pub mod task {
-    use crate::{args, msg};
+    use crate::typed::Element;
+    use crate::{args, body, msg};
     /// Ends the task: its process is killed, its space and memory go.
     ///
     /// `task_terminate`, id 2008.
@@ -2846,11 +3405,19 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for TaskTerminate {
         const ID: i32 = 2008;
         const NAME: &'static str = "task_terminate";
-        fn into_body(self) -> Vec<msg::Item<R>> {
-            Vec::new()
+        fn into_body(self) -> body::Body<R> {
+            let TaskTerminate = self;
+            let writer = body::Writer::new();
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            <() as msg::Reply<R>>::from_body(body).map(|()| TaskTerminate)
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(TaskTerminate)
         }
     }
     impl<R> msg::Routine<R> for TaskTerminate {
@@ -2869,25 +3436,31 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for VmAllocate {
         const ID: i32 = 2021;
         const NAME: &'static str = "vm_allocate";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmAllocate { address, size, anywhere } = self;
-            vec![
-                msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(anywhere
-                .into())
-            ]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::BOOLEAN, anywhere.into());
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(anywhere)] => {
-                    Ok(VmAllocate {
-                        address,
-                        size,
-                        anywhere: anywhere != 0,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let anywhere = reader.u32(Element::BOOLEAN)?;
+                reader.end()?;
+                Some((address, size, anywhere))
+            };
+            let Some((address, size, anywhere)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(VmAllocate {
+                address,
+                size,
+                anywhere: anywhere != 0,
+            })
         }
     }
     impl<R> msg::Routine<R> for VmAllocate {
@@ -2899,16 +3472,23 @@ pub mod task {
         pub address: u64,
     }
     impl<R> msg::Reply<R> for VmAllocateReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmAllocateReply { address } = self;
-            vec![msg::Item::U64(address)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, address);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address)] => Ok(VmAllocateReply { address }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let address = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((address,))
+            };
+            let Some((address,)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmAllocateReply { address })
         }
     }
     /// Unmaps a range; holes are allowed.
@@ -2923,18 +3503,23 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for VmDeallocate {
         const ID: i32 = 2023;
         const NAME: &'static str = "vm_deallocate";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmDeallocate { address, size } = self;
-            vec![msg::Item::U64(address), msg::Item::U64(size)]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address), msg::Item::U64(size)] => {
-                    Ok(VmDeallocate { address, size })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((address, size))
+            };
+            let Some((address, size)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmDeallocate { address, size })
         }
     }
     impl<R> msg::Routine<R> for VmDeallocate {
@@ -2954,27 +3539,34 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for VmProtect {
         const ID: i32 = 2024;
         const NAME: &'static str = "vm_protect";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmProtect { address, size, set_maximum, new_protection } = self;
-            vec![
-                msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(set_maximum
-                .into()), msg::Item::U32(new_protection)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::BOOLEAN, set_maximum.into());
+            writer.u32(Element::INTEGER_32, new_protection);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 4] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(set_maximum),
-                msg::Item::U32(new_protection)] => {
-                    Ok(VmProtect {
-                        address,
-                        size,
-                        set_maximum: set_maximum != 0,
-                        new_protection,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let set_maximum = reader.u32(Element::BOOLEAN)?;
+                let new_protection = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((address, size, set_maximum, new_protection))
+            };
+            let Some((address, size, set_maximum, new_protection)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(VmProtect {
+                address,
+                size,
+                set_maximum: set_maximum != 0,
+                new_protection,
+            })
         }
     }
     impl<R> msg::Routine<R> for VmProtect {
@@ -2991,16 +3583,21 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for VmRegion {
         const ID: i32 = 2029;
         const NAME: &'static str = "vm_region";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmRegion { address } = self;
-            vec![msg::Item::U64(address)]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address)] => Ok(VmRegion { address }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((address,))
+            };
+            let Some((address,)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmRegion { address })
         }
     }
     impl<R> msg::Routine<R> for VmRegion {
@@ -3020,7 +3617,7 @@ pub mod task {
         pub offset: u64,
     }
     impl<R> msg::Reply<R> for VmRegionReply<R> {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmRegionReply {
                 address,
                 size,
@@ -3031,33 +3628,68 @@ pub mod task {
                 object_name,
                 offset,
             } = self;
-            vec![
-                msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(protection),
-                msg::Item::U32(max_protection), msg::Item::U32(inheritance),
-                msg::Item::U32(is_shared.into()), msg::Item::Port(object_name),
-                msg::Item::U64(offset)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, protection);
+            writer.u32(Element::INTEGER_32, max_protection);
+            writer.u32(Element::INTEGER_32, inheritance);
+            writer.u32(Element::BOOLEAN, is_shared.into());
+            writer.rights(crate::Disposition::MakeSend, true, [object_name]);
+            writer.u64(Element::INTEGER_64, offset);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 8] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(protection),
-                msg::Item::U32(max_protection), msg::Item::U32(inheritance),
-                msg::Item::U32(is_shared), msg::Item::Port(object_name),
-                msg::Item::U64(offset)] => {
-                    Ok(VmRegionReply {
-                        address,
-                        size,
-                        protection,
-                        max_protection,
-                        inheritance,
-                        is_shared: is_shared != 0,
-                        object_name,
-                        offset,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let protection = reader.u32(Element::INTEGER_32)?;
+                let max_protection = reader.u32(Element::INTEGER_32)?;
+                let inheritance = reader.u32(Element::INTEGER_32)?;
+                let is_shared = reader.u32(Element::BOOLEAN)?;
+                let object_name = reader.right()?;
+                let offset = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((
+                    address,
+                    size,
+                    protection,
+                    max_protection,
+                    inheritance,
+                    is_shared,
+                    object_name,
+                    offset,
+                ))
+            };
+            let Some(
+                (
+                    address,
+                    size,
+                    protection,
+                    max_protection,
+                    inheritance,
+                    is_shared,
+                    object_name,
+                    offset,
+                ),
+            ) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(VmRegionReply {
+                address,
+                size,
+                protection,
+                max_protection,
+                inheritance,
+                is_shared: is_shared != 0,
+                object_name: {
+                    let () = object_name;
+                    taken.right()
+                },
+                offset,
+            })
         }
     }
     /// Reads a special port: 1 kernel, 4 bootstrap.
@@ -3071,16 +3703,21 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for TaskGetSpecialPort {
         const ID: i32 = 2058;
         const NAME: &'static str = "task_get_special_port";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let TaskGetSpecialPort { which } = self;
-            vec![msg::Item::U32(which)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, which);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(which)] => Ok(TaskGetSpecialPort { which }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let which = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((which,))
+            };
+            let Some((which,)) = read() else { return Err(args::misfit(body)) };
+            Ok(TaskGetSpecialPort { which })
         }
     }
     impl<R> msg::Routine<R> for TaskGetSpecialPort {
@@ -3093,16 +3730,29 @@ pub mod task {
         pub special: R,
     }
     impl<R> msg::Reply<R> for TaskGetSpecialPortReply<R> {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let TaskGetSpecialPortReply { special } = self;
-            vec![msg::Item::Port(special)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.rights(crate::Disposition::CopySend, true, [special]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::Port(special)] => Ok(TaskGetSpecialPortReply { special }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let special = reader.right()?;
+                reader.end()?;
+                Some((special,))
+            };
+            let Some((special,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(TaskGetSpecialPortReply {
+                special: {
+                    let () = special;
+                    taken.right()
+                },
+            })
         }
     }
     /// Sets a special port: 4 bootstrap.
@@ -3118,21 +3768,30 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for TaskSetSpecialPort<R> {
         const ID: i32 = 2059;
         const NAME: &'static str = "task_set_special_port";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let TaskSetSpecialPort { which, special } = self;
-            vec![msg::Item::U32(which), msg::Item::Port(special)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, which);
+            writer.rights(crate::Disposition::CopySend, true, [special]);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 2] = args::exactly(body)?;
-            match items {
-                [msg::Item::U32(which), msg::Item::Port(special)] => {
-                    Ok(TaskSetSpecialPort {
-                        which,
-                        special,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let which = reader.u32(Element::INTEGER_32)?;
+                let special = reader.right()?;
+                reader.end()?;
+                Some((which, special))
+            };
+            let Some((which, special)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(TaskSetSpecialPort {
+                which,
+                special: {
+                    let () = special;
+                    taken.right()
+                },
+            })
         }
     }
     impl<R> msg::Routine<R> for TaskSetSpecialPort<R> {
@@ -3159,7 +3818,7 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for VmMap<R> {
         const ID: i32 = 2089;
         const NAME: &'static str = "vm_map";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmMap {
                 address,
                 size,
@@ -3172,36 +3831,76 @@ pub mod task {
                 max_protection,
                 inheritance,
             } = self;
-            vec![
-                msg::Item::U64(address), msg::Item::U64(size), msg::Item::U64(mask),
-                msg::Item::U32(anywhere.into()), msg::Item::Port(memory_object),
-                msg::Item::U64(offset), msg::Item::U32(copy.into()),
-                msg::Item::U32(cur_protection), msg::Item::U32(max_protection),
-                msg::Item::U32(inheritance)
-            ]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u64(Element::INTEGER_64, mask);
+            writer.u32(Element::BOOLEAN, anywhere.into());
+            writer.rights(crate::Disposition::CopySend, true, [memory_object]);
+            writer.u64(Element::INTEGER_64, offset);
+            writer.u32(Element::BOOLEAN, copy.into());
+            writer.u32(Element::INTEGER_32, cur_protection);
+            writer.u32(Element::INTEGER_32, max_protection);
+            writer.u32(Element::INTEGER_32, inheritance);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 10] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U64(mask),
-                msg::Item::U32(anywhere), msg::Item::Port(memory_object),
-                msg::Item::U64(offset), msg::Item::U32(copy), msg::Item::U32(cur_protection),
-                msg::Item::U32(max_protection), msg::Item::U32(inheritance)] => {
-                    Ok(VmMap {
-                        address,
-                        size,
-                        mask,
-                        anywhere: anywhere != 0,
-                        memory_object,
-                        offset,
-                        copy: copy != 0,
-                        cur_protection,
-                        max_protection,
-                        inheritance,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let mask = reader.u64(Element::INTEGER_64)?;
+                let anywhere = reader.u32(Element::BOOLEAN)?;
+                let memory_object = reader.right()?;
+                let offset = reader.u64(Element::INTEGER_64)?;
+                let copy = reader.u32(Element::BOOLEAN)?;
+                let cur_protection = reader.u32(Element::INTEGER_32)?;
+                let max_protection = reader.u32(Element::INTEGER_32)?;
+                let inheritance = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((
+                    address,
+                    size,
+                    mask,
+                    anywhere,
+                    memory_object,
+                    offset,
+                    copy,
+                    cur_protection,
+                    max_protection,
+                    inheritance,
+                ))
+            };
+            let Some(
+                (
+                    address,
+                    size,
+                    mask,
+                    anywhere,
+                    memory_object,
+                    offset,
+                    copy,
+                    cur_protection,
+                    max_protection,
+                    inheritance,
+                ),
+            ) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(VmMap {
+                address,
+                size,
+                mask,
+                anywhere: anywhere != 0,
+                memory_object: {
+                    let () = memory_object;
+                    taken.right()
+                },
+                offset,
+                copy: copy != 0,
+                cur_protection,
+                max_protection,
+                inheritance,
+            })
         }
     }
     impl<R> msg::Routine<R> for VmMap<R> {
@@ -3213,16 +3912,23 @@ pub mod task {
         pub address: u64,
     }
     impl<R> msg::Reply<R> for VmMapReply {
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmMapReply { address } = self;
-            vec![msg::Item::U64(address)]
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, address);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 1] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address)] => Ok(VmMapReply { address }),
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let address = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((address,))
+            };
+            let Some((address,)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmMapReply { address })
         }
     }
     /// Returns dirty pages of a range to their pager and waits until they are durable.
@@ -3238,23 +3944,31 @@ pub mod task {
     impl<R> msg::SimpleRoutine<R> for VmMsync {
         const ID: i32 = 4209;
         const NAME: &'static str = "vm_msync";
-        fn into_body(self) -> Vec<msg::Item<R>> {
+        fn into_body(self) -> body::Body<R> {
             let VmMsync { address, size, sync_flags } = self;
-            vec![msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(sync_flags)]
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, sync_flags);
+            writer.finish()
         }
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {
-            let items: [msg::Item<R>; 3] = args::exactly(body)?;
-            match items {
-                [msg::Item::U64(address), msg::Item::U64(size), msg::Item::U32(sync_flags),
-                ] => {
-                    Ok(VmMsync {
-                        address,
-                        size,
-                        sync_flags,
-                    })
-                }
-                items => Err(args::misfit(items)),
-            }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let sync_flags = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((address, size, sync_flags))
+            };
+            let Some((address, size, sync_flags)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(VmMsync {
+                address,
+                size,
+                sync_flags,
+            })
         }
     }
     impl<R> msg::Routine<R> for VmMsync {
@@ -3322,10 +4036,7 @@ pub mod task {
         ///
         /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
         /// comes back as it came, with every right in it.
-        pub fn decode(
-            id: i32,
-            body: Vec<msg::Item<R>>,
-        ) -> Result<Request<R>, msg::BadBody<R>> {
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
                 2008 => {
                     <TaskTerminate as msg::SimpleRoutine<R>>::from_body(body)

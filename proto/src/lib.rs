@@ -5,22 +5,27 @@
 //! process (`wire`). `cargo xtask gen` writes both and a test holds them fresh.
 
 mod args;
+pub mod body;
 pub mod code;
 pub mod codec;
 #[rustfmt::skip]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::all)]
 pub mod iface;
+pub mod item;
 pub mod limits;
 pub mod msg;
 pub mod name;
 pub mod payload;
+pub mod typed;
 pub mod vm;
 #[rustfmt::skip]
 #[allow(missing_docs, clippy::all)]
 pub mod wire;
 
+pub use body::Body;
 pub use code::{KernReturn, MigError, MsgReturn};
-pub use msg::{BadBody, Disposition, Item, Message, NamedRight, RightType, Routine, SimpleRoutine, TraceId};
+pub use item::Item;
+pub use msg::{BadBody, Disposition, Message, NamedRight, RightType, Routine, SimpleRoutine, TraceId};
 pub use name::{Incarnation, NodeName, PortName, PortUid};
 pub use payload::Payload;
 pub use vm::{Inherit, PAGE_SIZE, Prot};

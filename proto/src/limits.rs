@@ -16,8 +16,8 @@ pub const SPACE_NAMES_MAX: usize = 1 << 20;
 pub const MSG_ITEMS_MAX: usize = 512;
 /// Rights in one message; `SendInvalidRight` above.
 pub const MSG_RIGHTS_MAX: usize = 4096;
-/// Inline bytes in one message; `SendNoBuffer` above.
-pub const MSG_INLINE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one message's body, slots of rights included; `SendNoBuffer` above.
+pub const MSG_INLINE_BYTES_MAX: usize = 1 << 20;
 /// Out-of-line bytes in one message; `SendNoBuffer` above.
 pub const MSG_OOL_BYTES_MAX: usize = 64 << 20;
 /// Structures in one list of a reply (`proto/src/args.rs`); a longer list does not fit its routine.
@@ -28,8 +28,8 @@ pub const PORTS_MAX: usize = 1 << 20;
 pub const QUEUED_BYTES_MAX: usize = 1 << 30;
 /// Receive rights in transit one within the other that a send with a receive right looks through; `SendNoBuffer` above.
 pub const TRANSIT_CHAIN_MAX: usize = 1024;
-/// Characters of a network name (mach-api §5.2); `InvalidArgument` above.
-pub const NETNAME_MAX: usize = 80;
+/// Bytes of a network name without its terminating zero (mach-api §5.2); `InvalidArgument` above.
+pub const NETNAME_MAX: usize = 79;
 
 /// Tasks of one node; `ResourceShortage` above.
 pub const TASKS_MAX: usize = 4096;
@@ -89,6 +89,8 @@ pub const PAGER_RUN_PAGES_MAX: u64 = READ_AHEAD_BYTES_MAX / PAGE_SIZE;
 
 /// One record on a task's channel; a larger one closes the channel.
 pub const TRAP_RECORD_BYTES_MAX: usize = 160 << 10;
+/// Bodies above this travel in a memfd beside the record.
+pub const TRAP_BODY_BYTES_MAX: usize = 64 << 10;
 /// Out-of-line bytes above this travel in a memfd beside the record.
 pub const TRAP_INLINE_OOL_BYTES_MAX: usize = 64 << 10;
 /// Descriptors beside one record.
@@ -118,7 +120,7 @@ pub const LINK_QUEUE_BYTES_MAX: usize = 256 << 20;
 /// Streams of one link, each way, that carry one bulk message each; further messages wait for one to end.
 pub const BULK_STREAMS_MAX: usize = 32;
 /// Bulk bytes of one link, each way, that are sent and not yet acknowledged as a whole; further messages wait.
-pub const BULK_BYTES_UNDER_WAY_MAX: usize = 64 << 20;
+pub const BULK_BYTES_UNDER_WAY_MAX: usize = 72 << 20;
 /// Bytes of bulk messages that one peer may have begun and not completed; above it the peer misbehaves.
 pub const BULK_BYTES_UNDONE_MAX: usize = 2 * BULK_BYTES_UNDER_WAY_MAX;
 /// Connections to one node whose handshake is not done; further ones are refused.
@@ -133,9 +135,11 @@ const _: () = assert!(FAULT_AROUND_BYTES.is_multiple_of(PAGE_SIZE));
 const _: () =
     assert!(DATA_RETURN_BYTES_MAX.is_multiple_of(PAGE_SIZE) && DATA_RETURN_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
 const _: () = assert!(READ_AHEAD_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);
-const _: () = assert!(MSG_OOL_BYTES_MAX <= BULK_BYTES_UNDER_WAY_MAX);
+const _: () = assert!(MSG_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX <= BULK_BYTES_UNDER_WAY_MAX);
 const _: () = assert!(BULK_BYTES_MIN < MSG_OOL_BYTES_MAX && GOSSIP_BYTES_MAX < FRAME_HEAD_BYTES_MAX);
 const _: () = assert!(MSG_OOL_BYTES_MAX <= LINK_BYTES_MAX);
-const _: () = assert!(TRAP_INLINE_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX < TRAP_RECORD_BYTES_MAX);
+const _: () = assert!(TRAP_INLINE_OOL_BYTES_MAX + TRAP_BODY_BYTES_MAX < TRAP_RECORD_BYTES_MAX);
+const _: () =
+    assert!(TRAP_BODY_BYTES_MAX < FRAME_HEAD_BYTES_MAX / 2, "bodies that go in a record go in a frame's head");
 const _: () = assert!(PAGER_RUN_PAGES_MAX > 0 && PAGER_RUN_PAGES_MAX <= CLIENT_PAGES_MAX);
 const _: () = assert!(PAGE_WAITERS_MAX >= 2 * NODES_MAX);

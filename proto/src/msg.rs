@@ -1,12 +1,12 @@
-//! Messages: a header and a typed body.
+//! Messages: a header and a body.
 //!
 //! One type serves every stage of a message's life; only the form of its rights changes: a task and an in-process
 //! server write names with a disposition ([`NamedRight`]), the kernel core carries counted rights of its own, a link
 //! carries entries of its table. [`Message::try_map_rights`] is the passage from one form to the next.
 
-use bytes::Bytes;
-
-use crate::{MigError, Payload, PortName};
+use crate::body::{Body, Reader, Writer};
+use crate::typed::Element;
+use crate::{KernReturn, MigError, PortName};
 
 /// The five kinds of right (`mach_port_right_t`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -62,6 +62,15 @@ impl Disposition {
         use Disposition::*;
         [MoveReceive, MoveSend, MoveSendOnce, CopySend, MakeSend, MakeSendOnce].into_iter().find(|d| *d as u32 == raw)
     }
+
+    /// What arrives of a right that goes so.
+    pub const fn arrival(self) -> Disposition {
+        match self {
+            Disposition::MoveReceive => Disposition::MoveReceive,
+            Disposition::MoveSend | Disposition::CopySend | Disposition::MakeSend => Disposition::MoveSend,
+            Disposition::MoveSendOnce | Disposition::MakeSendOnce => Disposition::MoveSendOnce,
+        }
+    }
 }
 
 /// A right as a task writes or reads it: a name in its space, and how it goes or what it came as.
@@ -103,23 +112,6 @@ impl NamedRight {
     }
 }
 
-/// One typed item of a body (`mach_msg_type_t` and what follows it).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Item<R> {
-    /// One `MACH_MSG_TYPE_INTEGER_32` (also a boolean, a code, a flag word).
-    U32(u32),
-    /// One `MACH_MSG_TYPE_INTEGER_64` (also an address, an offset, a size).
-    U64(u64),
-    /// Inline bytes (`MACH_MSG_TYPE_CHAR`/`BYTE`): strings, structures.
-    Data(Bytes),
-    /// One inline right.
-    Port(R),
-    /// An array of rights.
-    Ports(Vec<R>),
-    /// Out-of-line memory: the receiver gets a copy of its own.
-    OutOfLine(Payload),
-}
-
 /// Names one activity (a trap, a fault) on its way through messages, links and pagers. 0 means none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct TraceId(pub u64);
@@ -138,26 +130,26 @@ pub struct Message<R> {
     pub seqno: u32,
     /// The activity it belongs to.
     pub trace: TraceId,
-    /// The typed items, in the order of the routine's arguments.
-    pub body: Vec<Item<R>>,
+    /// The arguments of the routine.
+    pub body: Body<R>,
 }
 
 impl<R> Message<R> {
-    /// Every right of the body through `f`, in order; `f` is given the old form and returns the new one.
+    /// Every right through `f`, in order; `f` is given the old form and returns the new one.
     ///
-    /// Errors: the first one of `f`; items after it have not been looked at, items before it are dropped with their new
+    /// Errors: the first one of `f`; what comes after it has not been looked at, what came before is dropped with its new
     /// rights, so an `f` that counts must keep what it needs to undo.
     pub fn try_map_rights<S, E>(self, mut f: impl FnMut(Place, R) -> Result<S, E>) -> Result<Message<S>, E> {
         let Message { remote, local, id, seqno, trace, body } = self;
         let remote = f(Place::Remote, remote)?;
         let local = f(Place::Local, local)?;
-        let body = body.into_iter().map(|i| i.try_map_rights(|r| f(Place::Body, r))).collect::<Result<_, E>>()?;
+        let body = body.try_map_rights(|r| f(Place::Body, r))?;
         Ok(Message { remote, local, id, seqno, trace, body })
     }
 
-    /// Out-of-line bytes in all items.
+    /// Bytes of out-of-line data.
     pub fn out_of_line_bytes(&self) -> usize {
-        self.body.iter().map(|i| if let Item::OutOfLine(p) = i { p.len() } else { 0 }).sum()
+        self.body.out_of_line_bytes()
     }
 }
 
@@ -172,32 +164,18 @@ pub enum Place {
     Body,
 }
 
-impl<R> Item<R> {
-    /// The item with each of its rights put through `f`.
-    pub fn try_map_rights<S, E>(self, mut f: impl FnMut(R) -> Result<S, E>) -> Result<Item<S>, E> {
-        Ok(match self {
-            Item::U32(v) => Item::U32(v),
-            Item::U64(v) => Item::U64(v),
-            Item::Data(b) => Item::Data(b),
-            Item::OutOfLine(p) => Item::OutOfLine(p),
-            Item::Port(r) => Item::Port(f(r)?),
-            Item::Ports(v) => Item::Ports(v.into_iter().map(f).collect::<Result<_, E>>()?),
-        })
-    }
-}
-
 /// The request of a routine without a reply (MIG `simpleroutine`). Implemented by the generated stubs.
 pub trait SimpleRoutine<R>: Sized {
     /// `msgh_id` of the request.
     const ID: i32;
     /// Mach's name of the routine.
     const NAME: &'static str;
-    /// The arguments after the port it is sent to, as items.
-    fn into_body(self) -> Vec<Item<R>>;
-    /// The arguments from items.
+    /// The arguments after the port it is sent to.
+    fn into_body(self) -> Body<R>;
+    /// The arguments from a body.
     ///
     /// Errors: the items are not those of the routine; the body comes back whole, with every right in it.
-    fn from_body(body: Vec<Item<R>>) -> Result<Self, BadBody<R>>;
+    fn from_body(body: Body<R>) -> Result<Self, BadBody<R>>;
 }
 
 /// A body that does not fit its routine, given back so that whoever counts rights can release them.
@@ -205,8 +183,8 @@ pub trait SimpleRoutine<R>: Sized {
 pub struct BadBody<R> {
     /// `TypeError` for items of another shape, `BadId` for an id that no routine has.
     pub error: MigError,
-    /// The items as they came.
-    pub body: Vec<Item<R>>,
+    /// The body as it came.
+    pub body: Body<R>,
 }
 
 /// The request of a routine that is answered (MIG `routine`): the reply has id `ID + 100` and opens with the code.
@@ -217,20 +195,38 @@ pub trait Routine<R>: SimpleRoutine<R> {
     const REPLY_ID: i32 = Self::ID + 100;
 }
 
-/// The results of a routine, without the leading return code.
+/// The results of a routine that succeeded. Its body opens with the return code.
 pub trait Reply<R>: Sized {
-    /// The results as items.
-    fn into_body(self) -> Vec<Item<R>>;
-    /// The results from items.
-    fn from_body(body: Vec<Item<R>>) -> Result<Self, BadBody<R>>;
+    /// The code for success, then the results.
+    fn into_body(self) -> Body<R>;
+    /// The results of a body that says success.
+    ///
+    /// Errors: the items are not those of the routine; the body comes back whole.
+    fn from_body(body: Body<R>) -> Result<Self, BadBody<R>>;
 }
 
 impl<R> Reply<R> for () {
-    fn into_body(self) -> Vec<Item<R>> {
-        Vec::new()
+    fn into_body(self) -> Body<R> {
+        code_body(KernReturn::Success.raw())
     }
 
-    fn from_body(body: Vec<Item<R>>) -> Result<(), BadBody<R>> {
-        if body.is_empty() { Ok(()) } else { Err(BadBody { error: MigError::TypeError, body }) }
+    fn from_body(body: Body<R>) -> Result<(), BadBody<R>> {
+        let mut reader = Reader::new(&body);
+        match reader.u32(Element::INTEGER_32).and_then(|_| reader.end()) {
+            Some(()) => Ok(()),
+            None => Err(BadBody { error: MigError::TypeError, body }),
+        }
     }
+}
+
+/// The body of a reply that is only a code, as a routine that failed (or has no results) answers (`mig_reply_error_t`).
+pub fn code_body<R>(code: i32) -> Body<R> {
+    let mut writer = Writer::new();
+    writer.u32(Element::INTEGER_32, code as u32);
+    writer.finish()
+}
+
+/// The code that a reply opens with; `None` when it is no reply.
+pub fn code_of<R>(body: &Body<R>) -> Option<i32> {
+    Reader::new(body).u32(Element::INTEGER_32).map(|code| code as i32)
 }

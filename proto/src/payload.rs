@@ -29,6 +29,15 @@ impl Payload {
         }
     }
 
+    /// Appends the chunks of another payload.
+    pub fn append(&mut self, other: Payload) {
+        if self.is_empty() {
+            *self = other;
+        } else {
+            other.chunks.into_iter().for_each(|chunk| self.push(chunk));
+        }
+    }
+
     /// The chunks in order; none is empty.
     pub fn chunks(&self) -> &[Bytes] {
         &self.chunks

@@ -10,7 +10,7 @@ pub mod body {
         #[prost(uint32, tag = "2")]
         pub disposition: u32,
     }
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct NamedMessage {
         #[prost(message, optional, tag = "1")]
         pub remote: ::core::option::Option<NamedRight>,
@@ -22,48 +22,23 @@ pub mod body {
         pub seqno: u32,
         #[prost(uint64, tag = "5")]
         pub trace: u64,
-        #[prost(message, repeated, tag = "6")]
-        pub items: ::prost::alloc::vec::Vec<NamedItem>,
-    }
-    #[derive(Clone, PartialEq, ::prost::Message)]
-    pub struct NamedItem {
-        #[prost(oneof = "named_item::Item", tags = "1, 2, 3, 4, 5, 6")]
-        pub item: ::core::option::Option<named_item::Item>,
-    }
-    /// Nested message and enum types in `NamedItem`.
-    pub mod named_item {
-        #[derive(Clone, PartialEq, ::prost::Oneof)]
-        pub enum Item {
-            #[prost(uint32, tag = "1")]
-            U32(u32),
-            #[prost(uint64, tag = "2")]
-            U64(u64),
-            #[prost(bytes, tag = "3")]
-            Data(::prost::bytes::Bytes),
-            #[prost(message, tag = "4")]
-            Port(super::NamedRight),
-            #[prost(message, tag = "5")]
-            Ports(super::NamedRights),
-            #[prost(message, tag = "6")]
-            OutOfLine(super::OutOfLine),
-        }
-    }
-    #[derive(Clone, PartialEq, ::prost::Message)]
-    pub struct NamedRights {
-        #[prost(message, repeated, tag = "1")]
-        pub rights: ::prost::alloc::vec::Vec<NamedRight>,
-    }
-    /// Out-of-line bytes: in the record itself, or in a descriptor beside it. Several items may lie in one descriptor, one
-    /// behind the other in the order of the items.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-    pub struct OutOfLine {
-        #[prost(uint64, tag = "1")]
-        pub length: u64,
-        #[prost(bytes = "bytes", tag = "2")]
-        pub inline: ::prost::bytes::Bytes,
-        /// Index + 1 among the descriptors beside the record; 0 means inline.
-        #[prost(uint32, tag = "3")]
+        /// The body is typed and has items with rights or out of line; else nobody looks into it.
+        #[prost(bool, tag = "6")]
+        pub complex: bool,
+        /// Names in the slots of rights; the slots of addresses mean nothing.
+        #[prost(bytes = "bytes", tag = "7")]
+        pub body: ::prost::bytes::Bytes,
+        /// What is out of line, one behind the other in the order of the descriptors: data, and names of 4 bytes.
+        #[prost(bytes = "bytes", tag = "8")]
+        pub memory: ::prost::bytes::Bytes,
+        /// What is too large for the record lies in a descriptor beside it, body before memory: its index + 1, and how long
+        /// each is there.
+        #[prost(uint32, tag = "9")]
         pub fd: u32,
+        #[prost(uint64, tag = "10")]
+        pub body_length: u64,
+        #[prost(uint64, tag = "11")]
+        pub memory_length: u64,
     }
 }
 
@@ -229,39 +204,22 @@ pub mod link {
         pub trace: u64,
         #[prost(message, optional, tag = "6")]
         pub reply: ::core::option::Option<Right>,
-        #[prost(message, repeated, tag = "7")]
-        pub items: ::prost::alloc::vec::Vec<LinkItem>,
         /// The destination right is a send-once right: used up by this message.
         #[prost(bool, tag = "8")]
         pub once: bool,
-    }
-    #[derive(Clone, PartialEq, ::prost::Message)]
-    pub struct LinkItem {
-        #[prost(oneof = "link_item::Item", tags = "1, 2, 3, 4, 5, 6")]
-        pub item: ::core::option::Option<link_item::Item>,
-    }
-    /// Nested message and enum types in `LinkItem`.
-    pub mod link_item {
-        #[derive(Clone, PartialEq, ::prost::Oneof)]
-        pub enum Item {
-            #[prost(uint32, tag = "1")]
-            U32(u32),
-            #[prost(uint64, tag = "2")]
-            U64(u64),
-            #[prost(bytes, tag = "3")]
-            Data(::prost::bytes::Bytes),
-            #[prost(message, tag = "4")]
-            Port(super::Right),
-            #[prost(message, tag = "5")]
-            Ports(super::Rights),
-            /// Length of out-of-line bytes, which follow the head in item order.
-            #[prost(uint64, tag = "6")]
-            OutOfLine(u64),
-        }
-    }
-    #[derive(Clone, PartialEq, ::prost::Message)]
-    pub struct Rights {
-        #[prost(message, repeated, tag = "1")]
+        /// The body is typed and has items with rights or out of line.
+        #[prost(bool, tag = "9")]
+        pub complex: bool,
+        /// As Mach lays it out, with empty slots; a long one is the first of what follows the head.
+        #[prost(bytes = "bytes", tag = "10")]
+        pub body: ::prost::bytes::Bytes,
+        #[prost(uint64, tag = "11")]
+        pub body_length: u64,
+        /// Out-of-line data, which follow the head (and a long body) in the order of their descriptors.
+        #[prost(uint64, tag = "13")]
+        pub memory_length: u64,
+        /// What the slots of rights stand for, inline or out of line, in order.
+        #[prost(message, repeated, tag = "12")]
         pub rights: ::prost::alloc::vec::Vec<Right>,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -351,7 +309,7 @@ pub mod link {
 /// Records of `proto/idl/wire/trap.proto`.
 pub mod trap {
     /// From the task.
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Call {
         /// Chosen by the task; the answer carries it.
         #[prost(uint64, tag = "1")]
@@ -361,7 +319,7 @@ pub mod trap {
     }
     /// Nested message and enum types in `Call`.
     pub mod call {
-        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
         pub enum Op {
             #[prost(message, tag = "2")]
             Hello(super::Hello),
@@ -439,7 +397,7 @@ pub mod trap {
         }
     }
     /// The trap mach_msg: send, receive, or both.
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Msg {
         #[prost(bool, tag = "1")]
         pub send: bool,

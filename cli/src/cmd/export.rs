@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(name_of(&export(Path::new("x"), Some("data")), "/a/big.bin").unwrap(), "data");
         let long = "x".repeat(NETNAME_MAX + 1);
         let failure = name_of(&args, &format!("/a/{long}")).unwrap_err().to_string();
-        assert!(failure.contains("1 to 80 bytes") && failure.contains("--name"), "{failure}");
+        assert!(failure.contains("1 to 79 bytes") && failure.contains("--name"), "{failure}");
     }
 
     #[test]

@@ -315,13 +315,7 @@ impl Run {
                 let Message { remote, id, body, .. } = got.message;
                 self.arrived(id);
                 self.held.push(remote);
-                for item in body {
-                    match item {
-                        Item::Port(right) => self.held.push(right),
-                        Item::Ports(rights) => self.held.extend(rights),
-                        _ => {}
-                    }
-                }
+                self.held.extend(body.into_rights());
             }
             Op::KernelSend(t, b) => {
                 let sends = |r: &Right| matches!(r, Right::Send(_) | Right::SendOnce(_));
@@ -333,7 +327,8 @@ impl Run {
                 };
                 self.last_id += 1;
                 let id = self.last_id;
-                let m = Message { remote, local: Right::Null, id, seqno: 0, trace: TraceId(t.into()), body };
+                let m =
+                    Message { remote, local: Right::Null, id, seqno: 0, trace: TraceId(t.into()), body: body.into() };
                 self.under_way.insert(id);
                 if self.ipc.kernel_send(m, &mut self.fx).is_err() {
                     self.under_way.remove(&id);
@@ -392,10 +387,10 @@ impl Run {
             remote.disposition != Disposition::MoveSendOnce && remote.disposition != Disposition::MakeSendOnce;
         let always = how.is_multiple_of(8);
         let trace = TraceId(u64::from(ordered && !always));
-        let body = body.iter().map(|n| Item::Port(self.named(s, *n))).collect();
+        let body: Vec<_> = body.iter().map(|n| Item::Port(self.named(s, *n))).collect();
         let wait = if how.is_multiple_of(2) { Wait::Poll } else { Wait::Block(self.waiter(Some(id))) };
         self.under_way.insert(id);
-        let m = Message { remote, local, id, seqno: 0, trace, body };
+        let m = Message { remote, local, id, seqno: 0, trace, body: body.into() };
         let outcome = self.ipc.send(s, m, SendOptions { wait, always }, &mut self.fx);
         let waits = matches!(outcome, Ok(SendOutcome::Blocked));
         self.tally.sent += u32::from(outcome.is_ok());

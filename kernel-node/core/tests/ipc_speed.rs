@@ -37,7 +37,7 @@ impl Bench {
     }
 
     fn send(&mut self, space: SpaceId, remote: NamedRight, local: NamedRight, body: Vec<Item<NamedRight>>) {
-        let m = Message { remote, local, id: 1, seqno: 0, trace: TraceId(1), body };
+        let m = Message { remote, local, id: 1, seqno: 0, trace: TraceId(1), body: body.into() };
         self.ipc.send(space, m, SendOptions::POLL, &mut self.fx).unwrap();
     }
 
@@ -81,7 +81,7 @@ fn a_small_message_costs_well_under_a_microsecond() {
     let rpc = time("request and reply, 4 items each way", |b| {
         b.send(b.client, copy(b.to_port), NamedRight::make_send_once(b.reply), items());
         let m = b.receive(b.server, b.port);
-        b.send(b.server, m.remote, none, m.body);
+        b.send(b.server, m.remote, none, m.body.items());
         black_box(b.receive(b.client, b.reply));
     });
     time("send to a waiting receiver, 4 items", |b| {
@@ -94,7 +94,7 @@ fn a_small_message_costs_well_under_a_microsecond() {
         let right = Item::Port(NamedRight::make_send(b.reply));
         b.send(b.client, copy(b.to_port), none, vec![right.clone(), right]);
         let m = b.receive(b.server, b.port);
-        let Item::Port(name) = m.body[0] else { panic!("a right") };
+        let Item::Port(name) = m.body.items()[0] else { panic!("a right") };
         b.ipc.mod_refs(b.server, name.name, RightType::Send, -2, &mut b.fx).unwrap();
     });
     if !cfg!(debug_assertions) {

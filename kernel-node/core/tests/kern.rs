@@ -8,6 +8,7 @@ use kernel_core::vm::{Config, Fault, FaultKind, FaultOutcome, MapOrder, ObjectId
 use kernel_core::{TaskId, Time};
 use proto::iface::{mach_port, memory_object as pager, memory_object_control as control, task};
 use proto::msg::Reply;
+use proto::msg::code_of;
 use proto::{
     Incarnation, Item, KernReturn, Message, NamedRight, PAGE_SIZE, Payload, PortName, Prot, RightType, Routine,
     SimpleRoutine, TraceId,
@@ -159,11 +160,9 @@ impl World {
     fn answer<Q: Routine<NamedRight>>(&mut self) -> Option<Result<Q::Reply, i32>> {
         let message = self.receive(self.space, self.reply)?;
         assert_eq!(message.id, Q::REPLY_ID);
-        let mut items = message.body.into_iter();
-        let Some(Item::U32(code)) = items.next() else { panic!("an answer opens with its code") };
-        Some(match code {
-            0 => Ok(Q::Reply::from_body(items.collect()).map_err(|bad| bad.error).unwrap()),
-            code => Err(code as i32),
+        Some(match code_of(&message.body).expect("an answer opens with its code") {
+            0 => Ok(Q::Reply::from_body(message.body).map_err(|bad| bad.error).unwrap()),
+            code => Err(code),
         })
     }
 
@@ -260,9 +259,9 @@ fn kern_task_2_what_is_no_routine_is_refused_and_gives_up_its_rights() {
         let remote = NamedRight::copy_send(w.task_self);
         let local = NamedRight::make_send_once(w.reply);
         let body = vec![Item::Port(NamedRight::copy_send(object)), Item::Ports(vec![NamedRight::copy_send(object)])];
-        w.send(w.space, Message { remote, local, id, seqno: 0, trace: TraceId(0), body });
+        w.send(w.space, Message { remote, local, id, seqno: 0, trace: TraceId(0), body: body.into() });
         let answer = w.receive(w.space, w.reply).unwrap();
-        assert_eq!((answer.id, &answer.body[..]), (id + 100, &[Item::U32(code.raw() as u32)][..]));
+        assert_eq!((answer.id, &answer.body.items()[..]), (id + 100, &[Item::U32(code.raw() as u32)][..]));
     }
     assert_eq!(w.kernel.ipc.kernel_held(), held);
     w.kernel.ipc.check();

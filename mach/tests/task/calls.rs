@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::fake::{Node, Response, TASK_SELF, wait_for};
 use mach::{AttachError, AttachOptions, MapError, MapOptions, MsgError, ReceiveRight, RpcError, SendRight, Task};
 use proto::iface::{mach_port, memory_object, netname, node as host, notify};
+use proto::typed::Element;
 use proto::wire::trap::hello;
-use proto::{Item, KernReturn, MigError, MsgReturn, NamedRight, Payload, PortName, SimpleRoutine, TraceId};
+use proto::{Body, Item, KernReturn, MigError, MsgReturn, NamedRight, Payload, PortName, SimpleRoutine, TraceId};
 
 fn attach(node: &Node) -> Task {
     Task::attach(AttachOptions { socket: Some(node.path.clone()), token: Some(0), memory: false }).unwrap()
@@ -52,7 +53,7 @@ fn every_kind_of_answer_has_its_error() {
         *next.lock().unwrap() = Some(response);
         task.rpc(&PortName(5), memory_object::Info)
     };
-    let good = vec![Item::U64(10), Item::U32(1), Item::Data("x".into())];
+    let good = vec![Item::U64(10), Item::U32(1), Item::Typed(Element::CHAR, 1, "x".into())];
     let reply = ask(Response::ok(good.clone())).unwrap();
     assert_eq!((reply.size, reply.max_protection, reply.name.as_str()), (10, 1, "x"));
     let error = ask(Response::code(KernReturn::InvalidArgument.raw())).unwrap_err();
@@ -68,7 +69,7 @@ fn every_kind_of_answer_has_its_error() {
     assert!(error.is_dead() && matches!(error, RpcError::Mig { code: MigError::ServerDied, .. }));
     let wrong = Response::ok(vec![Item::U32(1)]);
     assert!(matches!(ask(wrong).unwrap_err(), RpcError::Mig { code: MigError::TypeError, .. }));
-    let empty = Response { body: vec![], ..Response::ok(vec![]) };
+    let empty = Response { body: Body::default(), ..Response::ok(vec![]) };
     assert!(matches!(ask(empty).unwrap_err(), RpcError::Mig { code: MigError::TypeError, .. }));
     assert_eq!(ask(Response::ok(good)).unwrap().size, 10);
 }
@@ -87,7 +88,7 @@ fn rights_of_an_answer_that_does_not_fit_are_given_up() {
 fn large_out_of_line_bytes_travel_both_ways() {
     let node = Node::start(|_, request| {
         // Gives back what came, and the sum of it.
-        (request.id == id::<host::Metrics>() - 1000).then(|| Response::ok(request.body.clone()))
+        (request.id == id::<host::Metrics>() - 1000).then(|| Response::ok(request.body.items()))
     });
     let task = attach(&node);
     let (big, small) = (Payload::from(vec![7u8; 3 << 20]), Payload::from(vec![8u8; 100]));
@@ -99,12 +100,12 @@ fn large_out_of_line_bytes_travel_both_ways() {
         id: id::<host::Metrics>() - 1000,
         seqno: 0,
         trace: TraceId(3),
-        body: body.clone(),
+        body: body.clone().into(),
     };
     let send = mach::Send { message, timeout: None };
     let reply = task.mach_msg(Some(send), Some(mach::Receive::from(reply_port))).unwrap().unwrap();
     assert_eq!(reply.trace, TraceId(3));
-    assert_eq!(reply.body[1..], body);
+    assert_eq!(reply.body.items()[1..], body);
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn a_message_beyond_the_bounds_is_not_sent() {
         id: 1,
         seqno: 0,
         trace: TraceId(0),
-        body: vec![Item::Data(vec![0; proto::limits::MSG_INLINE_BYTES_MAX + 1].into())],
+        body: vec![Item::Data(vec![0; proto::limits::MSG_INLINE_BYTES_MAX].into())].into(),
     };
     match task.send(message.clone()) {
         Err(MsgError::Code { code: MsgReturn::SendNoBuffer, message: Some(back) }) => assert_eq!(*back, message),
@@ -128,7 +129,9 @@ fn a_message_beyond_the_bounds_is_not_sent() {
 
 #[test]
 fn each_thread_has_a_connection_and_takes_its_reply_port_along() {
-    let node = Node::start(answering(id::<netname::Version>(), || Response::ok(vec![Item::Data("v".into())])));
+    let node = Node::start(answering(id::<netname::Version>(), || {
+        Response::reply(netname::VersionReply { version: "v".into() })
+    }));
     let task = attach(&node);
     let version = |task: &Task| task.rpc(&task.name_server(), netname::Version).unwrap().version;
     assert_eq!(version(&task), "v");
@@ -154,7 +157,7 @@ fn a_reply_port_is_not_used_again_after_a_wait_that_ended_early() {
     let node = Node::start(move |_, request| {
         (request.id == id::<netname::Version>()).then(|| {
             seen.lock().unwrap().push(request.local.name);
-            Response::ok(vec![Item::Data("v".into())])
+            Response::reply(netname::VersionReply { version: "v".into() })
         })
     });
     let task = attach(&node);
@@ -175,7 +178,7 @@ fn dropping_rights_gives_them_up() {
     let allocated = Arc::new(AtomicU32::new(500));
     let node = Node::start(move |_, request| match request.id {
         i if i == id::<mach_port::Allocate>() => {
-            Some(Response::ok(vec![Item::U32(allocated.fetch_add(1, Ordering::SeqCst))]))
+            Some(Response::reply(mach_port::AllocateReply { name: allocated.fetch_add(1, Ordering::SeqCst) }))
         }
         i if i == id::<mach_port::InsertRight<NamedRight>>() || i == id::<mach_port::ModRefs>() => {
             Some(Response::ok(vec![]))
@@ -207,8 +210,8 @@ fn dropping_rights_gives_them_up() {
 #[test]
 fn names_are_looked_up_and_checked_in() {
     let node = Node::start(|_, request| match request.id {
-        i if i == id::<netname::LookUp>() => match &request.body[..] {
-            [Item::Data(host), Item::Data(name)] if host == "*" && name == "here" => {
+        i if i == id::<netname::LookUp>() => match netname::LookUp::from_body(request.body.clone()) {
+            Ok(look_up) if look_up.host_name == "*" && look_up.port_name == "here" => {
                 Some(Response::ok(vec![Item::Port(NamedRight::move_send(PortName(77)))]))
             }
             _ => Some(Response::code(KernReturn::NameNotCheckedIn.raw())),
@@ -219,5 +222,8 @@ fn names_are_looked_up_and_checked_in() {
     let task = attach(&node);
     assert_eq!(task.look_up("here", "*").unwrap().name(), PortName(77));
     assert_eq!(task.look_up("gone", "").unwrap_err().kern(), Some(KernReturn::NameNotCheckedIn));
+    for name in ["x".repeat(proto::limits::NETNAME_MAX + 1), "here\0".to_owned()] {
+        assert_eq!(task.look_up(&name, "*").unwrap_err().kern(), Some(KernReturn::InvalidArgument));
+    }
     task.check_in("mine", NamedRight::NULL, NamedRight::copy_send(PortName(5))).unwrap();
 }

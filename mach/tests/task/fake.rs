@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use prost::Message as _;
 use proto::codec::{self, TRAP_VERSION};
 use proto::limits::TRAP_RECORD_BYTES_MAX;
+use proto::msg::{Reply, code_body};
 use proto::wire::trap::{Answer, Call, Hello, MapObject, Order, Unmap, Welcome, call, hello, order};
-use proto::{Item, KernReturn, Message, NamedRight, PAGE_SIZE, Payload, PortName, Prot, SimpleRoutine, iface};
+use proto::{Body, Item, KernReturn, Message, NamedRight, PAGE_SIZE, Payload, PortName, Prot, SimpleRoutine, iface};
 use sys::seqpacket::{Received, Sent};
 use sys::uffd::{FaultKind, UffdEvent, WriteProtect};
 use sys::{Channel, Listener, Memfd, Uffd};
@@ -36,18 +37,26 @@ pub fn pattern(page: u64) -> u8 {
 /// What the node does with a request.
 pub struct Response {
     pub id: Option<i32>,
-    pub body: Vec<Item<NamedRight>>,
+    pub body: Body<NamedRight>,
     pub orders: Vec<(order::Op, Option<OwnedFd>)>,
 }
 
 impl Response {
+    /// Success, and results that need not fit any routine.
     pub fn ok(results: Vec<Item<NamedRight>>) -> Response {
-        let body = [vec![Item::U32(0)], results].concat();
-        Response { id: None, body, orders: Vec::new() }
+        Response::of([vec![Item::U32(0)], results].concat().into())
+    }
+
+    pub fn reply(results: impl Reply<NamedRight>) -> Response {
+        Response::of(results.into_body())
     }
 
     pub fn code(code: i32) -> Response {
-        Response { id: None, body: vec![Item::U32(code as u32)], orders: Vec::new() }
+        Response::of(code_body(code))
+    }
+
+    fn of(body: Body<NamedRight>) -> Response {
+        Response { id: None, body, orders: Vec::new() }
     }
 }
 
@@ -193,7 +202,7 @@ pub fn standard(shared: &Shared, request: &Message<NamedRight>) -> Option<Respon
     if is(<memory_object::Info as SimpleRoutine<NamedRight>>::ID) {
         let max = if shared.writable.load(Ordering::SeqCst) { Prot::READ | Prot::WRITE } else { Prot::READ };
         let reply = memory_object::InfoReply { size: OBJECT_BYTES, max_protection: max.bits(), name: "fake".into() };
-        return Some(Response::ok(proto::msg::Reply::into_body(reply)));
+        return Some(Response::reply(reply));
     }
     if is(<task::VmMap<NamedRight> as SimpleRoutine<NamedRight>>::ID) {
         let r = task::VmMap::from_body(request.body.clone()).expect("arguments of vm_map");
@@ -211,7 +220,7 @@ pub fn standard(shared: &Shared, request: &Message<NamedRight>) -> Option<Respon
             shared: shared_mapping,
             unmanaged: false,
         };
-        let mut response = Response::ok(proto::msg::Reply::into_body(task::VmMapReply { address }));
+        let mut response = Response::reply(task::VmMapReply { address });
         response.orders.push((order::Op::Map(map), Some(fd)));
         return Some(response);
     }

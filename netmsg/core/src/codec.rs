@@ -1,10 +1,11 @@
 //! Frames to and from what the rest of the crate works with. A frame that decodes keeps every bound.
 
-use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX};
-use proto::wire::link::{self as wire, frame, link_item, right};
-use proto::{Incarnation, Item, Payload, PortUid, TraceId};
+use proto::body::Source;
+use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX, TRAP_BODY_BYTES_MAX};
+use proto::typed::Scan;
+use proto::wire::link::{self as wire, frame, right};
+use proto::{Body, Disposition, Incarnation, MsgReturn, Payload, PortUid, TraceId};
 
-use crate::space::rights_of;
 use crate::{ExportId, PeerMisbehaved};
 
 /// A right as it stands in a frame, seen from the receiver of the frame.
@@ -40,7 +41,7 @@ pub(crate) struct Content {
     pub(crate) id: i32,
     pub(crate) trace: TraceId,
     pub(crate) reply: LinkRight,
-    pub(crate) body: Vec<Item<LinkRight>>,
+    pub(crate) body: Body<LinkRight>,
     /// Out-of-line bytes in the body.
     pub(crate) bytes: usize,
 }
@@ -48,7 +49,7 @@ pub(crate) struct Content {
 impl Content {
     /// Every right in it, the reply right first.
     pub(crate) fn rights(&self) -> impl Iterator<Item = LinkRight> + '_ {
-        std::iter::once(self.reply).chain(rights_of(&self.body).copied())
+        std::iter::once(self.reply).chain(self.body.rights().iter().copied())
     }
 }
 
@@ -56,62 +57,85 @@ impl Content {
 ///
 /// Errors: `Malformed`, for parts that are missing, do not add up or exceed a bound.
 pub(crate) fn decode(send: wire::Send, payload: Payload) -> Result<Arrival, PeerMisbehaved> {
-    if send.items.len() > MSG_ITEMS_MAX {
-        return Err(PeerMisbehaved::Malformed("too many items"));
+    let body_bytes = send.body.len() as u64 + send.body_length;
+    if body_bytes > MSG_INLINE_BYTES_MAX as u64 || (send.body_length > 0 && !send.body.is_empty()) {
+        return Err(PeerMisbehaved::Malformed("too many inline bytes"));
     }
-    if payload.len() > MSG_OOL_BYTES_MAX {
+    if send.memory_length > MSG_OOL_BYTES_MAX as u64 {
         return Err(PeerMisbehaved::Malformed("too many out-of-line bytes"));
     }
-    let reply = send.reply.map_or(Ok(LinkRight::Null), decode_right)?;
-    let mut sizes = Sizes { rights: 0, inline: 0, out_of_line: 0 };
-    let body = send.items.into_iter().map(|i| decode_item(i, &payload, &mut sizes)).collect::<Result<_, _>>()?;
-    if sizes.out_of_line != payload.len() {
+    if send.body_length + send.memory_length != payload.len() as u64 {
         return Err(PeerMisbehaved::Malformed("bytes that belong to no item"));
     }
-    let content = Content { id: send.id, trace: TraceId(send.trace), reply, body, bytes: payload.len() };
+    let reply = send.reply.map_or(Ok(LinkRight::Null), decode_right)?;
+    let beside = send.body_length as usize;
+    let bytes = if beside > 0 { payload.slice(0, beside).to_bytes() } else { send.body };
+    let mut contents = Contents { rights: send.rights.into_iter(), payload, at: beside };
+    let body = match send.complex {
+        true if Scan::new(&bytes).nth(MSG_ITEMS_MAX).is_some() => {
+            return Err(PeerMisbehaved::Malformed("too many items"));
+        }
+        true => Body::parse(&bytes, &mut contents).map_err(|Mangled(what)| PeerMisbehaved::Malformed(what))?,
+        false => Body::simple(bytes),
+    };
+    if contents.at != contents.payload.len() || contents.rights.next().is_some() {
+        return Err(PeerMisbehaved::Malformed("bytes that belong to no item"));
+    }
+    let bytes = send.memory_length as usize;
+    let content = Content { id: send.id, trace: TraceId(send.trace), reply, body, bytes };
     Ok(Arrival { export: ExportId(send.export), seq: send.seq, after: send.after, once: send.once, content })
 }
 
-struct Sizes {
-    rights: usize,
-    inline: usize,
-    out_of_line: usize,
+/// What a frame's slots stand for, taken in order.
+struct Contents {
+    rights: std::vec::IntoIter<wire::Right>,
+    payload: Payload,
+    at: usize,
 }
 
-fn decode_item(item: wire::LinkItem, payload: &Payload, sizes: &mut Sizes) -> Result<Item<LinkRight>, PeerMisbehaved> {
-    let item = item.item.ok_or(PeerMisbehaved::Malformed("an item without a value"))?;
-    Ok(match item {
-        link_item::Item::U32(v) => Item::U32(v),
-        link_item::Item::U64(v) => Item::U64(v),
-        link_item::Item::Data(bytes) => {
-            sizes.inline += bytes.len();
-            if sizes.inline > MSG_INLINE_BYTES_MAX {
-                return Err(PeerMisbehaved::Malformed("too many inline bytes"));
-            }
-            Item::Data(bytes)
-        }
-        link_item::Item::Port(right) => {
-            count_rights(sizes, 1)?;
-            Item::Port(decode_right(right)?)
-        }
-        link_item::Item::Ports(rights) => {
-            count_rights(sizes, rights.rights.len())?;
-            Item::Ports(rights.rights.into_iter().map(decode_right).collect::<Result<_, _>>()?)
-        }
-        link_item::Item::OutOfLine(length) => {
-            let start = sizes.out_of_line;
-            let fits = usize::try_from(length).ok().filter(|n| *n <= payload.len() - start);
-            let length = fits.ok_or(PeerMisbehaved::Malformed("an item longer than the bytes"))?;
-            sizes.out_of_line += length;
-            let whole = start == 0 && length == payload.len();
-            Item::OutOfLine(if whole { payload.clone() } else { payload.slice(start, length) })
-        }
-    })
+/// What does not add up.
+struct Mangled(&'static str);
+
+impl From<MsgReturn> for Mangled {
+    fn from(_: MsgReturn) -> Mangled {
+        Mangled("a body that is not typed")
+    }
 }
 
-fn count_rights(sizes: &mut Sizes, more: usize) -> Result<(), PeerMisbehaved> {
-    sizes.rights += more;
-    if sizes.rights > MSG_RIGHTS_MAX { Err(PeerMisbehaved::Malformed("too many rights in a message")) } else { Ok(()) }
+impl Source<LinkRight> for Contents {
+    type Error = Mangled;
+
+    fn rights(
+        &mut self,
+        _: Disposition,
+        number: usize,
+        _: Option<&[u8]>,
+        out: &mut Vec<LinkRight>,
+    ) -> Result<(), Mangled> {
+        if number > MSG_RIGHTS_MAX - out.len() {
+            return Err(Mangled("too many rights in a message"));
+        }
+        if number > self.rights.len() {
+            return Err(Mangled("fewer rights than slots"));
+        }
+        for right in self.rights.by_ref().take(number) {
+            out.push(decode_right(right).map_err(|fault| match fault {
+                PeerMisbehaved::Malformed(what) => Mangled(what),
+                _ => Mangled("a right of no kind"),
+            })?);
+        }
+        Ok(())
+    }
+
+    fn memory(&mut self, bytes: u64) -> Result<Payload, Mangled> {
+        let left = self.payload.len() - self.at;
+        let length =
+            usize::try_from(bytes).ok().filter(|n| *n <= left).ok_or(Mangled("an item longer than the bytes"))?;
+        let start = self.at;
+        self.at += length;
+        let whole = start == 0 && length == self.payload.len();
+        Ok(if whole { self.payload.clone() } else { self.payload.slice(start, length) })
+    }
 }
 
 fn decode_right(right: wire::Right) -> Result<LinkRight, PeerMisbehaved> {
@@ -149,37 +173,20 @@ pub(crate) fn encode_right(right: LinkRight) -> wire::Right {
     wire::Right { right: Some(right) }
 }
 
-/// A body as items of a frame and the bytes that follow its head; rights go through `f`, in order.
-pub(crate) fn encode_body<R>(body: Vec<Item<R>>, mut f: impl FnMut(R) -> LinkRight) -> (Vec<wire::LinkItem>, Payload) {
+/// Puts a body into a frame; its rights go through `f`, in order. Returns what follows the frame's head.
+pub(crate) fn encode_body<R>(send: &mut wire::Send, body: Body<R>, mut f: impl FnMut(R) -> LinkRight) -> Payload {
     let mut payload = Payload::default();
-    let mut items = Vec::with_capacity(body.len());
-    for item in body {
-        let item = match item {
-            Item::U32(v) => link_item::Item::U32(v),
-            Item::U64(v) => link_item::Item::U64(v),
-            Item::Data(bytes) => link_item::Item::Data(bytes),
-            Item::Port(right) => link_item::Item::Port(encode_right(f(right))),
-            Item::Ports(rights) => {
-                let rights = rights.into_iter().map(|r| encode_right(f(r))).collect();
-                link_item::Item::Ports(wire::Rights { rights })
-            }
-            Item::OutOfLine(bytes) => {
-                let length = bytes.len() as u64;
-                append(&mut payload, bytes);
-                link_item::Item::OutOfLine(length)
-            }
-        };
-        items.push(wire::LinkItem { item: Some(item) });
-    }
-    (items, payload)
-}
-
-fn append(payload: &mut Payload, more: Payload) {
-    if payload.is_empty() {
-        *payload = more;
+    send.complex = body.is_complex();
+    if body.bytes().len() <= TRAP_BODY_BYTES_MAX {
+        send.body = body.bytes().clone();
     } else {
-        more.chunks().iter().for_each(|c| payload.push(c.clone()));
+        send.body_length = body.bytes().len() as u64;
+        payload.push(body.bytes().clone());
     }
+    send.memory_length = body.out_of_line_bytes() as u64;
+    body.memory().iter().for_each(|memory| payload.append(memory.clone()));
+    send.rights = body.into_rights().into_iter().map(|right| encode_right(f(right))).collect();
+    payload
 }
 
 /// What a frame is called in messages about it.
@@ -198,50 +205,78 @@ pub(crate) fn name_of(kind: &Option<frame::Kind>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proto::Item;
+    use proto::item::Arrives;
+
     use super::*;
 
-    fn message(items: Vec<link_item::Item>) -> wire::Send {
-        let items = items.into_iter().map(|i| wire::LinkItem { item: Some(i) }).collect();
-        wire::Send { export: 1, seq: 1, after: 1, items, ..Default::default() }
+    impl Arrives for LinkRight {
+        fn arrives(&self) -> Disposition {
+            match self {
+                LinkRight::SendOnce(..) | LinkRight::YoursOnce(_) => Disposition::MoveSendOnce,
+                _ => Disposition::MoveSend,
+            }
+        }
     }
 
-    fn fault(send: wire::Send, payload: usize) -> &'static str {
-        match decode(send, Payload::from(vec![0; payload])) {
+    fn frame(items: Vec<Item<LinkRight>>) -> (wire::Send, Payload) {
+        let mut send = wire::Send { export: 1, seq: 1, after: 1, ..Default::default() };
+        let payload = encode_body(&mut send, Body::from(items), |r| r);
+        (send, payload)
+    }
+
+    fn fault(send: wire::Send, payload: Payload) -> &'static str {
+        match decode(send, payload) {
             Err(PeerMisbehaved::Malformed(what)) => what,
             other => panic!("{other:?}"),
         }
     }
 
+    fn memory(bytes: usize) -> Item<LinkRight> {
+        Item::OutOfLine(Payload::from(vec![0; bytes]))
+    }
+
     #[test]
     fn netmsg_hostile_2_lengths_must_add_up() {
-        use link_item::Item::OutOfLine;
-        assert_eq!(fault(message(vec![OutOfLine(5)]), 4), "an item longer than the bytes");
-        assert_eq!(fault(message(vec![OutOfLine(3), OutOfLine(u64::MAX)]), 4), "an item longer than the bytes");
-        assert_eq!(fault(message(vec![OutOfLine(3)]), 4), "bytes that belong to no item");
-        assert_eq!(fault(message(vec![]), 1), "bytes that belong to no item");
-        assert!(decode(message(vec![OutOfLine(3), OutOfLine(0), OutOfLine(1)]), Payload::from(vec![0; 4])).is_ok());
+        let (send, payload) = frame(vec![memory(3), memory(0), memory(1)]);
+        assert!(decode(send.clone(), payload.clone()).is_ok());
+        assert_eq!(fault(send.clone(), payload.slice(0, 3)), "bytes that belong to no item");
+        let cut = wire::Send { memory_length: 3, ..send.clone() };
+        assert_eq!(fault(cut, payload.slice(0, 3)), "an item longer than the bytes");
+        let more = wire::Send { memory_length: 5, ..send.clone() };
+        assert_eq!(fault(more, Payload::from(vec![0; 5])), "bytes that belong to no item");
+        let both = wire::Send { body_length: 4, ..send.clone() };
+        assert_eq!(fault(both, Payload::from(vec![0; 8])), "too many inline bytes");
+        let plain = wire::Send { complex: false, ..send };
+        assert_eq!(fault(plain, payload), "bytes that belong to no item");
     }
 
     #[test]
     fn netmsg_hostile_3_counts_and_sizes_are_bounded() {
-        use link_item::Item::{Data, Ports, U32};
-        let null = encode_right(LinkRight::Null);
-        assert_eq!(fault(message(vec![U32(0); MSG_ITEMS_MAX + 1]), 0), "too many items");
-        let half = Data(vec![0; MSG_INLINE_BYTES_MAX / 2 + 1].into());
-        assert_eq!(fault(message(vec![half.clone(), half]), 0), "too many inline bytes");
-        let many = Ports(wire::Rights { rights: vec![null; MSG_RIGHTS_MAX] });
-        assert_eq!(fault(message(vec![many, link_item::Item::Port(null)]), 0), "too many rights in a message");
-        assert_eq!(fault(message(vec![]), MSG_OOL_BYTES_MAX + 1), "too many out-of-line bytes");
+        let (send, payload) = frame(vec![Item::U32(0); MSG_ITEMS_MAX + 1]);
+        assert_eq!(fault(wire::Send { complex: true, ..send }, payload), "too many items");
+        let (send, payload) = frame(vec![Item::Data(vec![0; MSG_INLINE_BYTES_MAX].into())]);
+        assert_eq!(fault(send, payload), "too many inline bytes");
+        let many = Item::Ports(vec![LinkRight::Null; MSG_RIGHTS_MAX]);
+        let (send, payload) = frame(vec![many, Item::Port(LinkRight::Null)]);
+        assert_eq!(fault(send, payload), "too many rights in a message");
+        let (send, payload) = frame(vec![memory(MSG_OOL_BYTES_MAX + 1)]);
+        assert_eq!(fault(send, payload), "too many out-of-line bytes");
     }
 
     #[test]
     fn netmsg_hostile_4_nothing_may_be_missing() {
-        use link_item::Item::Port;
-        let empty = wire::Send { items: vec![wire::LinkItem { item: None }], ..message(vec![]) };
-        assert_eq!(fault(empty, 0), "an item without a value");
-        assert_eq!(fault(message(vec![Port(wire::Right { right: None })]), 0), "a right without a value");
+        let (send, payload) = frame(vec![Item::Port(LinkRight::Null)]);
+        let none = wire::Send { rights: Vec::new(), ..send.clone() };
+        assert_eq!(fault(none, payload.clone()), "fewer rights than slots");
+        let two = wire::Send { rights: vec![send.rights[0]; 2], ..send.clone() };
+        assert_eq!(fault(two, payload.clone()), "bytes that belong to no item");
+        let empty = wire::Send { rights: vec![wire::Right { right: None }], ..send.clone() };
+        assert_eq!(fault(empty, payload.clone()), "a right without a value");
         let zero = wire::Right { right: Some(right::Right::SendOnce(wire::Grant::default())) };
-        assert_eq!(fault(message(vec![Port(zero)]), 0), "a grant of entry 0");
+        assert_eq!(fault(wire::Send { rights: vec![zero], ..send.clone() }, payload.clone()), "a grant of entry 0");
+        let cut = wire::Send { body: send.body.slice(0..12), ..send };
+        assert_eq!(fault(cut, payload), "a body that is not typed");
     }
 
     #[test]
@@ -256,22 +291,23 @@ mod tests {
             LinkRight::YoursOnce(ExportId(12)),
         ];
         let bytes = bytes::Bytes::from(vec![7; 4096]);
-        let body = vec![
-            Item::U32(1),
-            Item::Ports(rights.to_vec()),
-            Item::OutOfLine(Payload::from(bytes.slice(0..100))),
-            Item::U64(2),
-            Item::Data(bytes.slice(0..3)),
-            Item::OutOfLine(Payload::from(bytes.slice(100..4096))),
-            Item::Port(rights[2]),
-        ];
-        let (items, payload) = encode_body(body.clone(), |r| r);
-        let send = wire::Send { export: 1, seq: 1, items, trace: 5, id: -3, ..Default::default() };
-        let arrival = decode(send, payload).unwrap();
-        assert_eq!(arrival.content.body, body);
-        assert_eq!((arrival.content.id, arrival.content.trace), (-3, TraceId(5)));
-        assert_eq!(arrival.content.rights().count(), 8);
-        let Item::OutOfLine(last) = &arrival.content.body[5] else { panic!() };
-        assert_eq!(last.chunks()[0].as_ptr(), bytes[100..].as_ptr());
+        for long in [0, TRAP_BODY_BYTES_MAX] {
+            let body = Body::from(vec![
+                Item::U32(1),
+                Item::Ports(rights.to_vec()),
+                Item::OutOfLine(Payload::from(bytes.slice(0..100))),
+                Item::PortsOutOfLine(rights[..2].to_vec()),
+                Item::Data(vec![1; long].into()),
+                Item::OutOfLine(Payload::from(bytes.slice(100..4096))),
+                Item::Port(rights[2]),
+            ]);
+            let mut send = wire::Send { export: 1, seq: 1, trace: 5, id: -3, ..Default::default() };
+            let payload = encode_body(&mut send, body.clone(), |r| r);
+            let arrival = decode(send, payload).unwrap();
+            assert_eq!(arrival.content.body, body);
+            assert_eq!((arrival.content.id, arrival.content.trace), (-3, TraceId(5)));
+            assert_eq!(arrival.content.rights().count(), 10);
+            assert_eq!(arrival.content.body.memory()[1].chunks()[0].as_ptr(), bytes[100..].as_ptr());
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use proto::limits::{LINK_BYTES_MAX, LINK_REORDER_MAX, REMOTE_WINDOW};
 use proto::wire::link::{self as wire, Delivered, frame};
-use proto::{Disposition, Item, Message, NamedRight, Payload, PortName};
+use proto::{Disposition, Message, NamedRight, Payload, PortName};
 
 use crate::codec::{Arrival, Content, decode};
 use crate::export::Export;
@@ -12,7 +12,7 @@ use crate::import::Import;
 use crate::link::{Link, Load};
 use crate::netmsg::{Proxy, Tables};
 use crate::rights::Passage;
-use crate::space::{SendMode, Sent, release, release_refused, rights_of};
+use crate::space::{SendMode, Sent, release, release_refused};
 use crate::{Cx, ExportId, PeerMisbehaved, Ticket};
 
 impl Link {
@@ -183,7 +183,7 @@ impl Link {
 
     /// Ends the proxies of send-once rights that a refused message would have made: no right to them exists.
     fn forget_unmade(&mut self, t: &mut Tables, cx: &mut Cx<'_>, refused: &Message<NamedRight>) {
-        let rights = rights_of(&refused.body).chain([&refused.local]);
+        let rights = refused.body.rights().iter().chain([&refused.local]);
         for right in rights.filter(|r| r.disposition == Disposition::MakeSendOnce) {
             let Some(Proxy { export, .. }) = t.proxies.get(&right.name).copied() else { continue };
             if let Some(Import::Once { proxy, local, .. }) = self.imports.remove(&export) {
@@ -203,9 +203,7 @@ impl Link {
     ) -> Result<Message<NamedRight>, PeerMisbehaved> {
         let Content { id, trace, reply, body, .. } = content;
         let local = self.import_right(t, cx, reply, passage)?;
-        let mut right = |r| self.import_right(t, cx, r, passage);
-        let body: Vec<Item<NamedRight>> =
-            body.into_iter().map(|item| item.try_map_rights(&mut right)).collect::<Result<_, _>>()?;
+        let body = body.try_map_rights(|right| self.import_right(t, cx, right, passage))?;
         Ok(Message { remote: to, local, id, seqno: 0, trace, body })
     }
 

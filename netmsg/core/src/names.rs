@@ -9,14 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use proto::iface::{netname, notify};
+use proto::iface::netname;
 use proto::limits::NETNAME_LOOK_UPS_MAX;
-use proto::msg::Reply;
-use proto::{Disposition, Item, KernReturn, Message, NamedRight, NodeName, PortName, SimpleRoutine, TraceId};
+use proto::msg::{Reply as _, code_body, code_of};
+use proto::{Body, Disposition, KernReturn, Message, NamedRight, NodeName, PortName, SimpleRoutine, TraceId};
 
 use crate::space::{release, release_body};
 use crate::table::{Binding, Table};
-use crate::watch::Watches;
+use crate::watch::{Watches, dead_name};
 use crate::{PEER_UP, PeerUp, PortSpace, SendMode, release_received, release_refused};
 
 /// What `netname_version` answers.
@@ -74,7 +74,7 @@ pub struct NameServer {
 }
 
 /// An answer that can be given at once, or not at all.
-type Answer = Result<Vec<Item<NamedRight>>, i32>;
+type Answer = Result<Body<NamedRight>, i32>;
 
 impl NameServer {
     /// The server of `node`, which waits for peers no longer than `patience`.
@@ -170,7 +170,7 @@ impl NameServer {
                 self.hold(cx.space, port_id.name);
                 self.hold(cx.space, signature.name);
                 old.into_iter().for_each(|old| self.let_go(cx.space, old));
-                Ok(Vec::new())
+                Ok(().into_body())
             }
         }
     }
@@ -184,7 +184,7 @@ impl NameServer {
         release(cx.space, signature);
         let old = unbound.map_err(KernReturn::raw)?;
         self.let_go(cx.space, old);
-        Ok(Vec::new())
+        Ok(().into_body())
     }
 
     /// Looks a name up; `None` when peers have to be asked first.
@@ -253,16 +253,14 @@ impl NameServer {
             return release_received(cx.space, message);
         };
         if message.id == netname::id::LOOK_UP + REPLY {
-            match &mut message.body[..] {
-                [Item::U32(0), Item::Port(right)]
-                    if right.disposition == Disposition::MoveSend && right.name.is_valid() =>
-                {
+            match (code_of(&message.body), message.body.rights_mut()) {
+                (Some(0), [right]) if right.disposition == Disposition::MoveSend && right.name.is_valid() => {
                     let right = std::mem::replace(right, NamedRight::NULL);
                     self.finish(cx, port, Some(right));
                     return release_received(cx.space, message);
                 }
-                [Item::U32(code)] if look_up.directed => {
-                    let code = KernReturn::from_raw(*code as i32).filter(|c| *c != KernReturn::Success);
+                (Some(code), []) if look_up.directed => {
+                    let code = KernReturn::from_raw(code).filter(|c| *c != KernReturn::Success);
                     look_up.negative = code.unwrap_or(KernReturn::HostNotFound);
                 }
                 _ => {}
@@ -301,8 +299,7 @@ impl NameServer {
     }
 
     fn on_notification(&mut self, cx: &mut NameCx<'_>, message: Message<NamedRight>) {
-        if let (notify::id::DEAD_NAME, [Item::U32(name)]) = (message.id, &message.body[..]) {
-            let name = PortName(*name);
+        if let Some(name) = dead_name(&message) {
             for binding in self.table.died(name) {
                 self.let_go(cx.space, binding);
             }
@@ -343,9 +340,7 @@ impl Asker {
     /// Answers, and never waits: a reply that finds no room is dropped.
     fn answer(&self, space: &mut dyn PortSpace, answer: Answer) {
         let &Asker { reply, id, trace } = self;
-        let code = answer.as_ref().err().copied().unwrap_or(0);
-        let mut body = vec![Item::U32(code as u32)];
-        body.extend(answer.unwrap_or_default());
+        let body = answer.unwrap_or_else(code_body);
         if !reply.name.is_valid() {
             return release_body(space, body);
         }
@@ -356,7 +351,7 @@ impl Asker {
     }
 }
 
-fn found(right: NamedRight) -> Vec<Item<NamedRight>> {
+fn found(right: NamedRight) -> Body<NamedRight> {
     netname::LookUpReply { port_id: right }.into_body()
 }
 

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use proto::iface::notify;
 use proto::wire::link::{Frame, PortDead, frame};
-use proto::{Item, Message, NamedRight, Payload, PortName, PortUid};
+use proto::{Message, NamedRight, Payload, PortName, PortUid};
 
 use crate::codec::name_of;
 use crate::export::Export;
 use crate::link::{ExportInfo, ImportInfo, Link};
 use crate::space::release_received;
-use crate::watch::Watches;
+use crate::watch::{Watches, dead_name};
 use crate::{ExportId, LinkId, Peer, PeerMisbehaved, PeerUp, PortSpace, SendMode, Ticket};
 
 /// What the shell carries out.
@@ -302,8 +301,8 @@ impl Netmsg {
 
     /// A notification about a name: only dead-name means something, a port-deleted is the echo of a release.
     fn on_notification(&mut self, cx: &mut Cx<'_>, message: Message<NamedRight>) {
-        if let (notify::id::DEAD_NAME, [Item::U32(name)]) = (message.id, &message.body[..]) {
-            self.on_dead_name(cx, PortName(*name));
+        if let Some(name) = dead_name(&message) {
+            self.on_dead_name(cx, name);
         }
         release_received(cx.space, message);
     }

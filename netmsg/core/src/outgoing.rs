@@ -6,14 +6,14 @@
 use proto::iface::notify;
 use proto::limits::{LINK_BYTES_MAX, LINK_REORDER_MAX};
 use proto::wire::link::{self as wire, Frame, frame};
-use proto::{Disposition, Item, Message, NamedRight, PortName};
+use proto::{Disposition, Message, NamedRight, PortName, SimpleRoutine};
 
 use crate::codec::{encode_body, encode_right};
 use crate::import::{Holding, Import};
 use crate::link::{Link, Load};
 use crate::netmsg::Tables;
 use crate::order::order_of;
-use crate::space::{release_received, rights_of};
+use crate::space::release_received;
 use crate::{Cx, ExportId, Out, PeerMisbehaved};
 
 impl Link {
@@ -96,8 +96,8 @@ impl Link {
         if remote.name != PortName::NULL {
             send.reply = Some(encode_right(self.export_right(t, cx.space, remote)));
         }
-        let (items, payload) = encode_body(body, |right| self.export_right(t, cx.space, right));
-        (send.id, send.trace, send.items) = (id, trace.0, items);
+        (send.id, send.trace) = (id, trace.0);
+        let payload = encode_body(&mut send, body, |right| self.export_right(t, cx.space, right));
         t.counts.messages_out += 1;
         t.counts.bytes_out += payload.len() as u64;
         cx.out.push(Out::Frame { link: self.id, frame: Frame { kind: Some(frame::Kind::Send(send)) }, payload });
@@ -111,7 +111,11 @@ impl Link {
         export: ExportId,
         message: &Message<NamedRight>,
     ) {
-        let (notify::id::NO_SENDERS, [Item::U32(mscount)]) = (message.id, &message.body[..]) else { return };
+        let mscount = (message.id == notify::id::NO_SENDERS)
+            .then(|| notify::NoSenders::from_body(message.body.clone()).ok())
+            .flatten()
+            .map(|notice| notice.mscount);
+        let Some(mscount) = mscount else { return };
         let Some(import) = self.send_import(export) else { return };
         let Holding::Live(proxy) = import.holding else { return };
         if (mscount.wrapping_sub(import.made) as i32) < 0 {
@@ -165,7 +169,7 @@ impl Link {
 
 /// Receive rights do not cross links yet; a message that holds one is not sent.
 fn carries_receive_right(message: &Message<NamedRight>) -> bool {
-    rights_of(&message.body).any(|r| r.disposition == Disposition::MoveReceive && r.name.is_valid())
+    message.body.rights().iter().any(|r| r.disposition == Disposition::MoveReceive && r.name.is_valid())
 }
 
 fn drop_message(t: &mut Tables, cx: &mut Cx<'_>, message: Message<NamedRight>) {

@@ -1,6 +1,6 @@
 //! What a server asks of its own space: the calls of Mach IPC, with the receive set and the wake-up left to the node.
 
-use proto::{Disposition, Item, KernReturn, Message, MsgReturn, NamedRight, PortName, PortUid};
+use proto::{Body, Disposition, KernReturn, Message, MsgReturn, NamedRight, PortName, PortUid};
 
 /// Names one blocked send. Chosen by the server, never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -80,15 +80,6 @@ pub trait PortSpace {
     fn has_room(&self) -> bool;
 }
 
-/// The rights of a body, in order.
-pub(crate) fn rights_of<R>(body: &[Item<R>]) -> impl Iterator<Item = &R> {
-    body.iter().flat_map(|item| match item {
-        Item::Port(right) => std::slice::from_ref(right),
-        Item::Ports(rights) => &rights[..],
-        Item::U32(_) | Item::U64(_) | Item::Data(_) | Item::OutOfLine(_) => &[],
-    })
-}
-
 /// Gives up one right that a message owns.
 pub(crate) fn release(space: &mut dyn PortSpace, right: NamedRight) {
     if !right.name.is_valid() {
@@ -102,14 +93,8 @@ pub(crate) fn release(space: &mut dyn PortSpace, right: NamedRight) {
 }
 
 /// Gives up every right of a body.
-pub(crate) fn release_body(space: &mut dyn PortSpace, body: Vec<Item<NamedRight>>) {
-    for item in body {
-        match item {
-            Item::Port(right) => release(space, right),
-            Item::Ports(rights) => rights.into_iter().for_each(|r| release(space, r)),
-            Item::U32(_) | Item::U64(_) | Item::Data(_) | Item::OutOfLine(_) => {}
-        }
-    }
+pub(crate) fn release_body(space: &mut dyn PortSpace, body: Body<NamedRight>) {
+    body.into_rights().into_iter().for_each(|right| release(space, right));
 }
 
 /// Destroys a message that was received: its reply right and the rights of its body are given up.

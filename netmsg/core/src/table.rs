@@ -89,10 +89,10 @@ mod tests {
         assert_eq!(t.check_in(String::new(), A), Err(KernReturn::InvalidArgument));
         assert_eq!(t.check_in("x".repeat(NETNAME_MAX + 1), A), Err(KernReturn::InvalidArgument));
         for i in 0..NETNAME_BINDINGS_MAX {
-            t.check_in(format!("{i:0>80}"), A).unwrap();
+            t.check_in(format!("{i:0>79}"), A).unwrap();
         }
         assert_eq!(t.check_in("one more".into(), A), Err(KernReturn::ResourceShortage));
-        assert!(t.check_in(format!("{:0>80}", 7), A).is_ok(), "a replacement needs no room");
+        assert!(t.check_in(format!("{:0>79}", 7), A).is_ok(), "a replacement needs no room");
     }
 
     #[test]

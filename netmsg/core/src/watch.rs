@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use proto::PortName;
+use proto::iface::notify;
+use proto::{Message, NamedRight, PortName, SimpleRoutine};
 
 use crate::PortSpace;
 
@@ -38,4 +39,11 @@ impl Watches {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PortName, u32)> + '_ {
         self.0.iter().map(|(n, c)| (*n, *c))
     }
+}
+
+/// The name in a dead-name notification; `None` when the message is none.
+pub(crate) fn dead_name(message: &Message<NamedRight>) -> Option<PortName> {
+    let is_one = message.id == notify::id::DEAD_NAME;
+    let notice = is_one.then(|| notify::DeadName::from_body(message.body.clone()))?;
+    notice.ok().map(|notice| PortName(notice.name))
 }

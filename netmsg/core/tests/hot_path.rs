@@ -83,7 +83,7 @@ impl Side {
 /// A message as netmsg receives it from the proxy `to`.
 fn arrived(to: PortName, id: i32, body: Vec<Item<NamedRight>>) -> Message<NamedRight> {
     let local = NamedRight { name: to, disposition: Disposition::MoveSend };
-    Message { remote: NamedRight::NULL, local, id, seqno: 0, trace: TraceId(1), body }
+    Message { remote: NamedRight::NULL, local, id, seqno: 0, trace: TraceId(1), body: body.into() }
 }
 
 /// Nanoseconds of a message out, of its frame in, and of what comes back.

@@ -12,8 +12,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use proto::wire::link::frame::Kind;
-use proto::wire::link::link_item::Item;
-use proto::wire::link::{Frame, LinkItem, Send};
+use proto::wire::link::{Frame, Send};
 use proto::{Incarnation, NodeName, Payload};
 
 use crate::*;
@@ -185,12 +184,10 @@ fn env_filter() -> tracing_subscriber::EnvFilter {
 }
 
 pub(crate) fn message(seq: u64, out_of_line: usize) -> Frame {
-    let items = if out_of_line == 0 {
-        vec![LinkItem { item: Some(Item::Data(b"inline".as_slice().into())) }]
-    } else {
-        vec![LinkItem { item: Some(Item::OutOfLine(out_of_line as u64)) }]
-    };
-    Frame { kind: Some(Kind::Send(Send { export: 1, seq, after: seq, id: 2200, items, ..Send::default() })) }
+    let (memory_length, body) = (out_of_line as u64, b"inline".as_slice().into());
+    Frame {
+        kind: Some(Kind::Send(Send { export: 1, seq, after: seq, id: 2200, body, memory_length, ..Send::default() })),
+    }
 }
 
 /// Bytes that differ by place and by `salt`.

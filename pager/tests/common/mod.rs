@@ -12,7 +12,7 @@ use proto::iface::memory_object::{self as object};
 use proto::iface::memory_object_control::Request as Call;
 use proto::iface::notify;
 use proto::{
-    Disposition, Item, KernReturn, Message, NamedRight, PAGE_SIZE, Payload, PortName, Prot, SimpleRoutine, TraceId,
+    Body, Disposition, KernReturn, Message, NamedRight, PAGE_SIZE, Payload, PortName, Prot, SimpleRoutine, TraceId,
 };
 
 pub const NOTIFY: PortName = PortName(1);
@@ -36,7 +36,7 @@ pub struct World {
     pub sent: Vec<(PortName, Call<NamedRight>)>,
     pub traces: Vec<TraceId>,
     /// What reply ports were sent.
-    pub replies: Vec<(PortName, i32, Vec<Item<NamedRight>>)>,
+    pub replies: Vec<(PortName, i32, Body<NamedRight>)>,
     pub jobs: Vec<Job>,
     pub ended: Vec<PortName>,
     /// Jobs run as soon as they come.
@@ -79,9 +79,9 @@ impl World {
         NamedRight::move_send_once(name)
     }
 
-    pub fn deliver(&mut self, to: PortName, reply: NamedRight, id: i32, body: Vec<Item<NamedRight>>) {
+    pub fn deliver(&mut self, to: PortName, reply: NamedRight, id: i32, body: impl Into<Body<NamedRight>>) {
         let local = NamedRight { name: to, disposition: Disposition::MoveSend };
-        let message = Message { remote: reply, local, id, seqno: 0, trace: TraceId(77), body };
+        let message = Message { remote: reply, local, id, seqno: 0, trace: TraceId(77), body: body.into() };
         let mut out = Out::default();
         self.server.on_message(self.now, message, &mut out);
         self.carry_out(out);

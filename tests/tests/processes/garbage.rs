@@ -7,7 +7,7 @@ use std::time::Duration;
 use mach::Mapping;
 use mach::proto::codec::TRAP_VERSION;
 use mach::proto::limits::{TRAP_FDS_MAX, TRAP_RECORD_BYTES_MAX};
-use mach::proto::wire::body::{NamedItem, NamedMessage, NamedRight, OutOfLine, named_item};
+use mach::proto::wire::body::{NamedMessage, NamedRight};
 use mach::proto::wire::trap::{Call, Hello, Msg, OrderDone, ReplyPort, call, hello};
 use mach_tests::processes::{FAULT_DEADLINE, Nodes};
 use mach_tests::wait_until;
@@ -185,9 +185,8 @@ fn records_cut_at_any_byte_do_no_harm() {
         let channel = witnessed.channel();
         let _ = channel.send(&whole[..len], &[]);
     }
-    let items = vec![NamedItem { item: Some(named_item::Item::Data(vec![7; 40].into())) }];
     let remote = Some(NamedRight { name: 1, disposition: 19 });
-    let whole = message_record(NamedMessage { remote, items, id: 7, ..NamedMessage::default() });
+    let whole = message_record(NamedMessage { remote, body: vec![7; 40].into(), id: 7, ..NamedMessage::default() });
     for len in 1..whole.len() {
         let channel = task(&witnessed);
         let _ = channel.send(&whole[..len], &[]);
@@ -282,23 +281,28 @@ fn messages_with_lies_in_them_do_no_harm() {
             disposition: random.random_range(14..24),
         };
         let longest = 1u64 << random.random_range(1..40);
-        let items = (0..random.random_range(0..6)).map(|_| NamedItem {
-            item: match random.random_range(0..5) {
-                0 => None,
-                1 => Some(named_item::Item::U32(random.random())),
-                2 => Some(named_item::Item::Port(right(&mut random))),
-                3 => Some(named_item::Item::OutOfLine(OutOfLine {
-                    length: random.random_range(0..longest),
-                    inline: Vec::new().into(),
-                    fd: random.random_range(0..3),
-                })),
-                _ => Some(named_item::Item::Data(vec![9; 100].into())),
-            },
+        // Descriptors of every kind, some with bits that mean nothing, and slots with anything in them.
+        let words = (0..random.random_range(0..12)).map(|_| {
+            let name =
+                [2u64, 9, 11, 15, 16, 17, 18, 19, 20, 21, random.random_range(0..256)][random.random_range(0..11)];
+            let size = [8u64, 32, 64, random.random_range(0..65536)][random.random_range(0..4)];
+            let flags = [1u64, 1, 0, random.random_range(0..256)][random.random_range(0..4)] << 29;
+            let number = [0u64, 1, 1, 2, random.random_range(0..1 << 32)][random.random_range(0..5)];
+            if random.random_ratio(1, 3) { random.random_range(0..40) } else { number << 32 | flags | size << 8 | name }
         });
-        let items = items.collect();
+        let body = words.flat_map(u64::to_le_bytes).collect::<Vec<u8>>().into();
+        let lies = NamedMessage {
+            complex: random.random(),
+            body,
+            memory: vec![1; random.random_range(0..100)].into(),
+            fd: random.random_range(0..3),
+            body_length: if random.random_ratio(1, 8) { random.random_range(0..longest) } else { 0 },
+            memory_length: if random.random_ratio(1, 4) { random.random_range(0..longest) } else { 0 },
+            ..NamedMessage::default()
+        };
         let id = [2008 + 1, 2021, 2089, 3204, 3208, 3214, 9000, random.random()][random.random_range(0..8)];
         let (remote, local) = (Some(right(&mut random)), Some(right(&mut random)));
-        let record = message_record(NamedMessage { remote, local, items, id, ..NamedMessage::default() });
+        let record = message_record(NamedMessage { remote, local, id, ..lies });
         let _ = channel.send(&record, &[null.as_fd()]);
     }
     witnessed.is_unmoved();

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use mach::proto::iface::{mach_port, node, notify};
-use mach::proto::{Item, Message, NamedRight, SimpleRoutine, TraceId};
+use mach::proto::{Body, Item, Message, NamedRight, SimpleRoutine, TraceId};
 use mach::{PortSet, ReceiveRight};
 use mach_tests::processes::{Nodes, metric_of};
 use mach_tests::wait_until;
@@ -116,9 +116,9 @@ fn a_port_is_shown_with_rights_queue_waiters_and_requests() {
     request(&sender, right.name().0, <notify::DeadName as SimpleRoutine<NamedRight>>::ID, &sender_told);
     let message =
         |id, body| Message { remote: right.copied(), local: NamedRight::NULL, id, seqno: 0, trace: TraceId(0), body };
-    sender.send(message(501, vec![Item::Port(sender_told.made_send())])).expect("there is room");
+    sender.send(message(501, vec![Item::Port(sender_told.made_send())].into())).expect("there is room");
     let blocked = std::thread::spawn({
-        let (sender, message) = (sender.clone(), message(502, Vec::new()));
+        let (sender, message) = (sender.clone(), message(502, Body::default()));
         move || sender.send(message)
     });
 

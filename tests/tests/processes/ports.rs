@@ -35,11 +35,11 @@ fn pair() -> Pair {
 }
 
 fn message(remote: NamedRight, local: NamedRight, id: i32, body: Vec<Item<NamedRight>>) -> Message<NamedRight> {
-    Message { remote, local, id, seqno: 0, trace: TraceId(0), body }
+    Message { remote, local, id, seqno: 0, trace: TraceId(0), body: body.into() }
 }
 
 fn number(message: &Message<NamedRight>) -> u32 {
-    match message.body[..] {
+    match message.body.items()[..] {
         [Item::U32(number)] => number,
         _ => panic!("{message:?}"),
     }
@@ -63,7 +63,7 @@ fn a_call_and_its_answer_carry_rights_and_memory_both_ways() {
     let request = port.receive(Some(SOON)).expect("the request");
     assert_eq!((request.id, request.local.name), (400, port.name()));
     let Ok([Item::U32(1), Item::U64(u64::MAX), Item::Data(inline), Item::Port(carried), Item::OutOfLine(copy)]) =
-        <[Item<NamedRight>; 5]>::try_from(request.body)
+        <[Item<NamedRight>; 5]>::try_from(request.body.items())
     else {
         panic!("not the body that was sent");
     };
@@ -81,7 +81,7 @@ fn a_call_and_its_answer_carry_rights_and_memory_both_ways() {
     owner.send(message(back.copied(), NamedRight::NULL, 401, vec![Item::U32(9)])).expect("it is sent");
 
     let answer = reply.receive(Some(SOON)).expect("the answer");
-    let (500, [Item::Port(given)]) = (answer.id, &answer.body[..]) else { panic!("{answer:?}") };
+    let (500, [Item::Port(given)]) = (answer.id, &answer.body.items()[..]) else { panic!("{answer:?}") };
     assert_eq!(number(&inner.receive(Some(SOON)).expect("what came through the carried right")), 9);
     let given = SendRight::adopt(&client, given.name);
     client.send(message(given.copied(), NamedRight::NULL, 402, vec![Item::U32(8)])).expect("it is sent");
@@ -153,7 +153,8 @@ fn watch(client: &Task, right: &SendRight) -> ReceiveRight {
 fn is_dead(client: &Task, right: &SendRight, told: &ReceiveRight) {
     let notice = told.receive(Some(SOON)).expect("a notification");
     assert_eq!(notice.id, <notify::DeadName as SimpleRoutine<NamedRight>>::ID);
-    assert_eq!(number(&notice), right.name().0);
+    let notice = notify::DeadName::from_body(notice.body).expect("a dead-name notification");
+    assert_eq!(notice.name, right.name().0);
     let refused = client.send(message(right.copied(), NamedRight::NULL, 1, Vec::new()));
     assert!(matches!(refused, Err(MsgError::Code { code: MsgReturn::SendInvalidDest, .. })), "{refused:?}");
 }

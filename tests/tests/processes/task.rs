@@ -90,7 +90,7 @@ fn ports(task: &Task) -> anyhow::Result<ExitCode> {
         let body =
             vec![Item::Port(own.made_send()), Item::Port(carried.moved()), Item::OutOfLine(vec![7; 100_000].into())];
         let remote = own.made_send();
-        task.send(Message { remote, local: NamedRight::NULL, id: 1, seqno: 0, trace: TraceId(0), body })?;
+        task.send(Message { remote, local: NamedRight::NULL, id: 1, seqno: 0, trace: TraceId(0), body: body.into() })?;
         // Sometimes one stays queued when the end comes.
         if rand::random_bool(0.8) {
             drop(own.receive(Some(Duration::from_millis(20)))?);

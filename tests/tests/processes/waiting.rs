@@ -21,7 +21,7 @@ fn post(task: &Task, to: NamedRight, id: i32) {
 
 fn message(to: NamedRight, id: i32) -> Message<NamedRight> {
     let body = vec![Item::U32(id as u32)];
-    Message { remote: to, local: NamedRight::NULL, id, seqno: 0, trace: TraceId(0), body }
+    Message { remote: to, local: NamedRight::NULL, id, seqno: 0, trace: TraceId(0), body: body.into() }
 }
 
 fn take(from: &ReceiveRight) -> i32 {
@@ -230,13 +230,13 @@ fn an_awaited_send_waits_for_room_and_a_dropped_one_leaves_nothing_behind() {
         task.send_async(message(right.copied(), 1)).await.expect("there is room");
         let carried = ReceiveRight::allocate(&task).expect("a port");
         let mut dropped = message(right.copied(), 2);
-        dropped.body = vec![Item::Port(carried.made_send())];
+        dropped.body = vec![Item::Port(carried.made_send())].into();
         assert!(tokio::time::timeout(QUIET, task.send_async(dropped)).await.is_err(), "there is none");
         // What it carried is given up.
         let began = Instant::now();
         loop {
             let request = mach_port::GetReceiveStatus { name: carried.name().0 };
-            if !task.rpc(&task.task_self(), request).expect("its status").srights {
+            if !task.rpc(&task.task_self(), request).expect("its status").status.srights {
                 break;
             }
             assert!(began.elapsed() < SOON, "the right is still somewhere");

@@ -30,7 +30,11 @@ impl Tree {
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
                 let kind = entry.file_type()?;
-                if kind.is_dir() && name != ".git" && name != "target" {
+                // In a further work tree of git `.git` is a file.
+                if name == ".git" || name == "target" {
+                    continue;
+                }
+                if kind.is_dir() {
                     folders.push(path);
                 } else if kind.is_file()
                     && let Ok(text) = std::fs::read_to_string(entry.path())

@@ -14,6 +14,8 @@ use protox::prost_reflect::{
 
 /// Message ids: a reply's is its request's plus this.
 const REPLY_OFFSET: i32 = 100;
+/// Of `mach.Type`.
+const PORT_NAME: i32 = 15;
 
 /// One subsystem: a service of `proto/idl/mach`.
 #[derive(Clone, Debug)]
@@ -63,18 +65,26 @@ pub struct Field {
 pub enum Kind {
     /// A right, with the disposition it goes in with by default.
     Port(String),
-    /// An array of rights.
-    Ports(String),
+    /// An array of rights, and whether it is inline.
+    Ports(String, bool),
     /// An INTEGER_32.
     U32,
+    /// A PORT_NAME.
+    PortName,
     /// An INTEGER_32 taken as signed.
     I32,
-    /// An INTEGER_32 of which any value but 0 is true.
+    /// A BOOLEAN, of which any value but 0 is true.
     Bool,
     /// An INTEGER_64.
     U64,
     /// Inline text.
     Text,
+    /// Text in a field of so many bytes.
+    StringC(u32),
+    /// An out-of-line array of INTEGER_32s or PORT_NAMEs: the name of the element.
+    Array(&'static str),
+    /// An inline structure of INTEGER_32s, by its name and those of its fields; whether each is a boolean.
+    Words(String, Vec<(String, WordKind)>),
     /// Inline bytes.
     Bytes,
     /// Out-of-line memory.
@@ -83,6 +93,17 @@ pub enum Kind {
     Record(String),
     /// Several, each behind its length.
     Records(String),
+}
+
+/// What a word of a structure is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WordKind {
+    /// `uint32`.
+    Unsigned,
+    /// `int32`.
+    Signed,
+    /// `bool`.
+    Bool,
 }
 
 impl Routine {
@@ -95,7 +116,7 @@ impl Routine {
 impl Field {
     /// Whether it makes its struct generic over the form of rights.
     pub fn is_right(&self) -> bool {
-        matches!(self.kind, Kind::Port(_) | Kind::Ports(_))
+        matches!(self.kind, Kind::Port(_) | Kind::Ports(..))
     }
 }
 
@@ -204,12 +225,24 @@ impl Options<'_> {
         ensure!(!field.supports_presence() || matches!(field.kind(), ProtoKind::Message(_)), "optional and oneof");
         let port = self.option(&field.options(), "mach.port").and_then(|v| v.as_enum_number()).unwrap_or(0);
         let ool = self.option(&field.options(), "mach.ool").and_then(|v| v.as_bool()).unwrap_or(false);
+        let number = |name| self.option(&field.options(), name).and_then(|v| v.as_u32());
+        let is_name = self.option(&field.options(), "mach.type").and_then(|v| v.as_enum_number()) == Some(PORT_NAME);
         if port != 0 {
-            ensure!(field.kind() == ProtoKind::Uint32 && !ool, "a right is a uint32");
+            ensure!(field.kind() == ProtoKind::Uint32, "a right is a uint32");
+            ensure!(field.is_list() || !ool, "one right is inline");
             let how = self.disposition(port)?;
-            return Ok(if field.is_list() { Kind::Ports(how) } else { Kind::Port(how) });
+            return Ok(if field.is_list() { Kind::Ports(how, !ool) } else { Kind::Port(how) });
+        }
+        let words = self.option(&field.options(), "mach.words").and_then(|v| v.as_bool()).unwrap_or(false);
+        if let (ProtoKind::Message(m), true, false) = (field.kind(), words, field.is_list()) {
+            return Ok(Kind::Words(m.name().to_owned(), words_of(&m)?));
         }
         Ok(match (field.kind(), field.is_list(), ool) {
+            (ProtoKind::Uint32, true, false) => Kind::Array(if is_name { "PORT_NAME" } else { "INTEGER_32" }),
+            (ProtoKind::Uint32, false, false) if is_name => Kind::PortName,
+            (ProtoKind::String, false, false) if number("mach.c_string").is_some() => {
+                Kind::StringC(number("mach.c_string").unwrap_or_default())
+            }
             (ProtoKind::Message(m), list, false) => {
                 ensure!(m.package_name() == message.package_name(), "a structure of another package");
                 ensure!(!is_body(self.pool, &m), "a request or reply inside another");
@@ -236,6 +269,22 @@ impl Options<'_> {
         let extension = self.pool.get_extension_by_name(name)?;
         options.has_extension(&extension).then(|| options.get_extension(&extension).into_owned())
     }
+}
+
+/// The fields of a structure of words, in order of their numbers.
+fn words_of(message: &MessageDescriptor) -> Result<Vec<(String, WordKind)>> {
+    let mut fields: Vec<FieldDescriptor> = message.fields().collect();
+    fields.sort_by_key(FieldDescriptor::number);
+    let word = |f: &FieldDescriptor| {
+        let kind = match (f.kind(), f.is_list()) {
+            (ProtoKind::Uint32, false) => WordKind::Unsigned,
+            (ProtoKind::Int32, false) => WordKind::Signed,
+            (ProtoKind::Bool, false) => WordKind::Bool,
+            _ => bail!("{}.{} is no word", message.name(), f.name()),
+        };
+        Ok((f.name().to_owned(), kind))
+    };
+    fields.iter().map(word).collect()
 }
 
 /// The comment that opens a file: it stands above the `syntax` line.

@@ -37,12 +37,21 @@ fn form(kind: &Kind) -> String {
     let how = |d: &str| d.to_ascii_lowercase().replace('_', " ");
     match kind {
         Kind::Port(d) => format!("right ({})", how(d)),
-        Kind::Ports(d) => format!("rights ({})", how(d)),
+        Kind::Ports(d, true) => format!("rights ({})", how(d)),
+        Kind::Ports(d, false) => format!("out-of-line rights ({})", how(d)),
         Kind::U32 => "u32".to_owned(),
+        Kind::PortName => "port name".to_owned(),
         Kind::I32 => "i32".to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::U64 => "u64".to_owned(),
         Kind::Text => "text".to_owned(),
+        Kind::StringC(n) => format!("C string of {n}"),
+        Kind::Array("PORT_NAME") => "out-of-line port names".to_owned(),
+        Kind::Array(_) => "out-of-line u32s".to_owned(),
+        Kind::Words(m, words) => {
+            let names: Vec<&str> = words.iter().map(|(name, _)| name.as_str()).collect();
+            format!("`{m}` ({})", names.join(", "))
+        }
         Kind::Bytes => "bytes".to_owned(),
         Kind::OutOfLine => "out-of-line bytes".to_owned(),
         Kind::Record(m) => format!("`{m}`"),

@@ -2,7 +2,7 @@
 
 use prost_build::{Service, ServiceGenerator};
 
-use super::model::{Field, Interface, Kind, Routine};
+use super::model::{Field, Interface, Kind, Routine, WordKind};
 
 /// Writes the stubs of the interfaces.
 pub struct Stubs(pub Vec<Interface>);
@@ -11,7 +11,7 @@ impl ServiceGenerator for Stubs {
     fn generate(&mut self, service: Service, buf: &mut String) {
         let found = self.0.iter().find(|i| i.service == service.proto_name);
         let interface = found.expect("prost-build and the pool read the same files");
-        buf.push_str("use crate::{args, msg};\n");
+        buf.push_str("use crate::typed::Element;\nuse crate::{args, body, msg};\n");
         interface.routines.iter().for_each(|r| buf.push_str(&routine(r)));
         buf.push_str(&requests(interface));
     }
@@ -45,7 +45,7 @@ fn routine(r: &Routine) -> String {
             const NAME: &'static str = \"{name}\";
             {}
         }}\n",
-        conversions(&r.rust, &r.arguments)
+        conversions(&r.rust, &r.arguments, false)
     ));
     let Some(results) = &r.results else { return out };
     if results.is_empty() {
@@ -57,7 +57,7 @@ fn routine(r: &Routine) -> String {
     out.push_str(&format!("impl<R> msg::Routine<R> for {ty} {{ type Reply = {reply_ty}; }}\n"));
     out.push_str(&format!("/// The results of [`{}`].\n", r.rust));
     out.push_str(&structure(&reply, results));
-    let body = conversions(&reply, results);
+    let body = conversions(&reply, results, true);
     out.push_str(&format!("impl<R> msg::Reply<R> for {reply_ty} {{ {body} }}\n"));
     out
 }
@@ -69,7 +69,7 @@ fn structure(name: &str, fields: &[Field]) -> String {
     }
     let member = |f: &Field| {
         let how = match &f.kind {
-            Kind::Port(d) | Kind::Ports(d) => vec![format!("Goes in as `{d}` unless the sender says otherwise.")],
+            Kind::Port(d) | Kind::Ports(d, _) => vec![format!("Goes in as `{d}` unless the sender says otherwise.")],
             _ => Vec::new(),
         };
         format!("{}{}pub {}: {},\n", doc(&f.doc), doc(&how), f.name, rust_type(&f.kind))
@@ -78,48 +78,46 @@ fn structure(name: &str, fields: &[Field]) -> String {
     format!("{derive}pub struct {} {{\n{members}}}\n", applied(name, fields))
 }
 
-/// `into_body` and `from_body`. What can fail beyond the type of an item (text, structures) is parsed by reference
-/// before the first item is taken out, so that a refusal gives back the body as it came.
-fn conversions(name: &str, fields: &[Field]) -> String {
-    if fields.is_empty() {
-        return format!(
-            "fn into_body(self) -> Vec<msg::Item<R>> {{ Vec::new() }}
-            fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {{
-                <() as msg::Reply<R>>::from_body(body).map(|()| {name})
-            }}"
-        );
-    }
+/// `into_body` and `from_body`. Everything is read by reference first and the rights are taken out last, so that a refusal
+/// gives back the body as it came. A reply opens with its code.
+fn conversions(name: &str, fields: &[Field], reply: bool) -> String {
     let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
-    let items: Vec<String> = fields.iter().map(into_item).collect();
-    let parsed: Vec<(usize, &Field, &str)> =
-        fields.iter().enumerate().filter_map(|(i, f)| Some((i, f, parser(&f.kind)?))).collect();
-    let some: Vec<String> = parsed.iter().map(|(_, f, _)| format!("Some({})", f.name)).collect();
-    let call: Vec<String> = parsed.iter().map(|(i, _, p)| format!("args::{p}(&items[{i}])")).collect();
-    let parse = match parsed.len() {
-        0 => String::new(),
-        1 => format!("let {} = {} else {{ return Err(args::misfit(items)); }};", some[0], call[0]),
-        _ => format!("let ({}) = ({}) else {{ return Err(args::misfit(items)); }};", some.join(", "), call.join(", ")),
+    let writes: String = fields.iter().map(|f| format!("{};\n", write(f))).collect();
+    let reads: String = fields.iter().map(|f| format!("let {} = {}?;\n", f.name, read(&f.kind))).collect();
+    let (code_out, code_in) = match reply {
+        true => ("writer.u32(Element::INTEGER_32, 0);", "reader.u32(Element::INTEGER_32)?;"),
+        false => ("", ""),
     };
-    let build = format!("Ok({name} {{ {} }})", fields.iter().map(from_item).collect::<Vec<_>>().join(", "));
-    let finish = if parsed.len() == fields.len() {
-        build
-    } else {
-        let patterns: Vec<String> = fields.iter().map(pattern).collect();
-        format!("match items {{ [{}] => {build}, items => Err(args::misfit(items)), }}", patterns.join(", "))
+    let taken = if fields.iter().any(Field::is_right) { "let mut taken = body::Taken::new(body);" } else { "" };
+    let tuple = |list: &[&str]| list.iter().map(|n| format!("{n},")).collect::<String>();
+    let value = match fields {
+        [] => name.to_owned(),
+        _ => format!("{name} {{ {} }}", fields.iter().map(build).collect::<Vec<_>>().join(", ")),
     };
+    let pattern = if fields.is_empty() { name.to_owned() } else { format!("{name} {{ {} }}", names.join(", ")) };
+    let mutable = if fields.is_empty() && !reply { "" } else { "mut " };
     format!(
-        "fn into_body(self) -> Vec<msg::Item<R>> {{
-            let {name} {{ {} }} = self;
-            vec![{}]
+        "fn into_body(self) -> body::Body<R> {{
+            let {pattern} = self;
+            let {mutable}writer = body::Writer::new();
+            {code_out}
+            {writes}
+            writer.finish()
         }}
-        fn from_body(body: Vec<msg::Item<R>>) -> Result<Self, msg::BadBody<R>> {{
-            let items: [msg::Item<R>; {}] = args::exactly(body)?;
-            {parse}
-            {finish}
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {{
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {{
+                {code_in}
+                {reads}
+                reader.end()?;
+                Some(({}))
+            }};
+            let Some(({})) = read() else {{ return Err(args::misfit(body)) }};
+            {taken}
+            Ok({value})
         }}",
-        names.join(", "),
-        items.join(", "),
-        fields.len()
+        tuple(&names),
+        tuple(&names),
     )
 }
 
@@ -155,7 +153,7 @@ fn requests(interface: &Interface) -> String {
             /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
             /// comes back as it came, with every right in it.
             pub fn decode{on_decode}(
-                id: i32, body: Vec<msg::Item<R>>,
+                id: i32, body: body::Body<R>,
             ) -> Result<Request{generic}, msg::BadBody<R>> {{
                 match id {{
                     {decode}
@@ -181,64 +179,95 @@ fn doc(lines: &[String]) -> String {
 fn rust_type(kind: &Kind) -> String {
     match kind {
         Kind::Port(_) => "R".to_owned(),
-        Kind::Ports(_) => "Vec<R>".to_owned(),
-        Kind::U32 => "u32".to_owned(),
+        Kind::Ports(..) => "Vec<R>".to_owned(),
+        Kind::U32 | Kind::PortName => "u32".to_owned(),
         Kind::I32 => "i32".to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::U64 => "u64".to_owned(),
-        Kind::Text => "String".to_owned(),
+        Kind::Text | Kind::StringC(_) => "String".to_owned(),
         Kind::Bytes => "::bytes::Bytes".to_owned(),
         Kind::OutOfLine => "crate::Payload".to_owned(),
-        Kind::Record(m) => m.clone(),
+        Kind::Array(_) => "Vec<u32>".to_owned(),
+        Kind::Words(m, _) | Kind::Record(m) => m.clone(),
         Kind::Records(m) => format!("Vec<{m}>"),
     }
 }
 
-fn into_item(field: &Field) -> String {
+/// The statement that writes a field.
+fn write(field: &Field) -> String {
     let f = &field.name;
     match &field.kind {
-        Kind::Port(_) => format!("msg::Item::Port({f})"),
-        Kind::Ports(_) => format!("msg::Item::Ports({f})"),
-        Kind::U32 => format!("msg::Item::U32({f})"),
-        Kind::I32 => format!("msg::Item::U32({f} as u32)"),
-        Kind::Bool => format!("msg::Item::U32({f}.into())"),
-        Kind::U64 => format!("msg::Item::U64({f})"),
-        Kind::Text => format!("args::from_text({f})"),
-        Kind::Bytes => format!("msg::Item::Data({f})"),
-        Kind::OutOfLine => format!("msg::Item::OutOfLine({f})"),
-        Kind::Record(_) => format!("args::from_record(&{f})"),
-        Kind::Records(_) => format!("args::from_records(&{f})"),
+        Kind::Port(d) => format!("writer.rights(crate::Disposition::{}, true, [{f}])", variant(d)),
+        Kind::Ports(d, inline) => format!("writer.rights(crate::Disposition::{}, {inline}, {f})", variant(d)),
+        Kind::U32 => format!("writer.u32(Element::INTEGER_32, {f})"),
+        Kind::PortName => format!("writer.u32(Element::PORT_NAME, {f})"),
+        Kind::I32 => format!("writer.u32(Element::INTEGER_32, {f} as u32)"),
+        Kind::Bool => format!("writer.u32(Element::BOOLEAN, {f}.into())"),
+        Kind::U64 => format!("writer.u64(Element::INTEGER_64, {f})"),
+        Kind::Text => format!("args::write_text(&mut writer, &{f})"),
+        Kind::StringC(n) => format!("args::write_string_c::<R, {n}>(&mut writer, &{f})"),
+        Kind::Bytes => format!("writer.data(Element::BYTE, {f}.len() as u32, &{f})"),
+        Kind::OutOfLine => format!("writer.memory(Element::BYTE, {f})"),
+        Kind::Array(element) => format!("args::write_array(&mut writer, Element::{element}, &{f})"),
+        Kind::Words(_, words) => {
+            let word = |(name, kind): &(String, WordKind)| match kind {
+                WordKind::Unsigned => format!("{f}.{name}"),
+                WordKind::Signed => format!("{f}.{name} as u32"),
+                WordKind::Bool => format!("{f}.{name}.into()"),
+            };
+            let words: Vec<String> = words.iter().map(word).collect();
+            format!("args::write_words(&mut writer, &[{}])", words.join(", "))
+        }
+        Kind::Record(_) => format!("args::write_record(&mut writer, &{f})"),
+        Kind::Records(_) => format!("args::write_records(&mut writer, &{f})"),
     }
 }
 
-/// The function of `proto/src/args.rs` that reads an item by reference, where its type does not say enough.
-fn parser(kind: &Kind) -> Option<&'static str> {
+/// The expression that reads a field, as an `Option`.
+fn read(kind: &Kind) -> String {
     match kind {
-        Kind::Text => Some("text"),
-        Kind::Record(_) => Some("record"),
-        Kind::Records(_) => Some("records"),
-        _ => None,
+        Kind::Port(_) => "reader.right()".to_owned(),
+        Kind::Ports(..) => "reader.rights()".to_owned(),
+        Kind::U32 => "reader.u32(Element::INTEGER_32)".to_owned(),
+        Kind::PortName => "reader.u32(Element::PORT_NAME)".to_owned(),
+        Kind::I32 => "reader.u32(Element::INTEGER_32)".to_owned(),
+        Kind::Bool => "reader.u32(Element::BOOLEAN)".to_owned(),
+        Kind::U64 => "reader.u64(Element::INTEGER_64)".to_owned(),
+        Kind::Text => "args::text(&mut reader)".to_owned(),
+        Kind::StringC(n) => format!("args::string_c::<{n}>(&mut reader)"),
+        Kind::Bytes => "reader.data(Element::BYTE)".to_owned(),
+        Kind::OutOfLine => "reader.memory(Element::BYTE).cloned()".to_owned(),
+        Kind::Array(element) => format!("args::array(&mut reader, Element::{element})"),
+        Kind::Words(_, words) => format!("args::words::<{}>(&mut reader)", words.len()),
+        Kind::Record(m) => format!("args::record::<{m}>(&mut reader)"),
+        Kind::Records(m) => format!("args::records::<{m}>(&mut reader)"),
     }
 }
 
-fn pattern(field: &Field) -> String {
-    let variant = match &field.kind {
-        Kind::Port(_) => "Port",
-        Kind::Ports(_) => "Ports",
-        Kind::U32 | Kind::I32 | Kind::Bool => "U32",
-        Kind::U64 => "U64",
-        Kind::Bytes => "Data",
-        Kind::OutOfLine => "OutOfLine",
-        Kind::Text | Kind::Record(_) | Kind::Records(_) => return "_".to_owned(),
-    };
-    format!("msg::Item::{variant}({})", field.name)
-}
-
-fn from_item(field: &Field) -> String {
+/// The member of the struct, from what was read.
+fn build(field: &Field) -> String {
     let f = &field.name;
     match &field.kind {
+        // The reader has seen that it is there.
+        Kind::Port(_) => format!("{f}: {{ let () = {f}; taken.right() }}"),
+        Kind::Ports(..) => format!("{f}: taken.rights({f})"),
         Kind::I32 => format!("{f}: {f} as i32"),
         Kind::Bool => format!("{f}: {f} != 0"),
+        Kind::Words(structure, words) => {
+            let member = |(i, (name, kind)): (usize, &(String, WordKind))| match kind {
+                WordKind::Unsigned => format!("{name}: {f}[{i}]"),
+                WordKind::Signed => format!("{name}: {f}[{i}] as i32"),
+                WordKind::Bool => format!("{name}: {f}[{i}] != 0"),
+            };
+            let members: Vec<String> = words.iter().enumerate().map(member).collect();
+            format!("{f}: {structure} {{ {} }}", members.join(", "))
+        }
         _ => f.clone(),
     }
+}
+
+/// `MAKE_SEND_ONCE` as Rust has it.
+fn variant(disposition: &str) -> String {
+    let part = |p: &str| format!("{}{}", &p[..1], p[1..].to_ascii_lowercase());
+    disposition.split('_').map(part).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Right`] that a function here returns is counted as the kernel's until it is given back to one that takes a right.
 
-use proto::{Item, KernReturn, Message, MsgReturn, PortName};
+use proto::{Body, KernReturn, Message, MsgReturn, PortName};
 
 use super::kmsg::{each_right, measure};
 use super::port::{Circularity, PortId, Receiver};
@@ -93,7 +93,7 @@ impl Ipc {
         result
     }
 
-    fn kernel_send_taken(&mut self, message: Message<Right>, fx: &mut Vec<Effect>) -> Result<(), MsgReturn> {
+    fn kernel_send_taken(&mut self, mut message: Message<Right>, fx: &mut Vec<Effect>) -> Result<(), MsgReturn> {
         let dest = match message.remote {
             Right::Send(port) | Right::SendOnce(port) if self.ports.contains_key(port) => port,
             _ => {
@@ -101,11 +101,13 @@ impl Ipc {
                 return Err(MsgReturn::SendInvalidDest);
             }
         };
+        // A routine may answer with any kind of right in the same place (`mach_port_extract_right`).
+        message.body.set_kinds(|right| right.port().map(|_| right.arrival()));
         if self.put_in_transit(&message.body, dest) != Circularity::None {
             self.destroy_message(message);
             return Ok(());
         }
-        let (size, _) = measure(&message);
+        let size = measure(&message);
         self.post(dest, message, size, fx);
         Ok(())
     }
@@ -154,7 +156,7 @@ impl Ipc {
     }
 
     /// Releases every right of a body.
-    pub fn release_body(&mut self, body: Vec<Item<Right>>, fx: &mut Vec<Effect>) {
+    pub fn release_body(&mut self, body: Body<Right>, fx: &mut Vec<Effect>) {
         let (remote, local) = (Right::Null, Right::Null);
         self.release_message(Message { remote, local, id: 0, seqno: 0, trace: Default::default(), body }, fx);
     }

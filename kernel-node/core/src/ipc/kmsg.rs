@@ -4,7 +4,8 @@ use std::convert::Infallible;
 
 use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX};
 use proto::msg::Place;
-use proto::{Disposition, Item, Message, MsgReturn, NamedRight, PortName};
+use proto::typed::Scan;
+use proto::{Body, Disposition, Message, MsgReturn, NamedRight, PortName};
 use slotmap::new_key_type;
 
 use super::entry::Entry;
@@ -32,7 +33,7 @@ pub(super) struct Kmsg {
 /// What a message measures.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Size {
-    /// Bytes of the items that stand in the body itself; what a receiver's limit is compared with.
+    /// Bytes of the body as Mach lays it out; what a receiver's limit is compared with.
     pub inline_bytes: usize,
     /// Bytes of out-of-line memory.
     pub out_of_line_bytes: usize,
@@ -40,41 +41,24 @@ pub(super) struct Size {
     pub cost_bytes: usize,
 }
 
-/// What a message measures, and how many rights its body has.
-pub(super) fn measure<R>(message: &Message<R>) -> (Size, usize) {
-    let (mut inline, mut rights, mut outside) = (0, 0, 0);
-    for item in &message.body {
-        match item {
-            Item::U32(_) => inline += 4,
-            Item::U64(_) => inline += 8,
-            Item::Data(data) => inline += data.len(),
-            Item::Port(_) => (rights, inline) = (rights + 1, inline + 4),
-            Item::Ports(ports) => (rights, inline) = (rights + ports.len(), inline + 4 * ports.len()),
-            Item::OutOfLine(memory) => (inline, outside) = (inline + 8, outside + memory.len()),
-        }
-    }
-    let items = message.body.len() * size_of::<Item<Right>>() + rights * size_of::<Right>();
-    (
-        Size {
-            inline_bytes: inline,
-            out_of_line_bytes: outside,
-            cost_bytes: size_of::<Kmsg>() + items + inline + outside,
-        },
-        rights,
-    )
+/// What a message measures.
+pub(super) fn measure<R>(message: &Message<R>) -> Size {
+    let (inline, outside) = (message.body.bytes().len(), message.body.out_of_line_bytes());
+    let rights = message.body.rights().len() * size_of::<Right>();
+    Size { inline_bytes: inline, out_of_line_bytes: outside, cost_bytes: size_of::<Kmsg>() + rights + inline + outside }
 }
 
 /// Measures a message of a task and holds it to the bounds of one message.
 ///
 /// Errors: [ipc.bound.1] `SendInvalidType` too many items; `SendInvalidRight` too many rights; `SendNoBuffer` too many bytes.
 pub(super) fn measure_bounded<R>(message: &Message<R>) -> Result<Size, MsgReturn> {
-    if message.body.len() > MSG_ITEMS_MAX {
+    if message.body.is_complex() && Scan::new(message.body.bytes()).nth(MSG_ITEMS_MAX).is_some() {
         return Err(MsgReturn::SendInvalidType);
     }
-    let (size, rights) = measure(message);
-    if rights > MSG_RIGHTS_MAX {
+    if message.body.rights().len() > MSG_RIGHTS_MAX {
         return Err(MsgReturn::SendInvalidRight);
     }
+    let size = measure(message);
     if size.inline_bytes > MSG_INLINE_BYTES_MAX || size.out_of_line_bytes > MSG_OOL_BYTES_MAX {
         return Err(MsgReturn::SendNoBuffer);
     }
@@ -99,6 +83,9 @@ impl Ipc {
         };
         let mut failed = false;
         let (mut dest, mut reply) = (Some(dest), Some(reply));
+        let mut message = message;
+        // A caller may have put other rights into a body than its descriptors were written for.
+        message.body.set_kinds(|named| named.name.is_valid().then_some(named.disposition));
         let taken: Result<_, Infallible> = message.try_map_rights(|place, named| {
             Ok(match place {
                 Place::Remote => dest.take().expect("one destination"),
@@ -219,7 +206,7 @@ impl Ipc {
             _ => PortName::NULL,
         };
         let local = NamedRight { name, disposition: dest.arrival() };
-        Message { remote: NamedRight::NULL, local, id, seqno, trace: Default::default(), body: Vec::new() }
+        Message { remote: NamedRight::NULL, local, id, seqno, trace: Default::default(), body: Body::default() }
     }
 
     /// Gives a message that was not queued back to its sender: as though it had received it, but with the header as it
@@ -239,24 +226,14 @@ impl Ipc {
     }
 
     /// Every right of a body as a name, and whether each found a place.
-    fn copyout_body(
-        &mut self,
-        space: SpaceId,
-        body: Vec<Item<Right>>,
-        fx: &mut Vec<Effect>,
-    ) -> (Vec<Item<NamedRight>>, bool) {
+    fn copyout_body(&mut self, space: SpaceId, body: Body<Right>, fx: &mut Vec<Effect>) -> (Body<NamedRight>, bool) {
         let mut whole = true;
-        let named: Result<_, Infallible> = body
-            .into_iter()
-            .map(|item| {
-                item.try_map_rights(|right| {
-                    Ok(self.copyout_named(space, right, fx).unwrap_or_else(|| {
-                        whole = false;
-                        NamedRight::NULL
-                    }))
-                })
-            })
-            .collect();
+        let named: Result<_, Infallible> = body.try_map_rights(|right| {
+            Ok(self.copyout_named(space, right, fx).unwrap_or_else(|| {
+                whole = false;
+                NamedRight::NULL
+            }))
+        });
         let Ok(named) = named;
         (named, whole)
     }
@@ -291,26 +268,15 @@ impl Ipc {
         self.destroy_body(message.body);
     }
 
-    pub(super) fn destroy_body(&mut self, body: Vec<Item<Right>>) {
-        for item in body {
-            match item {
-                Item::Port(right) => self.defer_release(right),
-                Item::Ports(rights) => rights.into_iter().for_each(|right| self.defer_release(right)),
-                Item::U32(_) | Item::U64(_) | Item::Data(_) | Item::OutOfLine(_) => {}
-            }
-        }
+    pub(super) fn destroy_body(&mut self, body: Body<Right>) {
+        body.into_rights().into_iter().for_each(|right| self.defer_release(right));
     }
 
     /// Marks the receive rights of a body as on their way to `dest`.
     ///
     /// Returns the worst case found; then none of them is to be queued. Source: spec [ipc.circular.1].
-    pub(super) fn put_in_transit(&mut self, body: &[Item<Right>], dest: PortId) -> Circularity {
-        let rights = body.iter().flat_map(|item| match item {
-            Item::Port(right) => std::slice::from_ref(right),
-            Item::Ports(rights) => &rights[..],
-            _ => &[],
-        });
-        for right in rights {
+    pub(super) fn put_in_transit(&mut self, body: &Body<Right>, dest: PortId) -> Circularity {
+        for right in body.rights() {
             let Right::Receive(moved) = *right else { continue };
             match self.circularity(moved, dest) {
                 Circularity::None => self.ports[moved].receiver = Receiver::Transit(dest),
@@ -325,16 +291,5 @@ impl Ipc {
 pub(super) fn each_right(message: &Message<Right>, mut f: impl FnMut(&Right)) {
     f(&message.remote);
     f(&message.local);
-    each_right_of(&message.body, f);
-}
-
-/// Every right of a body in order.
-pub(super) fn each_right_of(body: &[Item<Right>], mut f: impl FnMut(&Right)) {
-    for item in body {
-        match item {
-            Item::Port(right) => f(right),
-            Item::Ports(rights) => rights.iter().for_each(&mut f),
-            Item::U32(_) | Item::U64(_) | Item::Data(_) | Item::OutOfLine(_) => {}
-        }
-    }
+    message.body.rights().iter().for_each(f);
 }

@@ -7,7 +7,7 @@
 use proto::{Message, MsgReturn, NamedRight};
 use slotmap::new_key_type;
 
-use super::kmsg::{Kmsg, KmsgId, Size, each_right_of};
+use super::kmsg::{Kmsg, KmsgId, Size};
 use super::list::{Links, List};
 use super::port::{Port, PortId, Receiver};
 use super::pset::PsetId;
@@ -339,11 +339,11 @@ impl Ipc {
         let Message { remote: dest, local: reply, id, trace, body, .. } = message;
         let seqno = self.arrival_header(port, &dest, id).seqno;
         self.use_up(dest);
-        each_right_of(&body, |right| {
+        for right in body.rights() {
             if let Right::Receive(moved) = *right {
                 self.ports[moved].receiver = Receiver::Limbo;
             }
-        });
+        }
         let message = Message { remote: reply, local: Right::Null, id, seqno, trace, body };
         self.inbox.push_back(KernelMessage { port, tag, message });
     }

@@ -1,7 +1,7 @@
 //! Notifications: what the kernel tells, once, whoever gave it a send-once right for that; and how that is asked for.
 
 use proto::iface::notify;
-use proto::{Item, KernReturn, Message, PortName, SimpleRoutine, TraceId};
+use proto::{Body, KernReturn, Message, PortName, SimpleRoutine, TraceId};
 
 use super::entry::{Entry, urefs_add};
 use super::kmsg::measure;
@@ -46,8 +46,8 @@ pub(super) enum Notice {
 
 impl Notice {
     /// The message's id and items.
-    fn into_request(self) -> (i32, Vec<Item<Right>>) {
-        fn request<Q: SimpleRoutine<Right>>(request: Q) -> (i32, Vec<Item<Right>>) {
+    fn into_request(self) -> (i32, Body<Right>) {
+        fn request<Q: SimpleRoutine<Right>>(request: Q) -> (i32, Body<Right>) {
             (Q::ID, request.into_body())
         }
         match self {
@@ -166,7 +166,7 @@ impl Ipc {
         let message = Message { remote, local, id, seqno: 0, trace: TraceId::default(), body };
         let found = self.put_in_transit(&message.body, port);
         assert_eq!(found, Circularity::None, "port_death looked before it told");
-        let (size, _) = measure(&message);
+        let size = measure(&message);
         self.post(port, message, size, fx);
     }
 

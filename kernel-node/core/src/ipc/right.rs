@@ -46,6 +46,12 @@ impl Right {
     }
 }
 
+impl proto::item::Arrives for Right {
+    fn arrives(&self) -> Disposition {
+        self.arrival()
+    }
+}
+
 impl Ipc {
     /// Whether `entry` can give `disposition`; a dead name gives any right that is moved or copied to be sent with.
     ///

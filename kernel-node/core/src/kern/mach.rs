@@ -2,7 +2,7 @@
 
 use proto::iface::task::{self, Request};
 use proto::msg::Reply as _;
-use proto::{BadBody, Inherit, Item, KernReturn, Prot};
+use proto::{BadBody, Body, Inherit, KernReturn, Prot};
 
 use super::reply::{Reply, Results};
 use super::{Cx, Kernel};
@@ -15,7 +15,7 @@ const SPECIAL_KERNEL: u32 = 1;
 const SPECIAL_BOOTSTRAP: u32 = 4;
 
 /// An answer, and the orders that have to be done before it goes out.
-type Ordered = Result<(Vec<Item<Right>>, Vec<OrderId>), KernReturn>;
+type Ordered = Result<(Body<Right>, Vec<OrderId>), KernReturn>;
 
 impl Kernel {
     /// Carries one routine out; gives the request back when its body does not fit.
@@ -23,7 +23,7 @@ impl Kernel {
         &mut self,
         task: TaskId,
         id: i32,
-        body: Vec<Item<Right>>,
+        body: Body<Right>,
         reply: Reply,
         cx: &mut Cx<'_>,
     ) -> Option<(Reply, BadBody<Right>)> {
@@ -33,7 +33,7 @@ impl Kernel {
         };
         match request {
             Request::TaskTerminate(_) => {
-                self.answer(reply, Ok(Vec::new()));
+                self.answer(reply, Ok(().into_body()));
                 self.task_terminate(task, cx);
             }
             Request::VmMsync(r) => self.vm_msync(task, r, reply, cx),
@@ -61,13 +61,13 @@ impl Kernel {
             }
             Request::VmDeallocate(r) => {
                 let orders = self.with_vm(cx, |vm, vmcx| vm.vm_deallocate(task, r.address, r.size, vmcx));
-                self.answer_ordered(reply, orders.map(|orders| (Vec::new(), orders)));
+                self.answer_ordered(reply, orders.map(|orders| (().into_body(), orders)));
             }
             Request::VmProtect(r) => {
                 let orders = self.with_vm(cx, |vm, vmcx| {
                     vm.vm_protect(task, r.address, r.size, r.set_maximum, r.new_protection, vmcx)
                 });
-                self.answer_ordered(reply, orders.map(|orders| (Vec::new(), orders)));
+                self.answer_ordered(reply, orders.map(|orders| (().into_body(), orders)));
             }
         }
         None
@@ -154,13 +154,13 @@ impl Kernel {
             None => (special, Err(KernReturn::InvalidTask)),
             Some(_) if which != SPECIAL_BOOTSTRAP => (special, Err(KernReturn::InvalidArgument)),
             Some(_) if !is_send => (special, Err(KernReturn::InvalidCapability)),
-            Some(record) => (std::mem::replace(&mut record.bootstrap, special), Ok(Vec::new())),
+            Some(record) => (std::mem::replace(&mut record.bootstrap, special), Ok(().into_body())),
         };
         self.ipc.release(given_up, &mut self.fx);
         results
     }
 }
 
-fn ordered(mapped: Mapped, results: impl FnOnce(u64) -> Vec<Item<Right>>) -> (Vec<Item<Right>>, Vec<OrderId>) {
+fn ordered(mapped: Mapped, results: impl FnOnce(u64) -> Body<Right>) -> (Body<Right>, Vec<OrderId>) {
     (results(mapped.address), mapped.order.into_iter().collect())
 }

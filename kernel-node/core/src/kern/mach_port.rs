@@ -1,9 +1,8 @@
 //! The `mach_port` routines, as messages to a task port. Each is one call of [`crate::ipc::Ipc`].
 
-use bytes::Bytes;
 use proto::iface::mach_port::{self, Request};
 use proto::msg::Reply as _;
-use proto::{BadBody, Disposition, Item, KernReturn, Payload, PortName, RightType};
+use proto::{BadBody, Body, Disposition, KernReturn, PortName, RightType};
 
 use super::Kernel;
 use super::reply::{Reply, Results};
@@ -15,7 +14,7 @@ impl Kernel {
         &mut self,
         space: SpaceId,
         id: i32,
-        body: Vec<Item<Right>>,
+        body: Body<Right>,
         reply: Reply,
     ) -> Option<(Reply, BadBody<Right>)> {
         match Request::decode(id, body) {
@@ -36,7 +35,7 @@ impl Kernel {
             Request::Names(_) => {
                 let (names, types): (Vec<u32>, Vec<u32>) =
                     ipc.names(space)?.into_iter().map(|(name, bits)| (name.0, bits)).unzip();
-                mach_port::NamesReply { names: words(&names), types: words(&types) }.into_body()
+                mach_port::NamesReply { names, types }.into_body()
             }
             Request::Type(r) => mach_port::TypeReply { ptype: ipc.port_type(space, PortName(r.name))? }.into_body(),
             Request::Allocate(r) => {
@@ -67,7 +66,7 @@ impl Kernel {
             }
             Request::GetReceiveStatus(r) => {
                 let s = ipc.get_receive_status(space, PortName(r.name))?;
-                mach_port::GetReceiveStatusReply {
+                let status = mach_port::PortStatus {
                     pset: s.pset.0,
                     seqno: s.seqno,
                     mscount: s.mscount,
@@ -77,17 +76,13 @@ impl Kernel {
                     srights: s.srights,
                     pdrequest: s.pdrequest,
                     nsrequest: s.nsrequest,
-                }
-                .into_body()
+                };
+                mach_port::GetReceiveStatusReply { status }.into_body()
             }
         })
     }
 }
 
-fn unit((): ()) -> Vec<Item<Right>> {
-    Vec::new()
-}
-
-fn words(words: &[u32]) -> Payload {
-    Payload::from(Bytes::from_iter(words.iter().flat_map(|w| w.to_le_bytes())))
+fn unit((): ()) -> Body<Right> {
+    ().into_body()
 }

@@ -20,6 +20,7 @@ mod task;
 
 use std::collections::BTreeMap;
 
+use proto::msg::Reply as _;
 use proto::{BadBody, Incarnation, KernReturn, Message, PortName, TraceId};
 
 use crate::ipc::{self, Ipc, KernelMessage, KernelTag, PortId, Right};
@@ -218,7 +219,7 @@ impl Kernel {
             VmEvent::FaultDone { class, since, trace, .. } => cx.out.push(Effect::FaultDone { class, since, trace }),
             VmEvent::MsyncDone { ticket, result } => {
                 if let Some(reply) = self.pending.msync_done(ticket) {
-                    let results = if result == KernReturn::Success { Ok(Vec::new()) } else { Err(result) };
+                    let results = if result == KernReturn::Success { Ok(().into_body()) } else { Err(result) };
                     self.answer(reply, results);
                 }
             }
@@ -236,12 +237,7 @@ impl Kernel {
 
     /// Gives up the rights of a body that did not fit.
     fn discard_body(&mut self, bad: BadBody<Right>) {
-        for item in bad.body {
-            let _ = item.try_map_rights(|right| {
-                self.ipc.release(right, &mut self.fx);
-                Ok::<(), ()>(())
-            });
-        }
+        self.ipc.release_body(bad.body, &mut self.fx);
     }
 
     /// What `name` of a task's space or of a server's is, as the kernel holds it: a send right of its own.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use proto::{Item, KernReturn, Message, MigError, TraceId};
+use proto::msg::code_body;
+use proto::{Body, KernReturn, Message, MigError, TraceId};
 
 use super::Kernel;
 use crate::ipc::Right;
@@ -17,8 +18,8 @@ pub(super) struct Reply {
     pub trace: TraceId,
 }
 
-/// What a routine answers: its results as items, or its code.
-pub(super) type Results = Result<Vec<Item<Right>>, KernReturn>;
+/// What a routine answers: the body of its reply, or its code.
+pub(super) type Results = Result<Body<Right>, KernReturn>;
 
 /// Requests whose answer waits: for orders that a task has to carry out, or for an msync.
 #[derive(Default)]
@@ -32,7 +33,7 @@ pub(super) struct Pending {
 
 struct Waiting {
     reply: Reply,
-    results: Vec<Item<Right>>,
+    results: Body<Right>,
     orders_left: usize,
     failed: Option<KernReturn>,
 }
@@ -41,7 +42,7 @@ impl Pending {
     /// Keeps an answer until all of `orders` are done.
     ///
     /// Conditions: `orders` is not empty.
-    pub fn after_orders(&mut self, orders: Vec<OrderId>, reply: Reply, results: Vec<Item<Right>>) {
+    pub fn after_orders(&mut self, orders: Vec<OrderId>, reply: Reply, results: Body<Right>) {
         assert!(!orders.is_empty(), "an answer that waits for nothing");
         self.last += 1;
         let waiting = Waiting { reply, results, orders_left: orders.len(), failed: None };
@@ -79,19 +80,15 @@ impl Pending {
 impl Kernel {
     /// Sends the answer of a routine; without a reply right the results' rights are given up.
     pub(super) fn answer(&mut self, reply: Reply, results: Results) {
-        let body = match results {
-            Ok(items) => std::iter::once(Item::U32(0)).chain(items).collect(),
-            Err(code) => vec![Item::U32(code.raw() as u32)],
-        };
-        self.answer_body(reply, body);
+        self.answer_body(reply, results.unwrap_or_else(|code| code_body(code.raw())));
     }
 
     /// Answers a request that no routine could take, as MIG's servers do.
     pub(super) fn answer_mig(&mut self, reply: Reply, error: MigError) {
-        self.answer_body(reply, vec![Item::U32(error.raw() as u32)]);
+        self.answer_body(reply, code_body(error.raw()));
     }
 
-    fn answer_body(&mut self, reply: Reply, body: Vec<Item<Right>>) {
+    fn answer_body(&mut self, reply: Reply, body: Body<Right>) {
         let Reply { to, id, trace } = reply;
         let message = Message { remote: to, local: Right::Null, id: id.wrapping_add(100), seqno: 0, trace, body };
         // Whoever asked without a live reply right learns nothing, and what was to be sent is released.

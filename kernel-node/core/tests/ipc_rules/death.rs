@@ -5,7 +5,7 @@ use proto::Disposition::*;
 use proto::limits::{TRANSIT_CHAIN_MAX, UREFS_MAX};
 use proto::{Item, MsgReturn, NamedRight, PortName, RightType};
 
-use super::world::{World, message, port};
+use super::world::{World, message, name_item, port};
 
 #[test]
 fn ipc_destroy_1_a_chain_of_nested_receive_rights_does_not_overflow() {
@@ -66,9 +66,9 @@ fn ipc_death_1_what_a_death_brings_in_which_order() {
     w.destroy(s, p).unwrap();
     let died = Effect::PortDied { port: port_id, tag: kernel_core::ipc::KernelTag(5) };
     assert_eq!(w.effects(), [Effect::Sent { waiter: blocked, result: Ok(()) }, died]);
-    let told: Vec<_> = (0..4).map(|_| w.receive(other, log)).map(|m| (m.id, m.body)).collect();
+    let told: Vec<_> = (0..4).map(|_| w.receive(other, log)).map(|m| (m.id, m.body.items())).collect();
     let once = (71, vec![]);
-    assert_eq!(told, [once.clone(), once.clone(), once, (72, vec![Item::U32(to_p.0)])]);
+    assert_eq!(told, [once.clone(), once.clone(), once, (72, vec![name_item(to_p)])]);
     assert_eq!(w.status(other, log).sorights, 0);
 }
 
@@ -130,7 +130,7 @@ fn ipc_dead_2_an_armed_request_adds_a_reference_that_is_its_own() {
     assert_eq!(w.refs(other, once, RightType::DeadName), 2);
     for name in [send, once] {
         let m = w.receive(other, log);
-        assert_eq!((m.id, m.body), (72, vec![Item::U32(name.0)]));
+        assert_eq!((m.id, m.body.items()), (72, vec![name_item(name)]));
     }
     // Its own receive right, and references at the limit.
     let both = w.send_receive(other);
@@ -179,7 +179,7 @@ fn ipc_dead_3_freeing_an_armed_name_tells_that_it_was_deleted() {
             assert_eq!(w.step(armed), Ok(Right::Null));
             free(&mut w, s, name);
             let m = w.receive(home, log);
-            assert_eq!((m.id, m.body), (65, vec![Item::U32(name.0)]), "{kind}");
+            assert_eq!((m.id, m.body.items()), (65, vec![name_item(name)]), "{kind}");
             assert_eq!(w.drain(home, log), []);
         }
     }
@@ -263,7 +263,7 @@ fn ipc_move_2_queue_senders_and_requests_move_along() {
     w.post(s, to_q, 9, vec![port(p, MoveReceive)]);
     // In transit it has no receiver, but a queue: a further sender waits behind.
     let behind = w.send_blocking(s, m(3)).unwrap();
-    let Item::Port(there) = w.receive(other, q).body[0] else { panic!("a right") };
+    let Item::Port(there) = w.receive(other, q).body.items()[0] else { panic!("a right") };
     assert_eq!(w.drain(other, there.name), [1, 2, 3]);
     assert_eq!(w.effects(), [waiter, behind].map(|waiter| Effect::Sent { waiter, result: Ok(()) }));
     w.deallocate(s, p).unwrap();

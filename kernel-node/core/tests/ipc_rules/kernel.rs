@@ -17,7 +17,7 @@ fn reachable(w: &mut World, port: PortId, space: SpaceId) -> PortName {
 }
 
 fn from_kernel(remote: Right, id: i32, body: Vec<Item<Right>>) -> Message<Right> {
-    Message { remote, local: Right::Null, id, seqno: 0, trace: TraceId(3), body }
+    Message { remote, local: Right::Null, id, seqno: 0, trace: TraceId(3), body: body.into() }
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn ipc_kernel_1_messages_to_the_kernel_are_in_one_inbox_in_order() {
         let k = w.step(|ipc, fx| ipc.kernel_receive(fx)).unwrap();
         let (port, tag) = if id % 3 == 0 { (two, 2) } else { (one, 1) };
         assert_eq!((k.port, k.tag, k.message.id, &k.message.local), (port, KernelTag(tag), id, &Right::Null));
-        assert!(matches!((&k.message.remote, &k.message.body[..]), (Right::SendOnce(_), [Item::Port(Right::Send(_))])));
+        assert!(matches!((&k.message.remote, k.message.body.rights()), (Right::SendOnce(_), [Right::Send(_)])));
         w.step(|ipc, fx| ipc.release_message(k.message, fx));
     }
     assert_eq!(w.step(|ipc, fx| ipc.kernel_receive(fx)), None);

@@ -192,11 +192,11 @@ fn ipc_body_2_null_and_dead_pass_through_a_body() {
         w.post(s, p, 1, vec![port(PortName::NULL, how), port(PortName::DEAD, how), Item::Ports(many)]);
         let m = w.receive(s, p);
         let (null, dead) = (named(PortName::NULL, MoveSend), named(PortName::DEAD, MoveSend));
-        assert_eq!(m.body, [Item::Port(null), Item::Port(dead), Item::Ports(vec![dead, null])]);
+        assert_eq!(m.body.items(), [Item::Port(null), Item::Port(dead), Item::Ports(vec![dead, null])]);
     }
     let others = [Item::U32(1), Item::U64(2), Item::Data(Bytes::from_static(b"x")), Item::OutOfLine(vec![3].into())];
     w.post(s, p, 1, others.to_vec());
-    assert_eq!(w.receive(s, p).body, others);
+    assert_eq!(w.receive(s, p).body.items(), others);
 }
 
 #[test]
@@ -208,9 +208,9 @@ fn ipc_bound_1_a_message_beyond_its_bounds_is_refused_whole() {
     let memory = |n: usize| Item::OutOfLine(Payload::from(vec![0; n]));
     let rights = |n: usize| Item::Ports(vec![named(p, CopySend); n]);
     for (good, bad, code) in [
-        (vec![Item::U32(0); MSG_ITEMS_MAX], vec![Item::U32(0); MSG_ITEMS_MAX + 1], MsgReturn::SendInvalidType),
+        (vec![rights(1); MSG_ITEMS_MAX], vec![rights(1); MSG_ITEMS_MAX + 1], MsgReturn::SendInvalidType),
         (vec![rights(MSG_RIGHTS_MAX)], vec![rights(MSG_RIGHTS_MAX), rights(1)], MsgReturn::SendInvalidRight),
-        (vec![bytes(MSG_INLINE_BYTES_MAX)], vec![bytes(MSG_INLINE_BYTES_MAX + 1)], MsgReturn::SendNoBuffer),
+        (vec![bytes(MSG_INLINE_BYTES_MAX - 8)], vec![bytes(MSG_INLINE_BYTES_MAX)], MsgReturn::SendNoBuffer),
         (vec![memory(MSG_OOL_BYTES_MAX)], vec![memory(MSG_OOL_BYTES_MAX), memory(1)], MsgReturn::SendNoBuffer),
     ] {
         w.post(s, p, 1, good);
@@ -271,7 +271,7 @@ fn ipc_pseudo_1_a_message_comes_back_as_though_received() {
     assert_eq!(w.refs(a, back.remote.name, RightType::Send), 1);
     assert_eq!(w.type_of(a, back.local.name), RightType::SendOnce.type_bit());
     let [Item::Port(copied), Item::Port(made), Item::Port(once), Item::Port(receive), Item::Port(dead), _] =
-        back.body[..]
+        back.body.items()[..]
     else {
         panic!("{back:?}")
     };
@@ -279,7 +279,7 @@ fn ipc_pseudo_1_a_message_comes_back_as_though_received() {
     assert_eq!(w.refs(a, mine, RightType::Send), 3, "its own, one copied, one made");
     assert_eq!(w.type_of(a, once.name), RightType::SendOnce.type_bit());
     assert_eq!(dead, named(PortName::DEAD, MoveSend));
-    assert_eq!(back.body[5], Item::OutOfLine(vec![1, 2].into()));
+    assert_eq!(back.body.items()[5], Item::OutOfLine(vec![1, 2].into()));
     assert_eq!(w.effects(), []);
 }
 
@@ -297,6 +297,6 @@ fn ipc_pseudo_1_a_right_without_room_comes_back_null() {
         w.ipc.allocate(a, RightType::DeadName).unwrap();
     }
     let Some(Cancelled::Send(back)) = w.ipc.cancel(waiter.unwrap(), &mut w.fx) else { panic!("it was blocked") };
-    assert_eq!((back.remote, back.body), (named(to_p, MoveSend), vec![Item::Port(NamedRight::NULL)]));
+    assert_eq!((back.remote, back.body.items()), (named(to_p, MoveSend), vec![Item::Port(NamedRight::NULL)]));
     assert_eq!(w.drain(b, q), [71]);
 }

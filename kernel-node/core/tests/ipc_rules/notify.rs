@@ -6,7 +6,7 @@ use proto::Disposition::*;
 use proto::limits::UREFS_MAX;
 use proto::{Item, KernReturn, NamedRight, PortName, RightType};
 
-use super::world::{TYPE_ARMED, World, message, port};
+use super::world::{TYPE_ARMED, World, message, name_item, port};
 
 #[test]
 fn ipc_notify_1_a_request_replaces_and_returns_the_one_before() {
@@ -76,7 +76,7 @@ fn ipc_notify_2_no_senders_comes_once_with_the_make_send_count() {
     assert_eq!((w.type_of(other, at_other), w.drain(s, log)), (0, vec![]));
     w.destroy(other, q).unwrap();
     let m = w.receive(s, log);
-    assert_eq!((m.id, m.body), (70, vec![Item::U32(2)]));
+    assert_eq!((m.id, m.body.items()), (70, vec![Item::U32(2)]));
     // One-shot, and asked again it waits for the count to pass `sync` or for the next transition.
     assert!(!w.status(s, p).nsrequest);
     assert_eq!(w.request(s, p, NoSenders, 3, log), Ok(Right::Null));
@@ -85,7 +85,7 @@ fn ipc_notify_2_no_senders_comes_once_with_the_make_send_count() {
     assert_eq!((own, w.drain(s, log)), (p, vec![]));
     w.deallocate(s, p).unwrap();
     let m = w.receive(s, log);
-    assert_eq!((m.id, m.body), (70, vec![Item::U32(3)]));
+    assert_eq!((m.id, m.body.items()), (70, vec![Item::U32(3)]));
     // At once when there are none and sync is not above the count; what stood there comes back.
     for sync in [0, 3] {
         assert_eq!(w.request(s, p, NoSenders, sync, log), Ok(Right::Null));
@@ -114,7 +114,7 @@ fn ipc_notify_3_a_receive_right_comes_back_instead_of_dying() {
     w.step(|ipc, fx| ipc.space_destroy(s, fx));
     assert_eq!(w.effects(), []);
     let m = w.receive(other, log);
-    assert_eq!((m.id, &m.body[..]), (69, &[port(at_other, MoveReceive)][..]));
+    assert_eq!((m.id, &m.body.items()[..]), (69, &[port(at_other, MoveReceive)][..]));
     assert_eq!(w.drain(other, at_other), [1, 2]);
     assert_eq!(w.effects(), [Effect::Sent { waiter: blocked, result: Ok(()) }]);
     let status = w.status(other, at_other);
@@ -152,7 +152,7 @@ fn ipc_notify_4_a_dead_name_request_on_a_name_that_is_dead_already() {
     assert_eq!(w.request(s, dead, DeadName, 1, log), Ok(Right::Null));
     assert_eq!(w.refs(s, dead, RightType::DeadName), 2);
     let m = w.receive(s, log);
-    assert_eq!((m.id, m.body), (72, vec![Item::U32(dead.0)]));
+    assert_eq!((m.id, m.body.items()), (72, vec![name_item(dead)]));
     assert_eq!(w.request(s, dead, DeadName, 0, log), Err(KernReturn::InvalidArgument));
     assert_eq!(w.request(s, dead, DeadName, 1, PortName::NULL), Err(KernReturn::InvalidArgument));
     w.mod_refs(s, dead, RightType::DeadName, UREFS_MAX as i32 - 2).unwrap();

@@ -142,7 +142,7 @@ fn ipc_deliver_2_without_room_for_the_reply_right_only_the_header_arrives() {
     let error = w.try_receive(b, p, ReceiveOptions::POLL).unwrap_err();
     let header = error.message.unwrap();
     assert_eq!((error.code, header.id, header.local), (MsgReturn::RcvHeaderError, 1, NamedRight::move_send(p)));
-    assert_eq!((header.remote.name, header.body), (PortName::NULL, vec![]));
+    assert_eq!((header.remote.name, header.body.items()), (PortName::NULL, vec![]));
     assert_eq!(w.drain(a, mine), [71; 3]);
     assert_eq!(w.receive_code(b, p), MsgReturn::RcvTimedOut);
 }
@@ -154,7 +154,7 @@ fn ipc_deliver_3_without_room_for_rights_of_the_body_they_arrive_null() {
     let m = error.message.unwrap();
     assert_eq!((error.code, m.id), (MsgReturn::RcvBodyError, 1));
     assert_ne!(m.remote.name, PortName::NULL);
-    let [Item::Port(one), Item::Port(two), Item::Port(three)] = m.body[..] else { panic!("{m:?}") };
+    let [Item::Port(one), Item::Port(two), Item::Port(three)] = m.body.items()[..] else { panic!("{m:?}") };
     assert_eq!((one.disposition, two, three), (MoveSendOnce, NamedRight::NULL, NamedRight::NULL));
     assert_eq!(w.type_of(b, one.name), RightType::SendOnce.type_bit());
     assert_eq!(w.drain(a, mine), [71; 2]);
@@ -172,23 +172,23 @@ fn ipc_large_1_a_message_too_large_is_destroyed_and_its_header_arrives() {
         vec![Item::U64(0), port(mine, MakeSendOnce), Item::OutOfLine(vec![0; 100].into())],
     );
     w.send(s, big.clone()).unwrap();
-    let error = w.try_receive(s, p, limit(19, false)).unwrap_err();
-    assert_eq!((error.code, error.needed), (MsgReturn::RcvTooLarge, 8 + 4 + 8));
+    let error = w.try_receive(s, p, limit(47, false)).unwrap_err();
+    assert_eq!((error.code, error.needed), (MsgReturn::RcvTooLarge, 3 * (8 + 8)));
     let header = error.message.unwrap();
     assert_eq!((header.id, header.seqno, header.local.name), (1, 0, p));
-    assert_eq!((header.remote, header.body), (NamedRight::NULL, vec![]));
+    assert_eq!((header.remote, header.body.items()), (NamedRight::NULL, vec![]));
     assert_eq!(w.drain(s, mine), [71, 71]);
     assert_eq!(w.receive_code(s, p), MsgReturn::RcvTimedOut);
     // The same for one that waits.
     let waiter = w.waiter();
-    let options = ReceiveOptions { wait: Wait::Block(waiter), ..limit(19, false) };
+    let options = ReceiveOptions { wait: Wait::Block(waiter), ..limit(47, false) };
     w.step(|ipc, fx| ipc.receive(s, p, options, fx)).unwrap();
     w.send(s, big.clone()).unwrap();
     let error = w.received(waiter).unwrap_err();
     assert_eq!((error.code, error.message.unwrap().seqno), (MsgReturn::RcvTooLarge, 1));
     // Exactly the limit fits.
     w.send(s, big).unwrap();
-    assert_eq!(w.try_receive(s, p, limit(20, false)).unwrap().seqno, 2);
+    assert_eq!(w.try_receive(s, p, limit(48, false)).unwrap().seqno, 2);
 }
 
 #[test]
@@ -199,15 +199,15 @@ fn ipc_large_2_with_receive_large_it_keeps_its_turn() {
     w.post(s, p, 1, vec![Item::U64(0)]);
     w.post(s, p, 2, vec![]);
     for _ in 0..2 {
-        let error = w.try_receive(s, p, limit(4, true)).unwrap_err();
-        assert_eq!((error.code, error.needed, error.message), (MsgReturn::RcvTooLarge, 8, None));
+        let error = w.try_receive(s, p, limit(15, true)).unwrap_err();
+        assert_eq!((error.code, error.needed, error.message), (MsgReturn::RcvTooLarge, 16, None));
     }
-    let m = w.try_receive(s, p, limit(8, true)).unwrap();
+    let m = w.try_receive(s, p, limit(16, true)).unwrap();
     assert_eq!((m.id, m.seqno), (1, 0));
     assert_eq!(w.drain(s, p), [2]);
     // Waiting receivers: those that cannot take it end, the one that can has it, the one behind waits on.
     w.move_member(s, p, set).unwrap();
-    let waiters = [4, 4, 8, 4].map(|bytes| {
+    let waiters = [15, 15, 16, 15].map(|bytes| {
         let waiter = w.waiter();
         let options = ReceiveOptions { wait: Wait::Block(waiter), ..limit(bytes, true) };
         w.step(|ipc, fx| ipc.receive(s, set, options, fx)).unwrap();
@@ -219,11 +219,11 @@ fn ipc_large_2_with_receive_large_it_keeps_its_turn() {
         other => panic!("{other:?}"),
     };
     let ended: Vec<_> = w.effects().into_iter().map(end_of).collect();
-    let small = Err((MsgReturn::RcvTooLarge, 8));
+    let small = Err((MsgReturn::RcvTooLarge, 16));
     assert_eq!(ended, [(waiters[0], small), (waiters[1], small), (waiters[2], Ok(3))]);
     // Nobody takes it: it stays.
     w.post(s, p, 4, vec![Item::U64(0)]);
-    assert_eq!(w.received(waiters[3]).unwrap_err().needed, 8);
+    assert_eq!(w.received(waiters[3]).unwrap_err().needed, 16);
     assert_eq!(w.drain(s, set), [4]);
 }
 

@@ -199,7 +199,7 @@ fn ipc_copyout_1_a_send_right_adds_a_reference() {
     let to_q = w.give(b, q, MakeSend, a);
     w.post(a, to_q, 1, vec![port(p, CopySend), port(p, CopySend)]);
     let m = w.receive(b, q);
-    let [proto::Item::Port(one), proto::Item::Port(two)] = m.body[..] else { panic!("{m:?}") };
+    let [proto::Item::Port(one), proto::Item::Port(two)] = m.body.items()[..] else { panic!("{m:?}") };
     assert_eq!((one, one.disposition), (two, MoveSend));
     assert_eq!(w.refs(b, one.name, RightType::Send), 2);
     // Back home it joins the receive right.
@@ -216,7 +216,7 @@ fn ipc_copyout_2_at_the_limit_a_message_pegs() {
     w.mod_refs(b, at_b, RightType::Send, UREFS_MAX as i32 - 1).unwrap();
     w.post(a, to_q, 1, vec![port(p, MakeSend)]);
     assert_eq!(w.srights(a, p), 2);
-    assert_eq!(w.receive(b, q).body, [port(at_b, MoveSend)]);
+    assert_eq!(w.receive(b, q).body.items(), [port(at_b, MoveSend)]);
     assert_eq!((w.refs(b, at_b, RightType::Send), w.srights(a, p)), (UREFS_MAX, 1));
 }
 
@@ -232,7 +232,7 @@ fn ipc_copyout_3_a_right_that_died_in_flight_arrives_dead() {
     let names = w.ipc.names_len(b);
     let m = w.receive(b, q);
     assert_eq!(m.remote, NamedRight { name: PortName::DEAD, disposition: MoveSendOnce });
-    assert_eq!(m.body, [port(PortName::DEAD, MoveSend), port(PortName::DEAD, MoveSendOnce)]);
+    assert_eq!(m.body.items(), [port(PortName::DEAD, MoveSend), port(PortName::DEAD, MoveSendOnce)]);
     assert_eq!(w.ipc.names_len(b), names);
 }
 
@@ -361,7 +361,7 @@ fn ipc_drop_4_a_send_once_right_given_up_sends_one_message() {
         let once = w.give(a, p, MakeSendOnce, b);
         give_up(&mut w, b, once);
         let m = w.receive(a, p);
-        assert_eq!((m.id, m.body.len(), m.local), (71, 0, NamedRight::move_send_once(p)));
+        assert_eq!((m.id, m.body.items_len(), m.local), (71, 0, NamedRight::move_send_once(p)));
         assert_eq!(w.drain(a, p), []);
         assert_eq!(w.status(a, p).sorights, 0);
     }

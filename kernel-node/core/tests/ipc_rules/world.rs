@@ -1,9 +1,11 @@
 //! A node's ports with a few spaces, for tests: each step is followed by the check of every invariant.
 
+use bytes::Bytes;
 use kernel_core::ipc::{
     Cancelled, Effect, Ipc, NotificationKind, ReceiveError, ReceiveOptions, ReceiveOutcome, ReceiveStatus, Right,
     SendError, SendOptions, SendOutcome, SpaceId, Wait, WaiterId,
 };
+use proto::typed::Element;
 use proto::{Disposition, Incarnation, Item, KernReturn, Message, MsgReturn, NamedRight, PortName, RightType, TraceId};
 
 pub struct World {
@@ -17,7 +19,12 @@ pub type Body = Vec<Item<NamedRight>>;
 
 /// A message to `remote` with `local` as the reply right.
 pub fn message(remote: NamedRight, local: NamedRight, id: i32, body: Body) -> Message<NamedRight> {
-    Message { remote, local, id, seqno: 0, trace: TraceId::default(), body }
+    Message { remote, local, id, seqno: 0, trace: TraceId::default(), body: body.into() }
+}
+
+/// A name as a notification tells it.
+pub fn name_item(name: PortName) -> Item<NamedRight> {
+    Item::Typed(Element::PORT_NAME, 1, Bytes::copy_from_slice(&name.0.to_le_bytes()))
 }
 
 /// A right in a body.

@@ -253,12 +253,7 @@ impl Node {
 
     /// The rights in a message, given up.
     pub fn give_up(&mut self, message: &Message<NamedRight>) {
-        let in_body = message.body.iter().flat_map(|item| match item {
-            Item::Port(right) => std::slice::from_ref(right),
-            Item::Ports(rights) => &rights[..],
-            _ => &[],
-        });
-        for right in in_body.chain([&message.remote]).filter(|r| r.name.is_valid()) {
+        for right in message.body.rights().iter().chain([&message.remote]).filter(|r| r.name.is_valid()) {
             self.deallocate(right.name);
         }
     }
@@ -461,14 +456,14 @@ impl World {
     pub fn pass(&mut self, from: usize, to: usize, right: NamedRight) -> PortName {
         let boot = self.boot_of(from, to);
         let mut m = message(boot, 1);
-        m.body.push(Item::Port(right));
+        m.body = vec![Item::Port(right)].into();
         self.nodes[from].send(m, Wait::Poll).unwrap();
         self.settle();
         let at = self.nodes[to].boot;
         let m = self.nodes[to].receive(at).expect("the right arrives");
         self.settle();
         self.nodes[from].deallocate(boot);
-        let [Item::Port(right)] = m.body[..] else { panic!() };
+        let [Item::Port(right)] = m.body.items()[..] else { panic!() };
         right.name
     }
 
@@ -494,12 +489,12 @@ impl World {
 /// A message without rights but that to its destination.
 pub fn message(to: PortName, id: i32) -> Message<NamedRight> {
     let remote = NamedRight::copy_send(to);
-    Message { remote, local: NamedRight::NULL, id, seqno: 0, trace: TraceId::default(), body: Vec::new() }
+    Message { remote, local: NamedRight::NULL, id, seqno: 0, trace: TraceId::default(), body: Default::default() }
 }
 
 /// The same with one right in its body.
 pub fn carrying(to: PortName, id: i32, right: NamedRight) -> Message<NamedRight> {
-    Message { body: vec![Item::Port(right)], ..message(to, id) }
+    Message { body: vec![Item::Port(right)].into(), ..message(to, id) }
 }
 
 fn through_wire(frame: Frame) -> Frame {

@@ -1,7 +1,8 @@
 //! Ports, links and peers that die.
 
 use kernel_core::ipc::{NotificationKind, Wait};
-use proto::{Item, NamedRight, PortName};
+use proto::iface::notify;
+use proto::{Item, NamedRight, PortName, SimpleRoutine};
 
 use crate::common::{World, carrying, kind, message};
 
@@ -16,7 +17,8 @@ fn netmsg_death_1_the_death_of_a_port_makes_dead_names_at_every_peer() {
     w.settle();
     assert!(w.nodes[1].is_dead(at_1) && w.nodes[2].is_dead(at_2));
     let m = w.nodes[1].receive(notify).expect("a dead-name notification");
-    assert_eq!((m.id, &m.body[..]), (72, &[Item::U32(at_1.0)][..]));
+    let notice = notify::DeadName::from_body(m.body).unwrap();
+    assert_eq!((m.id, notice.name), (72, at_1.0));
     assert_eq!(w.nodes[1].receive(notify), None, "exactly one");
     for (a, b) in [(0, 1), (0, 2)] {
         assert_eq!(w.nodes[0].netmsg.exports(w.link(a, b)).count(), 1);
@@ -98,7 +100,7 @@ fn netmsg_death_4_a_grant_that_comes_after_the_death_is_dead() {
     let at = w.nodes[1].boot;
     for id in [5, 6] {
         let m = w.receive(1, at).unwrap();
-        let [Item::Port(right)] = m.body[..] else { panic!() };
+        let [Item::Port(right)] = m.body.items()[..] else { panic!() };
         assert_eq!((m.id, right.name), (id, PortName::DEAD));
     }
     assert_eq!(w.nodes[1].netmsg.imports(w.link(0, 1)).count(), 1, "nothing is kept of it");

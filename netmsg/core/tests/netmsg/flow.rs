@@ -162,7 +162,7 @@ fn netmsg_flow_9_bytes_under_way_are_bounded_and_hold_up_only_bytes() {
     let fit = LINK_BYTES_MAX / MSG_OOL_BYTES_MAX;
     for to in &away[..6] {
         let body = vec![Item::OutOfLine(big.clone())];
-        w.nodes[0].send(Message { body, ..message(*to, 1) }, Wait::Poll).unwrap();
+        w.nodes[0].send(Message { body: body.into(), ..message(*to, 1) }, Wait::Poll).unwrap();
     }
     w.settle();
     let link = w.link(0, 1);

@@ -65,7 +65,7 @@ fn netmsg_grant_4_the_last_send_right_given_up_there_is_no_senders_here() {
     w.nodes[1].deallocate(away);
     w.settle();
     let m = w.nodes[0].receive(notify).expect("no senders");
-    assert_eq!((m.id, &m.body[..]), (70, &[Item::U32(1)][..]));
+    assert_eq!((m.id, &m.body.items()[..]), (70, &[Item::U32(1)][..]));
     assert_eq!(held(&w, 0, 1), []);
 }
 
@@ -86,7 +86,7 @@ fn netmsg_grant_5_a_grant_under_way_outlives_a_release() {
     w.settle();
     let at = w.nodes[1].boot;
     let m = w.receive(1, at).unwrap();
-    let [Item::Port(NamedRight { name, .. })] = m.body[..] else { panic!() };
+    let [Item::Port(NamedRight { name, .. })] = m.body.items()[..] else { panic!() };
     assert_eq!(held(&w, 0, 1), [(2, false, 2)], "the release of one grant of two changes nothing");
     w.send(1, message(name, 9));
     assert_eq!(w.drain(0, port), [9]);
@@ -117,7 +117,7 @@ fn netmsg_grant_6_a_release_that_overtakes_messages_and_returns_waits_for_them()
         assert_eq!(w.drain(0, port), [1]);
         let at = w.nodes[0].boot;
         let m = w.receive(0, at).unwrap();
-        assert_eq!(m.body, [Item::Port(NamedRight::move_send(port))]);
+        assert_eq!(m.body.items(), [Item::Port(NamedRight::move_send(port))]);
         assert_eq!(w.nodes[1].netmsg.imports(w.link(0, 1)).count(), 1, "entry 1 only");
     }
 }
@@ -179,11 +179,11 @@ fn netmsg_grant_10_arrays_null_and_dead_rights_pass() {
     let dead = NamedRight { name: PortName::DEAD, ..NamedRight::NULL };
     let rights =
         vec![NamedRight::make_send(a), NamedRight::NULL, dead, NamedRight::make_send(b), NamedRight::make_send(a)];
-    m.body = vec![Item::Ports(rights), Item::Ports(vec![])];
+    m.body = vec![Item::Ports(rights), Item::Ports(vec![])].into();
     w.send(0, m);
     let at = w.nodes[1].boot;
     let m = w.receive(1, at).unwrap();
-    let [Item::Ports(rights), Item::Ports(none)] = &m.body[..] else { panic!("{m:?}") };
+    let [Item::Ports(rights), Item::Ports(none)] = &m.body.items()[..] else { panic!("{m:?}") };
     let [a1, null, dead, b1, a2] = rights[..] else { panic!() };
     assert_eq!((null.name, dead.name, none.len()), (PortName::NULL, PortName::DEAD, 0));
     assert_eq!(a1, a2);
@@ -221,7 +221,7 @@ fn netmsg_grant_12_a_full_table_grants_dead_rights() {
     let mut arrived = Vec::new();
     while arrived.len() <= proto::limits::LINK_RIGHTS_MAX {
         let mut m = message(boot, 1);
-        m.body.push(Item::Ports(vec![NamedRight::make_send_once(port); 4096]));
+        m.body = vec![Item::Ports(vec![NamedRight::make_send_once(port); 4096])].into();
         w.nodes[0].send(m, Wait::Poll).unwrap();
         w.pump(0);
         // No settling, which would check everything each time.
@@ -229,7 +229,7 @@ fn netmsg_grant_12_a_full_table_grants_dead_rights() {
             w.deliver(0);
         }
         let m = w.nodes[1].receive(at).unwrap();
-        let [Item::Ports(rights)] = &m.body[..] else { panic!() };
+        let [Item::Ports(rights)] = &m.body.items()[..] else { panic!() };
         arrived.extend(rights.iter().map(|r| r.name));
     }
     w.check();
@@ -272,7 +272,7 @@ fn netmsg_grant_14_a_grant_revokes_a_release_that_waits() {
     assert_eq!(held(&w, 0, 1), [(2, false, 2)]);
     let at = w.nodes[1].boot;
     let m = w.receive(1, at).unwrap();
-    let [Item::Port(right)] = m.body[..] else { panic!() };
+    let [Item::Port(right)] = m.body.items()[..] else { panic!() };
     w.send(1, message(right.name, 3));
     assert_eq!(w.drain(0, port), [1, 3]);
 }
@@ -290,7 +290,7 @@ fn netmsg_grant_15_a_right_made_after_no_senders_was_sent_keeps_the_proxy() {
     // (1A) The last right goes while (1B) a new one is being made: the notification of (1A) is read after (1B).
     w.lazy = true;
     let m = w.nodes[1].receive(at).unwrap();
-    let [Item::Port(right)] = m.body[..] else { panic!() };
+    let [Item::Port(right)] = m.body.items()[..] else { panic!() };
     assert_eq!(right.name, away);
     w.nodes[1].deallocate(away);
     w.nodes[1].deallocate(away);
@@ -298,7 +298,7 @@ fn netmsg_grant_15_a_right_made_after_no_senders_was_sent_keeps_the_proxy() {
     w.settle();
     assert_eq!(w.frames.get("release"), None);
     let m = w.receive(1, at).unwrap();
-    let [Item::Port(right)] = m.body[..] else { panic!() };
+    let [Item::Port(right)] = m.body.items()[..] else { panic!() };
     w.send(1, message(right.name, 3));
     assert_eq!(w.drain(0, port), [3]);
     // It is asked for again, so the end is noticed.

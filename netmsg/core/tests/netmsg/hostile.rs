@@ -1,9 +1,11 @@
 //! Peers that are not correct: the link goes, nothing else does.
 
+use bytes::Bytes;
 use netmsg_core::{ExportId, LinkId, PeerMisbehaved};
 use proptest::prelude::*;
+use proto::body::Writer;
 use proto::limits::{LINK_REORDER_MAX, REMOTE_WINDOW};
-use proto::wire::link::{self as wire, frame::Kind, link_item, right};
+use proto::wire::link::{self as wire, frame::Kind, right};
 use proto::{NamedRight, Payload, PortName};
 
 use crate::common::{World, message};
@@ -33,8 +35,19 @@ fn send(export: u64, seq: u64) -> wire::Send {
 }
 
 fn with_right(right: right::Right) -> wire::Send {
-    let item = link_item::Item::Port(wire::Right { right: Some(right) });
-    wire::Send { items: vec![wire::LinkItem { item: Some(item) }], ..send(2, 1) }
+    with_rights(vec![wire::Right { right: Some(right) }])
+}
+
+fn with_rights(rights: Vec<wire::Right>) -> wire::Send {
+    let body = slots(rights.len());
+    wire::Send { complex: true, body, rights, ..send(2, 1) }
+}
+
+/// A body with slots for so many rights.
+fn slots(number: usize) -> Bytes {
+    let mut writer = Writer::new();
+    writer.rights(proto::Disposition::MoveSend, true, vec![(); number]);
+    writer.finish().bytes().clone()
 }
 
 fn grant(export: u64) -> wire::Grant {
@@ -79,8 +92,7 @@ fn netmsg_hostile_5_kinds_of_right_are_not_mixed_up() {
     assert_eq!(judge(vec![Kind::Send(with_right(right::Right::YoursOnce(2)))]), mixed(2));
     let twice = |a: right::Right, b: right::Right| {
         let rights = [a, b].map(|right| wire::Right { right: Some(right) }).to_vec();
-        let item = link_item::Item::Ports(wire::Rights { rights });
-        judge(vec![Kind::Send(wire::Send { items: vec![wire::LinkItem { item: Some(item) }], ..send(2, 1) })])
+        judge(vec![Kind::Send(with_rights(rights))])
     };
     use right::Right::{Send, SendOnce, YoursOnce};
     assert_eq!(twice(Send(grant(50)), SendOnce(grant(50))), mixed(50));
@@ -170,11 +182,14 @@ fn netmsg_hostile_10_bytes_that_wait_are_bounded() {
     let port = w.nodes[0].port();
     w.pass(0, 1, NamedRight::make_send(port));
     let big = Payload::from(vec![0; proto::limits::MSG_OOL_BYTES_MAX]);
-    let item = link_item::Item::OutOfLine(big.len() as u64);
+    let mut writer = Writer::<()>::new();
+    writer.memory(proto::typed::Element::BYTE, big.clone());
+    let body = writer.finish().bytes().clone();
     for seq in 2..=6 {
         assert_eq!(w.closed, []);
-        let items = vec![wire::LinkItem { item: Some(item.clone()) }];
-        w.forge(link, 0, Kind::Send(wire::Send { items, ..send(2, seq) }), big.clone());
+        let (body, memory_length) = (body.clone(), big.len() as u64);
+        let send = wire::Send { complex: true, body, memory_length, ..send(2, seq) };
+        w.forge(link, 0, Kind::Send(send), big.clone());
     }
     assert_eq!(w.closed, [(0, link, PeerMisbehaved::TooManyWaiting)]);
 }
@@ -184,8 +199,7 @@ fn netmsg_hostile_11_a_message_that_is_refused_halfway_gives_up_what_it_took() {
     let Scene { mut w, link, port } = scene();
     let rights = [right::Right::YoursOnce(3), right::Right::Send(grant(60)), right::Right::Yours(99)];
     let rights = rights.map(|right| wire::Right { right: Some(right) }).to_vec();
-    let item = link_item::Item::Ports(wire::Rights { rights });
-    let bad = wire::Send { items: vec![wire::LinkItem { item: Some(item) }], ..send(2, 1) };
+    let bad = with_rights(rights);
     let ports = w.nodes[NODE].ipc.ports_len();
     w.forge(link, NODE, Kind::Send(bad), Payload::default());
     assert_eq!(w.closed, [(NODE, link, PeerMisbehaved::UnknownExport(ExportId(99)))]);
@@ -214,30 +228,49 @@ fn any_right() -> impl Strategy<Value = wire::Right> {
     proptest::option::weighted(0.98, some).prop_map(|right| wire::Right { right })
 }
 
-fn any_item() -> impl Strategy<Value = wire::LinkItem> {
-    let some = prop_oneof![
-        any::<u32>().prop_map(link_item::Item::U32),
-        any::<u64>().prop_map(link_item::Item::U64),
-        any_right().prop_map(link_item::Item::Port),
-        proptest::collection::vec(any_right(), 0..4).prop_map(|rights| link_item::Item::Ports(wire::Rights { rights })),
-        prop_oneof![20 => Just(0), 1 => any::<u64>()].prop_map(link_item::Item::OutOfLine),
-        proptest::collection::vec(any::<u8>(), 0..4).prop_map(|b| link_item::Item::Data(b.into())),
-    ];
-    proptest::option::weighted(0.98, some).prop_map(|item| wire::LinkItem { item })
+/// A body that is typed, or is not, with about as many rights as it has slots.
+fn any_body() -> impl Strategy<Value = (Bytes, Vec<wire::Right>)> {
+    let mangled = proptest::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from);
+    let bytes = prop_oneof![9 => (0..4usize).prop_map(slots), 1 => mangled];
+    (bytes, proptest::collection::vec(any_right(), 0..4), any::<bool>()).prop_map(|(body, mut rights, fit)| {
+        if fit {
+            let number = body.len().saturating_sub(8) / 8;
+            rights.resize(number, wire::Right { right: Some(right::Right::Null(true)) });
+        }
+        (body, rights)
+    })
 }
 
 fn any_frame() -> impl Strategy<Value = Kind> {
     let send = (
         (small(), small(), small(), any::<i32>(), any::<bool>()),
         proptest::option::of(any_right()),
-        proptest::collection::vec(any_item(), 0..4),
+        any_body(),
+        prop_oneof![20 => Just(0), 1 => any::<u64>()],
+        prop_oneof![20 => Just(0), 1 => any::<u64>()],
+        proptest::bool::weighted(0.9),
     );
     // Mostly frames that get past the first checks, or nothing beyond those would be reached.
-    let send = (send, 0..4u8).prop_map(|(((export, seq, after, id, once), reply, items), tame)| {
-        let (export, seq) = if tame > 0 { (export % 5, seq % 6) } else { (export, seq) };
-        let after = if tame > 0 { after % (seq + 1) } else { after };
-        wire::Send { export, seq, after, id, once, reply, items, trace: 0 }
-    });
+    let send = (send, 0..4u8).prop_map(
+        |(((export, seq, after, id, once), reply, (body, rights), body_length, memory_length, complex), tame)| {
+            let (export, seq) = if tame > 0 { (export % 5, seq % 6) } else { (export, seq) };
+            let after = if tame > 0 { after % (seq + 1) } else { after };
+            wire::Send {
+                export,
+                seq,
+                after,
+                id,
+                once,
+                reply,
+                complex,
+                body,
+                body_length,
+                memory_length,
+                rights,
+                trace: 0,
+            }
+        },
+    );
     prop_oneof![
         10 => send.prop_map(Kind::Send),
         2 => (small(), small()).prop_map(|(export, through)| Kind::Delivered(wire::Delivered { export, through })),

@@ -5,12 +5,11 @@ use std::time::Duration;
 use kernel_core::ipc::Wait;
 use proto::iface::netname;
 use proto::limits::{NETNAME_LOOK_UPS_MAX, QLIMIT_DEFAULT, REMOTE_WINDOW};
-use proto::msg::Reply;
-use proto::{Item, KernReturn, Message, MigError, NamedRight, PortName, SimpleRoutine, TraceId};
+use proto::msg::{Reply, code_body, code_of};
+use proto::typed::Element;
+use proto::{Body, Item, KernReturn, Message, MigError, NamedRight, PortName, SimpleRoutine, TraceId};
 
 use crate::common::{PATIENCE, World, kind, message};
-
-type Body = Vec<Item<NamedRight>>;
 
 /// A request to `to`, to be answered at `reply`.
 fn request<Q: SimpleRoutine<NamedRight>>(to: PortName, reply: PortName, request: Q) -> Message<NamedRight> {
@@ -19,12 +18,17 @@ fn request<Q: SimpleRoutine<NamedRight>>(to: PortName, reply: PortName, request:
 }
 
 /// Sends a request to the node's own name server and returns what it answers.
-fn ask<Q: SimpleRoutine<NamedRight>>(w: &mut World, node: usize, q: Q) -> (KernReturn, Body) {
+fn ask<Q: SimpleRoutine<NamedRight>>(w: &mut World, node: usize, q: Q) -> (KernReturn, Body<NamedRight>) {
     let to = w.nodes[node].name_server;
     ask_at(w, node, to, q)
 }
 
-fn ask_at<Q: SimpleRoutine<NamedRight>>(w: &mut World, node: usize, to: PortName, q: Q) -> (KernReturn, Body) {
+fn ask_at<Q: SimpleRoutine<NamedRight>>(
+    w: &mut World,
+    node: usize,
+    to: PortName,
+    q: Q,
+) -> (KernReturn, Body<NamedRight>) {
     let reply = w.nodes[node].port();
     w.send(node, request(to, reply, q));
     let answer = answer(w, node, reply, Q::ID).expect("an answer");
@@ -32,12 +36,11 @@ fn ask_at<Q: SimpleRoutine<NamedRight>>(w: &mut World, node: usize, to: PortName
     answer
 }
 
-fn answer(w: &mut World, node: usize, reply: PortName, id: i32) -> Option<(KernReturn, Body)> {
+fn answer(w: &mut World, node: usize, reply: PortName, id: i32) -> Option<(KernReturn, Body<NamedRight>)> {
     let m = w.receive(node, reply)?;
     assert_eq!((m.id, m.trace), (id + 100, TraceId(7)), "{m:?}");
-    let mut body = m.body;
-    let Item::U32(code) = body.remove(0) else { panic!("an answer opens with its code") };
-    Some((KernReturn::from_raw(code as i32).unwrap(), body))
+    let code = code_of(&m.body).expect("an answer opens with its code");
+    Some((KernReturn::from_raw(code).unwrap(), m.body))
 }
 
 fn check_in(name: &str, signature: NamedRight, port: NamedRight) -> netname::CheckIn<NamedRight> {
@@ -53,7 +56,7 @@ fn find(w: &mut World, node: usize, host: &str, name: &str) -> Result<PortName, 
     match ask(w, node, look_up(host, name)) {
         (KernReturn::Success, body) => Ok(netname::LookUpReply::from_body(body).unwrap().port_id.name),
         (code, body) => {
-            assert_eq!(body, []);
+            assert_eq!(body, code_body(code.raw()));
             Err(code)
         }
     }
@@ -63,7 +66,7 @@ fn find(w: &mut World, node: usize, host: &str, name: &str) -> Result<PortName, 
 fn publish(w: &mut World, node: usize, name: &str) -> PortName {
     let port = w.nodes[node].port();
     let q = check_in(name, NamedRight::make_send(port), NamedRight::make_send(port));
-    assert_eq!(ask(w, node, q), (KernReturn::Success, vec![]));
+    assert_eq!(ask(w, node, q), (KernReturn::Success, code_body(0)));
     port
 }
 
@@ -86,7 +89,7 @@ fn netmsg_name_5_a_name_is_found_on_its_node() {
     assert_eq!(find(&mut w, 0, "", "disk"), Err(KernReturn::NameNotCheckedIn));
     let (code, body) = ask(&mut w, 0, netname::Version);
     assert_eq!(code, KernReturn::Success);
-    assert!(matches!(&body[..], [Item::Data(text)] if text.starts_with(b"netname ")));
+    assert!(netname::VersionReply::from_body(body).unwrap().version.starts_with("netname "));
 }
 
 #[test]
@@ -139,7 +142,7 @@ fn netmsg_name_8_the_first_that_finds_it_answers_and_the_others_do_not_matter() 
     w.deliver(back);
     let (code, body) = answer(&mut w, 0, reply, netname::id::LOOK_UP).unwrap();
     assert_eq!(code, KernReturn::Success);
-    let [Item::Port(found)] = body[..] else { panic!() };
+    let [found] = body.rights()[..] else { panic!() };
     w.settle();
     w.send(0, message(found.name, 1));
     assert_eq!((w.drain(1, at_1), w.drain(2, at_2)), (vec![], vec![1]));
@@ -218,16 +221,20 @@ fn netmsg_name_11_peers_look_up_and_change_nothing() {
 fn netmsg_name_12_what_is_not_a_request_is_answered_and_leaves_nothing_behind() {
     let mut w = World::with_names(1);
     let (reply, port, to) = (w.nodes[0].port(), w.nodes[0].port(), w.nodes[0].name_server);
-    let expect = |w: &mut World, id: i32, body: Body, code: i32| {
+    let expect = |w: &mut World, id: i32, items: Vec<Item<NamedRight>>, code: i32| {
         let local = NamedRight::make_send_once(reply);
-        w.send(0, Message { local, body, ..message(to, id) });
+        w.send(0, Message { local, body: items.into(), ..message(to, id) });
         let m = w.receive(0, reply).unwrap();
-        assert_eq!((m.id, m.body), (id + 100, vec![Item::U32(code as u32)]));
+        assert_eq!((m.id, m.body), (id + 100, code_body(code)));
     };
     let right = || Item::Port(NamedRight::make_send(port));
     expect(&mut w, 4711, vec![right()], MigError::BadId.raw());
     expect(&mut w, netname::id::LOOK_UP, vec![right(), Item::U32(1)], MigError::TypeError.raw());
-    let name = || Item::Data(bytes::Bytes::from_static(b"x"));
+    let name = || {
+        let mut field = b"x".to_vec();
+        field.resize(80, 0);
+        Item::Typed(Element::string_c(80), 1, field.into())
+    };
     let bad = [
         (NamedRight::make_send(port), NamedRight::NULL, KernReturn::InvalidCapability),
         (
@@ -280,7 +287,7 @@ fn netmsg_name_13_look_ups_that_wait_are_bounded() {
     w.nodes[0].send(request(to, reply, look_up("*", "disk")), Wait::Poll).unwrap();
     w.pump(0);
     let m = w.nodes[0].receive(reply).expect("an answer at once");
-    assert_eq!(m.body, [Item::U32(KernReturn::ResourceShortage.raw() as u32)]);
+    assert_eq!(m.body, code_body(KernReturn::ResourceShortage.raw()));
     w.settle();
     let answers = std::iter::from_fn(|| w.nodes[0].receive(reply)).count();
     assert_eq!(answers, NETNAME_LOOK_UPS_MAX);

@@ -18,7 +18,8 @@ fn netmsg_send_2_id_trace_items_and_reply_right_arrive() {
         Item::Data(bytes::Bytes::from_static(b"abc")),
         Item::OutOfLine(Payload::from(vec![1; 5000])),
         Item::OutOfLine(Payload::default()),
-    ];
+    ]
+    .into();
     w.send(0, m.clone());
     let at = w.nodes[1].boot;
     let got = w.receive(1, at).unwrap();
@@ -40,7 +41,7 @@ fn netmsg_send_3_a_message_with_a_receive_right_is_dropped_and_nothing_leaks() {
     let mut m = message(boot, 5);
     m.local = NamedRight::make_send_once(reply);
     let receive = NamedRight { name: moved, disposition: proto::Disposition::MoveReceive };
-    m.body = vec![Item::Port(NamedRight::make_send(other)), Item::Ports(vec![receive])];
+    m.body = vec![Item::Port(NamedRight::make_send(other)), Item::Ports(vec![receive])].into();
     w.send(0, m);
     assert_eq!(w.drain(0, reply), [71], "the caller of an RPC hears that its reply right is gone");
     assert_eq!(w.nodes[0].ipc.ports_len(), before - 1, "the port whose receive right was sent is dead");
@@ -66,7 +67,7 @@ fn netmsg_send_4_a_message_to_a_proxy_may_hold_the_proxy_itself() {
     let away = w.pass(1, 0, NamedRight::make_send(port));
     w.send(0, carrying(away, 8, NamedRight::move_send(away)));
     let m = w.receive(1, port).unwrap();
-    assert_eq!(m.body, [Item::Port(NamedRight::move_send(port))]);
+    assert_eq!(m.body.items(), [Item::Port(NamedRight::move_send(port))]);
     let imports = w.nodes[0].netmsg.imports(w.link(0, 1)).count();
     assert_eq!(imports, 1, "the right went home with the message; the entry is released");
     assert_ne!(away, PortName::NULL);
@@ -78,7 +79,7 @@ fn netmsg_send_5_a_message_of_notification_id_from_a_task_is_only_a_message() {
     let port = w.nodes[1].port();
     let away = w.pass(1, 0, NamedRight::make_send(port));
     let mut forged = message(away, 70);
-    forged.body.push(Item::U32(u32::MAX));
+    forged.body = vec![Item::U32(u32::MAX)].into();
     w.send(0, forged);
     assert_eq!(w.drain(1, port), [70]);
     w.send(0, message(away, 1));

@@ -345,7 +345,7 @@ impl Sim {
         let mut body: Vec<_> = label.into_iter().map(Item::U64).collect();
         body.push(Item::Ports(carried));
         body.push(Item::OutOfLine(Payload::from(counter.to_le_bytes().to_vec())));
-        let message = Message { remote, local, id, seqno: 0, trace: TraceId(counter), body };
+        let message = Message { remote, local, id, seqno: 0, trace: TraceId(counter), body: body.into() };
         self.next_waiter += 1;
         let wait = if block { Wait::Block(WaiterId(self.next_waiter)) } else { Wait::Poll };
         match self.w.nodes[node].send(message, wait) {
@@ -366,17 +366,14 @@ impl Sim {
         let m = self.w.nodes[node].receive(port)?;
         if self.lossless {
             let dead = |r: &NamedRight| r.name == PortName::DEAD;
-            assert!(
-                !m.body.iter().any(|i| matches!(i, Item::Ports(rights) if rights.iter().any(dead))),
-                "nothing died"
-            );
+            assert!(!m.body.rights().iter().any(dead), "nothing died");
         }
-        if m.body.is_empty() {
+        if m.body.items_len() == 0 {
             assert_eq!(m.id, 71, "what became of a send-once right");
             return Some(m);
         }
         let [Item::U64(from), Item::U64(origin), Item::U64(serial), Item::U64(counter), _, Item::OutOfLine(bytes)] =
-            &m.body[..]
+            &m.body.items()[..]
         else {
             panic!("{m:?}")
         };

@@ -44,14 +44,14 @@ pub fn serve(node: &Path) -> Result<()> {
 fn serve_one(task: &Task, request: Message<NamedRight>) -> Option<Send> {
     let (reply, id) = (request.remote, request.id);
     let mut sum = None;
-    for item in request.body {
+    for item in request.body.items() {
         match item {
             Item::Data(bytes) => sum = Some(checksum(&bytes)),
             Item::OutOfLine(payload) => sum = Some(checksum(&payload.to_bytes())),
-            Item::Ports(rights) => rights.iter().for_each(|right| drop(SendRight::adopt(task, right.name))),
-            Item::Port(_) | Item::U32(_) | Item::U64(_) => {}
+            _ => {}
         }
     }
+    request.body.rights().iter().for_each(|right| drop(SendRight::adopt(task, right.name)));
     let body = sum.map(Item::U64).into_iter().collect();
     (id == CALL).then(|| Send { message: message(reply, NamedRight::NULL, ANSWER, body), timeout: None })
 }
@@ -113,7 +113,7 @@ impl Caller for Client {
         let send = Some(Send { message, timeout: None });
         let answer = self.task.mach_msg(send, Some(Receive::from(self.reply.name())))?.ok_or("no answer")?;
         let wanted = (load.size > 0).then_some(Item::U64(self.sum));
-        match answer.id == ANSWER && answer.body.iter().eq(&wanted) {
+        match answer.id == ANSWER && answer.body.items().iter().eq(&wanted) {
             true => Ok(()),
             false => Err(format!("an answer to something else: {answer:?}").into()),
         }
@@ -126,7 +126,7 @@ impl Caller for Client {
 }
 
 fn message(remote: NamedRight, local: NamedRight, id: i32, body: Vec<Item<NamedRight>>) -> Message<NamedRight> {
-    Message { remote, local, id, seqno: 0, trace: TraceId(0), body }
+    Message { remote, local, id, seqno: 0, trace: TraceId(0), body: body.into() }
 }
 
 fn attach(node: &Path) -> std::result::Result<Task, mach::AttachError> {
