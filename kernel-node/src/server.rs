@@ -68,7 +68,7 @@ impl Calls<'_> {
     pub fn receive(&mut self) -> Option<Message<NamedRight>> {
         loop {
             match self.ipc.receive(self.server.space, self.server.set, ReceiveOptions::POLL, self.fx) {
-                Ok(ReceiveOutcome::Message(message)) => return Some(message),
+                Ok(ReceiveOutcome::Message(delivery)) => return Some(delivery.message),
                 // A message whose rights found no place was destroyed; there may be another behind it.
                 Err(error) if error.message.is_some() => continue,
                 Ok(ReceiveOutcome::Blocked) | Err(_) => return None,
@@ -173,10 +173,10 @@ impl netmsg_core::PortSpace for Calls<'_> {
             netmsg_core::SendMode::Poll => Wait::Poll,
             netmsg_core::SendMode::Wait(ticket) => Wait::Block(crate::waiters::of_netmsg(ticket)),
         };
-        match Calls::send(self, message, SendOptions { wait, always: false }) {
+        match Calls::send(self, message, SendOptions { wait, ..SendOptions::POLL }) {
             Ok(SendOutcome::Sent) => Ok(netmsg_core::Sent::Taken),
             Ok(SendOutcome::Blocked) => Ok(netmsg_core::Sent::Waiting),
-            Err(SendError { code, message }) => Err(netmsg_core::Refused { code, message }),
+            Err(SendError { code, message, .. }) => Err(netmsg_core::Refused { code, message }),
         }
     }
 

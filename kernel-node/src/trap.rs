@@ -4,11 +4,12 @@
 //! fails does not undo the send. A thread that waits is known to the kernel by its connection ([`waiters::of_channel`]).
 
 use kernel_core::ipc::{
-    Cancelled, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome, SpaceId, Wait,
+    Cancelled, Cut, Delivery, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome,
+    SpaceId, Wait,
 };
 use kernel_core::{TaskId, Time};
 use proto::wire::trap::{Answer, Msg};
-use proto::{KernReturn, Message, MsgReturn, NamedRight, PortName, RightType};
+use proto::{KernReturn, Message, MsgReturn, NamedRight, NoRoom, PortName, RightType};
 
 use crate::channel::{ChannelError, ChannelId, InMsg, Receive, Role};
 use crate::node::{Due, Node};
@@ -17,20 +18,27 @@ use crate::waiters;
 /// How a `mach_msg` ended, as its answer says it.
 struct Ended {
     result: MsgReturn,
+    no_room: NoRoom,
     message: Option<Message<NamedRight>>,
     needed: usize,
 }
 
-/// Why a wait ends before its time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Short {
-    TimedOut,
-    Interrupted,
-}
-
 impl Ended {
     fn with(result: MsgReturn) -> Ended {
-        Ended { result, message: None, needed: 0 }
+        Ended { result, no_room: NoRoom::NOTHING, message: None, needed: 0 }
+    }
+
+    fn of_delivery(delivery: Delivery) -> Ended {
+        Ended { message: Some(delivery.message), ..Ended::with(MsgReturn::Success) }
+    }
+
+    fn of_send(error: SendError) -> Ended {
+        Ended { no_room: error.no_room, message: error.message, ..Ended::with(error.code) }
+    }
+
+    fn of_receive(error: ReceiveError) -> Ended {
+        let ReceiveError { code, no_room, needed, message } = error;
+        Ended { result: code, no_room, message: message.map(|d| d.message), needed }
     }
 }
 
@@ -55,7 +63,7 @@ impl Node {
         let Some(message) = message else { return self.start_receive(channel, space, ticket, receive) };
         let wait = wait_for(channel, call.send_timeout_ms);
         let (ipc, fx) = self.kernel.ipc_mut();
-        match ipc.send(space, message, SendOptions { wait, always: false }, fx) {
+        match ipc.send(space, message, SendOptions { wait, ..SendOptions::POLL }, fx) {
             Ok(SendOutcome::Sent) => {
                 // What the message asks of the kernel is done now, so that its answer is there to be received and the
                 // orders that it causes ride in this call's answer.
@@ -66,9 +74,7 @@ impl Node {
                 self.wait(channel, ticket, call.send_timeout_ms, receive, false);
                 Ok(())
             }
-            Err(SendError { code, message }) => {
-                self.end_msg(channel, ticket, Ended { result: code, message, needed: 0 })
-            }
+            Err(error) => self.end_msg(channel, ticket, Ended::of_send(error)),
         }
     }
 
@@ -81,21 +87,21 @@ impl Node {
     ) -> Result<(), ChannelError> {
         let Some(receive) = receive else { return self.end_msg(channel, ticket, Ended::with(MsgReturn::Success)) };
         let wait = wait_for(channel, receive.timeout_ms);
-        let options = ReceiveOptions { wait, limit: receive.limit, large: receive.large };
+        let options = ReceiveOptions { wait, limit: receive.limit, large: receive.large, notify: None };
         let (ipc, fx) = self.kernel.ipc_mut();
         match ipc.receive(space, receive.name, options, fx) {
-            Ok(ReceiveOutcome::Message(message)) => {
+            Ok(ReceiveOutcome::Message(delivery)) => {
                 // Who has taken the last message shall not find its descriptor readable.
                 if !self.levels.is_empty() {
                     self.settle();
                 }
-                self.end_msg(channel, ticket, Ended { result: MsgReturn::Success, message: Some(message), needed: 0 })
+                self.end_msg(channel, ticket, Ended::of_delivery(delivery))
             }
             Ok(ReceiveOutcome::Blocked) => {
                 self.wait(channel, ticket, receive.timeout_ms, None, true);
                 Ok(())
             }
-            Err(error) => self.end_msg(channel, ticket, of_receive_error(error)),
+            Err(error) => self.end_msg(channel, ticket, Ended::of_receive(error)),
         }
     }
 
@@ -114,7 +120,7 @@ impl Node {
         if let Some(connection) = self.connections.get_mut(&channel) {
             connection.in_msg = Some(InMsg { ticket, deadline, then, receiving });
             if connection.interrupted == Some(ticket) {
-                self.cut_short(channel, Short::Interrupted);
+                self.cut_short(channel, Cut::Interrupt);
             }
         }
     }
@@ -129,17 +135,10 @@ impl Node {
     }
 
     /// A waiting receive ended.
-    pub(crate) fn received(
-        &mut self,
-        waiter: kernel_core::ipc::WaiterId,
-        result: Result<Message<NamedRight>, ReceiveError>,
-    ) {
+    pub(crate) fn received(&mut self, waiter: kernel_core::ipc::WaiterId, result: Result<Delivery, ReceiveError>) {
         let waiters::Waiter::Channel(channel) = waiters::parse(waiter) else { return };
         let Some(in_msg) = self.unwait(channel) else { return };
-        let ended = match result {
-            Ok(message) => Ended { result: MsgReturn::Success, message: Some(message), needed: 0 },
-            Err(error) => of_receive_error(error),
-        };
+        let ended = result.map_or_else(Ended::of_receive, Ended::of_delivery);
         let done = self.end_msg(channel, in_msg.ticket, ended);
         self.end_on_error(channel, done);
     }
@@ -161,7 +160,7 @@ impl Node {
     pub(crate) fn msg_timed_out(&mut self, channel: ChannelId, at: Time) {
         let Some(in_msg) = self.connections.get(&channel).and_then(|c| c.in_msg) else { return };
         if in_msg.deadline == Some(at) {
-            self.cut_short(channel, Short::TimedOut);
+            self.cut_short(channel, Cut::Deadline);
         }
     }
 
@@ -173,7 +172,7 @@ impl Node {
         let connection = self.connections.get_mut(&thread).filter(|c| c.role == Role::Thread(task));
         let connection = connection.ok_or(KernReturn::InvalidArgument)?;
         match connection.in_msg {
-            Some(in_msg) if in_msg.ticket == ticket => self.cut_short(thread, Short::Interrupted),
+            Some(in_msg) if in_msg.ticket == ticket => self.cut_short(thread, Cut::Interrupt),
             _ if ticket > connection.last_ticket => connection.interrupted = Some(ticket),
             _ => {}
         }
@@ -181,19 +180,15 @@ impl Node {
     }
 
     /// Ends a thread's wait before its time.
-    fn cut_short(&mut self, channel: ChannelId, why: Short) {
+    fn cut_short(&mut self, channel: ChannelId, why: Cut) {
         let (ipc, fx) = self.kernel.ipc_mut();
-        let (cancelled, receive, send) = match (ipc.cancel(waiters::of_channel(channel), fx), why) {
+        let ended = match ipc.cancel(waiters::of_channel(channel), why, fx) {
+            Some(Cancelled::Receive(code)) => Ended::with(code),
+            Some(Cancelled::Send(error)) => Ended::of_send(error),
             // It has ended meanwhile; the effect that says so is on its way.
-            (None, _) => return,
-            (Some(cancelled), Short::TimedOut) => (cancelled, MsgReturn::RcvTimedOut, MsgReturn::SendTimedOut),
-            (Some(cancelled), Short::Interrupted) => (cancelled, MsgReturn::RcvInterrupted, MsgReturn::SendInterrupted),
+            None => return,
         };
         let Some(in_msg) = self.unwait(channel) else { return };
-        let ended = match cancelled {
-            Cancelled::Receive => Ended::with(receive),
-            Cancelled::Send(message) => Ended { result: send, message: Some(message), needed: 0 },
-        };
         let done = self.end_msg(channel, in_msg.ticket, ended);
         self.end_on_error(channel, done);
     }
@@ -202,7 +197,7 @@ impl Node {
     pub(crate) fn msg_abandoned(&mut self, channel: ChannelId) {
         if self.unwait(channel).is_some() {
             let (ipc, fx) = self.kernel.ipc_mut();
-            drop(ipc.cancel(waiters::of_channel(channel), fx));
+            drop(ipc.cancel(waiters::of_channel(channel), Cut::Interrupt, fx));
         }
     }
 
@@ -216,8 +211,8 @@ impl Node {
     }
 
     fn end_msg(&mut self, channel: ChannelId, ticket: u64, ended: Ended) -> Result<(), ChannelError> {
-        let Ended { result, message, needed } = ended;
-        let answer = Answer { ticket, result: result.raw(), needed: needed as u64, ..Answer::default() };
+        let Ended { result, no_room, message, needed } = ended;
+        let answer = Answer { ticket, result: no_room.raw(result), needed: needed as u64, ..Answer::default() };
         self.answer(channel, answer, message)
     }
 }
@@ -227,8 +222,4 @@ fn wait_for(channel: ChannelId, timeout_ms: Option<u64>) -> Wait {
         Some(0) => Wait::Poll,
         _ => Wait::Block(waiters::of_channel(channel)),
     }
-}
-
-fn of_receive_error(error: ReceiveError) -> Ended {
-    Ended { result: error.code, message: error.message, needed: error.needed }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proto::wire::trap::{Msg, Order, call, order};
 use proto::{
-    KernReturn, Message, MigError, MsgReturn, NamedRight, PortName, RightType, Routine, SimpleRoutine, TraceId, codec,
-    iface,
+    KernReturn, Message, MigError, MsgReturn, NamedRight, NoRoom, PortName, RightType, Routine, SimpleRoutine, TraceId,
+    codec, iface,
     msg::{Reply as _, code_of},
 };
 use sys::Memfd;
@@ -183,7 +183,7 @@ impl Task {
             self.undo(order);
             return Err(TrapError::Order(error).into());
         }
-        match MsgReturn::from_raw(answer.result) {
+        match NoRoom::parse(answer.result).map(|(code, _)| code) {
             Some(MsgReturn::Success) => Ok(message),
             Some(MsgReturn::RcvTooLarge) => Err(MsgError::TooLarge { needed: answer.needed }),
             Some(code) => Err(MsgError::Code { code, message: message.map(Box::new) }),

@@ -113,6 +113,10 @@ codes! {
         SendInvalidDest = 0x1000_0003,
         /// The queue stayed full until the deadline.
         SendTimedOut = 0x1000_0004,
+        /// The queue was full and the message was put into it all the same; its acceptance will be told.
+        SendWillNotify = 0x1000_0005,
+        /// A message was forced through this name before and is still queued.
+        SendNotifyInProgress = 0x1000_0006,
         /// Interrupted while blocked in send.
         SendInterrupted = 0x1000_0007,
         /// Shorter than a header, or an item runs past the end.
@@ -121,10 +125,14 @@ codes! {
         SendInvalidReply = 0x1000_0009,
         /// A right in the body is bad.
         SendInvalidRight = 0x1000_000a,
+        /// The name to notify is no receive right.
+        SendInvalidNotify = 0x1000_000b,
         /// Out-of-line memory could not be read.
         SendInvalidMemory = 0x1000_000c,
         /// No room for the message in the node.
         SendNoBuffer = 0x1000_000d,
+        /// No room for one more request to be told.
+        SendNoNotify = 0x1000_000e,
         /// A bad type descriptor.
         SendInvalidType = 0x1000_000f,
         /// Unknown header bits.
@@ -139,6 +147,10 @@ codes! {
         RcvInterrupted = 0x1000_4005,
         /// The port moved into a set, or its receive right left, while waiting.
         RcvPortChanged = 0x1000_4006,
+        /// The name to notify is no receive right; the message is destroyed.
+        RcvInvalidNotify = 0x1000_4007,
+        /// The receive buffer could not be written; the message is lost.
+        RcvInvalidData = 0x1000_4008,
         /// The port or set was destroyed while waiting.
         RcvPortDied = 0x1000_4009,
         /// The port is a member of a set; receive from the set.
@@ -147,6 +159,44 @@ codes! {
         RcvHeaderError = 0x1000_400b,
         /// A right or memory of the body found no place.
         RcvBodyError = 0x1000_400c,
+    }
+}
+
+/// What there was no room for, beside a [`MsgReturn`]: the bits that `MACH_MSG_MASK` covers. Source: mach-api §1.6.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct NoRoom(u32);
+
+impl NoRoom {
+    /// Nothing was short.
+    pub const NOTHING: NoRoom = NoRoom(0);
+    /// `MACH_MSG_IPC_SPACE`: a name in the task's space.
+    pub const IPC_SPACE: NoRoom = NoRoom(0x2000);
+    /// `MACH_MSG_VM_SPACE`: addresses in the task's map.
+    pub const VM_SPACE: NoRoom = NoRoom(0x1000);
+    /// `MACH_MSG_IPC_KERNEL`: the node's memory for a name.
+    pub const IPC_KERNEL: NoRoom = NoRoom(0x800);
+    /// `MACH_MSG_VM_KERNEL`: the node's memory for out-of-line data.
+    pub const VM_KERNEL: NoRoom = NoRoom(0x400);
+    /// All of them (`MACH_MSG_MASK`).
+    pub const MASK: i32 = 0x3c00;
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: NoRoom) -> NoRoom {
+        NoRoom(self.0 | other.0)
+    }
+
+    /// The code with these bits, as it stands in an answer.
+    pub const fn raw(self, code: MsgReturn) -> i32 {
+        code.raw() | self.0 as i32
+    }
+
+    /// A code and its bits out of an answer; `None` for a code that this interface does not have.
+    pub const fn parse(raw: i32) -> Option<(MsgReturn, NoRoom)> {
+        match MsgReturn::from_raw(raw & !NoRoom::MASK) {
+            Some(code) => Some((code, NoRoom((raw & NoRoom::MASK) as u32))),
+            None => None,
+        }
     }
 }
 

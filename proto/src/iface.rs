@@ -3192,6 +3192,34 @@ pub mod notify {
             Ok(PortDeleted { name })
         }
     }
+    /// A message that was forced into a full queue through the name has left it.
+    ///
+    /// `mach_notify_msg_accepted`, id 66. A simpleroutine.
+    #[doc(alias = "mach_notify_msg_accepted")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct MsgAccepted {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for MsgAccepted {
+        const ID: i32 = 66;
+        const NAME: &'static str = "mach_notify_msg_accepted";
+        fn into_body(self) -> body::Body<R> {
+            let MsgAccepted { name } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(MsgAccepted { name })
+        }
+    }
     /// A receive right that would have been destroyed comes back.
     ///
     /// `mach_notify_port_destroyed`, id 69. A simpleroutine.
@@ -3311,6 +3339,8 @@ pub mod notify {
     pub mod id {
         /// `mach_notify_port_deleted`.
         pub const PORT_DELETED: i32 = 65;
+        /// `mach_notify_msg_accepted`.
+        pub const MSG_ACCEPTED: i32 = 66;
         /// `mach_notify_port_destroyed`.
         pub const PORT_DESTROYED: i32 = 69;
         /// `mach_notify_no_senders`.
@@ -3321,10 +3351,11 @@ pub mod notify {
         pub const DEAD_NAME: i32 = 72;
     }
     /// `msgh_id` of every request of the interface.
-    pub const IDS: &[i32] = &[65, 69, 70, 71, 72];
+    pub const IDS: &[i32] = &[65, 66, 69, 70, 71, 72];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
         (65, "mach_notify_port_deleted"),
+        (66, "mach_notify_msg_accepted"),
         (69, "mach_notify_port_destroyed"),
         (70, "mach_notify_no_senders"),
         (71, "mach_notify_send_once"),
@@ -3335,6 +3366,8 @@ pub mod notify {
     pub enum Request<R> {
         /// A name with an armed dead-name request was freed by its holder.
         PortDeleted(PortDeleted),
+        /// A message that was forced into a full queue through the name has left it.
+        MsgAccepted(MsgAccepted),
         /// A receive right that would have been destroyed comes back.
         PortDestroyed(PortDestroyed<R>),
         /// The last send right is gone.
@@ -3354,6 +3387,10 @@ pub mod notify {
                 65 => {
                     <PortDeleted as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::PortDeleted)
+                }
+                66 => {
+                    <MsgAccepted as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::MsgAccepted)
                 }
                 69 => {
                     <PortDestroyed<R> as msg::SimpleRoutine<R>>::from_body(body)
@@ -3383,6 +3420,7 @@ pub mod notify {
         pub fn id(&self) -> i32 {
             match self {
                 Request::PortDeleted(_) => 65,
+                Request::MsgAccepted(_) => 66,
                 Request::PortDestroyed(_) => 69,
                 Request::NoSenders(_) => 70,
                 Request::SendOnce(_) => 71,

@@ -23,7 +23,7 @@ pub mod vm;
 pub mod wire;
 
 pub use body::Body;
-pub use code::{KernReturn, MigError, MsgReturn};
+pub use code::{KernReturn, MigError, MsgReturn, NoRoom};
 pub use item::Item;
 pub use msg::{BadBody, Disposition, Message, NamedRight, RightType, Routine, SimpleRoutine, TraceId};
 pub use name::{Incarnation, NodeName, PortName, PortUid};

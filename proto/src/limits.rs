@@ -8,6 +8,8 @@ pub const QLIMIT_DEFAULT: u32 = 5;
 pub const QLIMIT_MAX: u32 = 1024;
 /// User references of one name; the 65,536th is refused or pegged (mach-api §1.1).
 pub const UREFS_MAX: u32 = 65_534;
+/// References of one dead name: one more, so that the notification of a full name's death has its own (mach-api §1.4.4).
+pub const DEAD_UREFS_MAX: u32 = UREFS_MAX + 1;
 /// Ports and sets of one space that are polled, of which each takes two descriptors of the node; `ResourceShortage` above.
 pub const SPACE_POLLERS_MAX: u32 = 64;
 /// Names in one space; `NoSpace` above.
@@ -26,6 +28,8 @@ pub const RECORDS_MAX: usize = 1 << 20;
 pub const PORTS_MAX: usize = 1 << 20;
 /// Bytes that the queued messages of one node cost; `SendNoBuffer` above (the kernel's own messages are not refused).
 pub const QUEUED_BYTES_MAX: usize = 1 << 30;
+/// Messages of one node that were forced into full queues and whose senders are to be told; `SendNoNotify` above.
+pub const ACCEPT_REQUESTS_MAX: usize = 1 << 14;
 /// Receive rights in transit one within the other that a send with a receive right looks through; `SendNoBuffer` above.
 pub const TRANSIT_CHAIN_MAX: usize = 1024;
 /// Bytes of a network name without its terminating zero (mach-api §5.2); `InvalidArgument` above.

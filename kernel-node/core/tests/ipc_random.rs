@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_core::ipc::{
-    Cancelled, Effect, Ipc, KernelTag, NotificationKind, Polled, PollerId, PortId, ReceiveOptions, ReceiveOutcome,
+    Cancelled, Cut, Effect, Ipc, KernelTag, NotificationKind, Polled, PollerId, PortId, ReceiveOptions, ReceiveOutcome,
     Right, SendOptions, SendOutcome, SpaceId, Wait, WaiterId,
 };
 use proptest::prelude::*;
-use proto::{Disposition, Incarnation, Item, Message, NamedRight, PortName, RightType, TraceId};
+use proto::{Disposition, Incarnation, Item, Message, MsgReturn, NamedRight, PortName, RightType, TraceId};
 
 const SPACES: usize = 3;
 const DISPOSITIONS: [Disposition; 6] = [
@@ -261,12 +261,16 @@ impl Run {
                     return;
                 };
                 let message = self.waiting.remove(&waiter).unwrap();
-                match (self.ipc.cancel(waiter, &mut self.fx).expect("it waits"), message) {
-                    (Cancelled::Send(m), Some(id)) => {
-                        assert_eq!(m.id, id);
-                        self.under_way.remove(&id);
-                    }
-                    (Cancelled::Receive, None) => {}
+                let why = if n.is_multiple_of(2) { Cut::Deadline } else { Cut::Interrupt };
+                match (self.ipc.cancel(waiter, why, &mut self.fx).expect("it waits"), message) {
+                    (Cancelled::Send(error), Some(id)) => match error.message {
+                        Some(m) => {
+                            assert_eq!(m.id, id);
+                            self.under_way.remove(&id);
+                        }
+                        None => assert_eq!(error.code, MsgReturn::SendWillNotify),
+                    },
+                    (Cancelled::Receive(_), None) => {}
                     other => panic!("cancelled {other:?}"),
                 }
             }
@@ -391,7 +395,9 @@ impl Run {
         let wait = if how.is_multiple_of(2) { Wait::Poll } else { Wait::Block(self.waiter(Some(id))) };
         self.under_way.insert(id);
         let m = Message { remote, local, id, seqno: 0, trace, body: body.into() };
-        let outcome = self.ipc.send(s, m, SendOptions { wait, always }, &mut self.fx);
+        let mine = |n: u8, run: &Run| (n % 8 < 3).then(|| run.name_with(s, n, 0x2_0000));
+        let (notify, cancel) = (mine(how / 8, self), mine(how / 16, self));
+        let outcome = self.ipc.send(s, m, SendOptions { wait, always, notify, cancel }, &mut self.fx);
         let waits = matches!(outcome, Ok(SendOutcome::Blocked));
         self.tally.sent += u32::from(outcome.is_ok());
         self.tally.blocked += u32::from(waits);
@@ -401,7 +407,9 @@ impl Run {
             Wait::Block(_) => {}
         }
         if let Err(error) = outcome {
-            self.under_way.remove(&id);
+            if error.code != MsgReturn::SendWillNotify {
+                self.under_way.remove(&id);
+            }
             assert!(error.message.is_none_or(|m| m.id == id));
         }
     }
@@ -411,7 +419,8 @@ impl Run {
         let name = self.name_with(s, name, 0xA_0000);
         let wait = if how.is_multiple_of(2) { Wait::Poll } else { Wait::Block(self.waiter(None)) };
         let limit = (how / 2).is_multiple_of(4).then_some(4);
-        let options = ReceiveOptions { wait, limit, large: (how / 8).is_multiple_of(2) };
+        let notify = (how / 16 == 3).then(|| self.name_with(s, how, 0x2_0000));
+        let options = ReceiveOptions { wait, limit, large: (how / 8).is_multiple_of(2), notify };
         let outcome = self.ipc.receive(s, name, options, &mut self.fx);
         let waits = matches!(outcome, Ok(ReceiveOutcome::Blocked));
         match wait {
@@ -420,11 +429,11 @@ impl Run {
             Wait::Block(_) => {}
         }
         match outcome {
-            Ok(ReceiveOutcome::Message(m)) => self.delivered(s, &m),
+            Ok(ReceiveOutcome::Message(m)) => self.delivered(s, &m.message),
             Ok(ReceiveOutcome::Blocked) => {}
             Err(error) => {
                 if let Some(m) = error.message {
-                    self.delivered(s, &m);
+                    self.delivered(s, &m.message);
                 }
             }
         }
@@ -436,7 +445,7 @@ impl Run {
             Effect::Received { waiter, result } => {
                 assert_eq!(self.waiting.remove(&waiter), Some(None), "{waiter:?} was not receiving");
                 if let Ok(m) | Err(kernel_core::ipc::ReceiveError { message: Some(m), .. }) = result {
-                    self.arrived(m.id);
+                    self.arrived(m.message.id);
                 }
             }
             Effect::Sent { waiter, result } => {

@@ -6,8 +6,12 @@ mod death;
 mod kernel;
 #[path = "ipc_rules/messages.rs"]
 mod messages;
+#[path = "ipc_rules/names.rs"]
+mod names;
 #[path = "ipc_rules/notify.rs"]
 mod notify;
+#[path = "ipc_rules/options.rs"]
+mod options;
 #[path = "ipc_rules/poll.rs"]
 mod poll;
 #[path = "ipc_rules/queues.rs"]

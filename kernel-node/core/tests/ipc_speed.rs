@@ -43,7 +43,7 @@ impl Bench {
 
     fn receive(&mut self, space: SpaceId, name: PortName) -> Message<NamedRight> {
         match self.ipc.receive(space, name, ReceiveOptions::POLL, &mut self.fx) {
-            Ok(ReceiveOutcome::Message(m)) => m,
+            Ok(ReceiveOutcome::Message(delivery)) => delivery.message,
             other => panic!("{other:?}"),
         }
     }

@@ -144,7 +144,7 @@ impl World {
     fn receive(&mut self, space: SpaceId, name: PortName) -> Option<Message<NamedRight>> {
         let (ipc, fx) = self.kernel.ipc_mut();
         match ipc.receive(space, name, ReceiveOptions::POLL, fx) {
-            Ok(ReceiveOutcome::Message(message)) => Some(message),
+            Ok(ReceiveOutcome::Message(delivery)) => Some(delivery.message),
             _ => None,
         }
     }

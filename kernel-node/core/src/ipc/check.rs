@@ -41,6 +41,7 @@ impl Ipc {
             self.check_queue(port);
         }
         self.check_spaces();
+        self.check_forced();
         self.check_sets();
         self.check_waiters();
         self.check_pollers();
@@ -66,6 +67,9 @@ impl Ipc {
         for p in self.ports.values() {
             let requests = p.no_senders.iter().chain(&p.port_destroyed).chain(p.dead_names.values());
             requests.for_each(|port| found.entry(*port).or_default().sorights += 1);
+        }
+        for accept in self.kmsgs.values().filter_map(|k| k.accept) {
+            found.entry(accept.notify).or_default().sorights += 1;
         }
         let inbox = self.inbox.iter().map(|k| (&k.message, None));
         let queued = self.kmsgs.values().map(|k| (&k.message, Some(k.port)));
@@ -149,6 +153,20 @@ impl Ipc {
         }
     }
 
+    fn check_forced(&self) {
+        let requests = self.kmsgs.iter().filter_map(|(id, k)| Some((id, k, k.accept?)));
+        let named = requests.clone().filter(|(_, _, accept)| accept.name.is_valid());
+        for (id, kmsg, accept) in named.clone().filter(|(_, _, accept)| self.spaces.contains_key(accept.space)) {
+            assert_eq!(self.spaces[accept.space].forced.get(&accept.name), Some(&id), "forced through {accept:?}");
+            let entry = self.view(accept.space, accept.name);
+            assert!(matches!(entry, Some(Entry::Port { port, .. }) if port == kmsg.port), "{accept:?} is {entry:?}");
+            assert!(kmsg.sender.is_none(), "a forced message waits");
+        }
+        let forced: usize = self.spaces.values().map(|s| s.forced.len()).sum();
+        let living = named.filter(|(_, _, accept)| self.spaces.contains_key(accept.space)).count();
+        assert_eq!((forced, self.accept_requests), (living, requests.count()), "requests of forced messages");
+    }
+
     fn check_sets(&self) {
         for (id, set) in &self.psets {
             assert_eq!(self.view(set.space, set.name), Some(Entry::Set(id)));
@@ -190,7 +208,7 @@ impl Ipc {
     fn check_waiters(&self) {
         for (waiter, waiting) in &self.waiters {
             match *waiting {
-                Waiting::Send(id) => assert_eq!(self.kmsgs[id].sender.map(|s| s.0), Some(*waiter)),
+                Waiting::Send(id) => assert_eq!(self.kmsgs[id].sender.map(|s| s.waiter), Some(*waiter)),
                 Waiting::Receive(id) => assert_eq!(self.receiving[id].waiter, *waiter),
             }
         }

@@ -1,6 +1,6 @@
 //! What calls are given and what they give back: options, outcomes, errors, effects.
 
-use proto::{Message, MsgReturn, NamedRight};
+use proto::{Message, MsgReturn, NamedRight, NoRoom, PortName};
 
 use super::{KernelTag, PollerId, PortId, SpaceId};
 
@@ -25,6 +25,12 @@ pub struct SendOptions {
     pub wait: Wait,
     /// `MACH_SEND_ALWAYS`: the queue limit does not hold. For in-process servers only.
     pub always: bool,
+    /// `MACH_SEND_NOTIFY`: when the queue is still full at the deadline the message goes into it all the same, the send
+    /// ends with `SendWillNotify`, and this receive right of the sender is told when it is taken out.
+    pub notify: Option<PortName>,
+    /// `MACH_SEND_CANCEL`: if the destination's name is freed and has a dead-name request to this receive right of the
+    /// sender, that request ends without a word.
+    pub cancel: Option<PortName>,
 }
 
 /// How to receive.
@@ -36,18 +42,21 @@ pub struct ReceiveOptions {
     pub limit: Option<usize>,
     /// `MACH_RCV_LARGE`: a message over the limit stays queued.
     pub large: bool,
+    /// `MACH_RCV_NOTIFY`: a dead-name request to this receive right of the receiver is armed on the name that the reply
+    /// right gets, if that is a new one.
+    pub notify: Option<PortName>,
 }
 
 impl ReceiveOptions {
     /// Any message that is there now.
-    pub const POLL: ReceiveOptions = ReceiveOptions { wait: Wait::Poll, limit: None, large: false };
+    pub const POLL: ReceiveOptions = ReceiveOptions { wait: Wait::Poll, limit: None, large: false, notify: None };
 }
 
 impl SendOptions {
     /// Send or fail at once.
-    pub const POLL: SendOptions = SendOptions { wait: Wait::Poll, always: false };
+    pub const POLL: SendOptions = SendOptions { wait: Wait::Poll, always: false, notify: None, cancel: None };
     /// Send whatever the queue limit says.
-    pub const ALWAYS: SendOptions = SendOptions { wait: Wait::Poll, always: true };
+    pub const ALWAYS: SendOptions = SendOptions { always: true, ..SendOptions::POLL };
 }
 
 /// How a send ended.
@@ -64,16 +73,34 @@ pub enum SendOutcome {
 pub struct SendError {
     /// The code for the caller.
     pub code: MsgReturn,
+    /// What a message that comes back found no room for.
+    pub no_room: NoRoom,
     /// What the caller has of its message: unchanged when nothing was taken (a bad header, a bound), pseudo-received
-    /// when the queue stayed full, `None` when the body had a bad right and the message was destroyed.
+    /// when the queue stayed full, `None` when the body had a bad right and the message was destroyed, and when it is in
+    /// the queue after all (`SendWillNotify`).
     pub message: Option<Message<NamedRight>>,
+}
+
+impl SendError {
+    pub(super) fn new(code: MsgReturn, message: Option<Message<NamedRight>>) -> SendError {
+        SendError { code, no_room: NoRoom::NOTHING, message }
+    }
+}
+
+/// A message that has arrived.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// The message, its rights now names of the receiver's space.
+    pub message: Message<NamedRight>,
+    /// The protected payload of its port, which its task sees in place of the name in `message.local`.
+    pub payload: Option<u64>,
 }
 
 /// How a receive ended.
 #[derive(PartialEq, Eq, Debug)]
 pub enum ReceiveOutcome {
-    /// A message, its rights now names of the receiver's space.
-    Message(Message<NamedRight>),
+    /// A message.
+    Message(Delivery),
     /// The receiver waits; [`Effect::Received`] will name it.
     Blocked,
 }
@@ -83,26 +110,38 @@ pub enum ReceiveOutcome {
 pub struct ReceiveError {
     /// The code for the caller.
     pub code: MsgReturn,
+    /// What of the message found no room.
+    pub no_room: NoRoom,
     /// Inline bytes of the message that was too large; else 0.
     pub needed: usize,
-    /// The header of a message that was destroyed (`RcvTooLarge`, `RcvHeaderError`), or the whole message with null
-    /// names where rights found no place (`RcvBodyError`).
-    pub message: Option<Message<NamedRight>>,
+    /// The header of a message that was destroyed (`RcvTooLarge`, `RcvHeaderError`, `RcvInvalidNotify`), or the whole
+    /// message with null names where rights found no place (`RcvBodyError`).
+    pub message: Option<Delivery>,
 }
 
 impl ReceiveError {
     pub(super) fn new(code: MsgReturn) -> ReceiveError {
-        ReceiveError { code, needed: 0, message: None }
+        ReceiveError { code, no_room: NoRoom::NOTHING, needed: 0, message: None }
     }
 }
 
-/// What a cancelled waiter was doing.
+/// Why a wait is cut short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cut {
+    /// Its deadline passed.
+    Deadline,
+    /// `thread_abort`, a signal, or the end of the thread.
+    Interrupt,
+}
+
+/// How a wait that was cut short ended.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Cancelled {
-    /// It was blocked in send; its message, pseudo-received.
-    Send(Message<NamedRight>),
+    /// It was blocked in send; `SendTimedOut` or `SendInterrupted` with its message pseudo-received, or at a deadline
+    /// what [`SendOptions::notify`] says.
+    Send(SendError),
     /// It was waiting for a message; none is lost.
-    Receive,
+    Receive(MsgReturn),
 }
 
 /// Something for the outside to do.
@@ -124,7 +163,7 @@ pub enum Effect {
         /// Who waited.
         waiter: WaiterId,
         /// The message, or why there is none.
-        result: Result<Message<NamedRight>, ReceiveError>,
+        result: Result<Delivery, ReceiveError>,
     },
     /// A blocked send ended.
     Sent {

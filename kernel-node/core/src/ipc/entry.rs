@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use proto::limits::{SPACE_NAMES_MAX, UREFS_MAX};
+use proto::limits::{DEAD_UREFS_MAX, SPACE_NAMES_MAX, UREFS_MAX};
 use proto::{KernReturn, PortName, RightType};
 
 use super::port::PortId;
@@ -43,6 +43,15 @@ impl Entry {
         matches!(self, Entry::Port { armed: true, .. } | Entry::SendOnce { armed: true, .. })
     }
 
+    /// The same with a dead-name request armed on it, or without.
+    pub fn with_armed(self, armed: bool) -> Entry {
+        match self {
+            Entry::Port { port, urefs, receive, .. } => Entry::Port { port, urefs, receive, armed },
+            Entry::SendOnce { port, .. } => Entry::SendOnce { port, armed },
+            Entry::Set(_) | Entry::Dead { .. } => self,
+        }
+    }
+
     /// The port it has a right to.
     pub fn port(self) -> Option<PortId> {
         match self {
@@ -54,25 +63,20 @@ impl Entry {
     /// What it becomes when its port dies. An armed request adds the reference that its notification carries.
     pub fn died(self) -> Entry {
         match self {
-            Entry::Port { urefs, armed, .. } => Entry::Dead { urefs: bounded(u32::from(urefs) + u32::from(armed)) },
+            Entry::Port { urefs, armed, .. } => Entry::Dead { urefs: urefs + u16::from(armed) },
             Entry::SendOnce { armed, .. } => Entry::Dead { urefs: 1 + u16::from(armed) },
             other => other,
         }
     }
 }
 
-/// User references pegged to what a name can count.
-fn bounded(urefs: u32) -> u16 {
-    urefs.min(UREFS_MAX) as u16
-}
-
-/// `urefs + delta`.
+/// `urefs + delta` for a name that counts up to `max` ([`UREFS_MAX`], [`DEAD_UREFS_MAX`]).
 ///
-/// Errors: `InvalidValue` below zero; `UrefsOverflow` above [`UREFS_MAX`].
-pub(super) fn urefs_add(urefs: u16, delta: i32) -> Result<u16, KernReturn> {
+/// Errors: `InvalidValue` below zero; `UrefsOverflow` above `max`.
+pub(super) fn urefs_add(urefs: u16, delta: i32, max: u32) -> Result<u16, KernReturn> {
     match i64::from(urefs) + i64::from(delta) {
         ..0 => Err(KernReturn::InvalidValue),
-        sum if sum > i64::from(UREFS_MAX) => Err(KernReturn::UrefsOverflow),
+        sum if sum > i64::from(max) => Err(KernReturn::UrefsOverflow),
         sum => Ok(sum as u16),
     }
 }
@@ -81,7 +85,7 @@ const GENERATION_BITS: u32 = 12;
 /// Slots that lie free before the oldest of them is used again.
 const REUSE_DISTANCE: usize = 64;
 const _: () = assert!(SPACE_NAMES_MAX <= 1 << (32 - GENERATION_BITS));
-const _: () = assert!(UREFS_MAX < u16::MAX as u32);
+const _: () = assert!(UREFS_MAX < DEAD_UREFS_MAX && DEAD_UREFS_MAX <= u16::MAX as u32);
 
 struct Slot {
     generation: u16,
@@ -279,8 +283,8 @@ mod tests {
     }
 
     #[test]
-    fn ipc_name_2_an_armed_request_cannot_overflow_a_dead_name() {
+    fn ipc_dead_2_a_full_name_has_room_for_the_reference_of_its_notification() {
         let full = Entry::Port { port: PortId::default(), urefs: UREFS_MAX as u16, receive: false, armed: true };
-        assert_eq!(full.died(), Entry::Dead { urefs: UREFS_MAX as u16 });
+        assert_eq!(full.died(), Entry::Dead { urefs: DEAD_UREFS_MAX as u16 });
     }
 }

@@ -5,15 +5,17 @@ use std::convert::Infallible;
 use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX};
 use proto::msg::Place;
 use proto::typed::Scan;
-use proto::{Body, Disposition, Message, MsgReturn, NamedRight, PortName};
+use proto::{Body, Disposition, Message, MsgReturn, NamedRight, NoRoom, PortName};
 use slotmap::new_key_type;
 
+use super::accept::Accept;
 use super::entry::Entry;
 use super::list::Links;
+use super::notify::Notice;
 use super::port::{Circularity, PortId, Receiver};
 use super::right::Right;
 use super::space::SpaceId;
-use super::{Effect, Ipc, ReceiveError, SendError, WaiterId};
+use super::{Delivery, Effect, Ipc, ReceiveError, SendError, WaiterId, Work};
 
 new_key_type! {
     pub(super) struct KmsgId;
@@ -24,10 +26,28 @@ pub(super) struct Kmsg {
     pub message: Message<Right>,
     pub size: Size,
     pub port: PortId,
-    /// Who waits for it to be queued, and whose space it came from.
-    pub sender: Option<(WaiterId, SpaceId)>,
+    /// Who waits for it to be queued.
+    pub sender: Option<Sender>,
+    /// Who is told that it has left the queue.
+    pub accept: Option<Accept>,
     pub in_port: Links<KmsgId>,
     pub in_set: Links<KmsgId>,
+}
+
+/// A sender that waits for room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Sender {
+    pub waiter: WaiterId,
+    pub space: SpaceId,
+    /// See [`super::SendOptions::notify`].
+    pub notify: Option<PortName>,
+}
+
+impl Kmsg {
+    /// A message in no queue yet.
+    pub fn new(port: PortId, message: Message<Right>, size: Size, sender: Option<Sender>) -> Kmsg {
+        Kmsg { message, size, port, sender, accept: None, in_port: Links::default(), in_set: Links::default() }
+    }
 }
 
 /// What a message measures.
@@ -75,11 +95,12 @@ impl Ipc {
         &mut self,
         space: SpaceId,
         message: Message<NamedRight>,
+        cancel: Option<PortName>,
         fx: &mut Vec<Effect>,
     ) -> Result<Message<Right>, SendError> {
-        let (dest, reply) = match self.copyin_header(space, message.remote, message.local, fx) {
+        let (dest, reply) = match self.copyin_header(space, message.remote, message.local, cancel, fx) {
             Ok(rights) => rights,
-            Err(code) => return Err(SendError { code, message: Some(message) }),
+            Err(code) => return Err(SendError::new(code, Some(message))),
         };
         let mut failed = false;
         let (mut dest, mut reply) = (Some(dest), Some(reply));
@@ -100,7 +121,7 @@ impl Ipc {
         let Ok(taken) = taken;
         if failed {
             self.destroy_message(taken);
-            return Err(SendError { code: MsgReturn::SendInvalidRight, message: None });
+            return Err(SendError::new(MsgReturn::SendInvalidRight, None));
         }
         Ok(taken)
     }
@@ -119,85 +140,155 @@ impl Ipc {
         space: SpaceId,
         dest: NamedRight,
         reply: NamedRight,
+        cancel: Option<PortName>,
         fx: &mut Vec<Effect>,
     ) -> Result<(Right, Right), MsgReturn> {
-        use Disposition::{MoveReceive, MoveSend, MoveSendOnce};
-        if dest.disposition == MoveReceive || (reply.name.is_valid() && reply.disposition == MoveReceive) {
+        let invalid = |_| MsgReturn::SendInvalidNotify;
+        if cancel == Some(PortName::NULL) {
+            return Err(MsgReturn::SendInvalidNotify);
+        }
+        if dest.disposition == Disposition::MoveReceive || reply.disposition == Disposition::MoveReceive {
             return Err(MsgReturn::SendInvalidHeader);
         }
-        let dest_entry = self.lookup(space, dest.name).ok_or(MsgReturn::SendInvalidDest)?;
-        if matches!(dest_entry, Entry::Dead { .. }) || !Self::can_copyin(dest_entry, dest.disposition) {
-            return Err(MsgReturn::SendInvalidDest);
-        }
+        let cancel = cancel.map(|name| self.receive_right(space, name)).transpose().map_err(invalid)?;
+        self.check_header(space, dest, reply)?;
+        // Of two rights under one name the one that is moved goes last, since it may take the name with it.
+        Ok(if dest.disposition == Disposition::MoveSend {
+            let reply = self.take_reply(space, reply, fx);
+            (self.take_dest(space, dest, cancel, fx), reply)
+        } else {
+            let dest = self.take_dest(space, dest, cancel, fx);
+            (dest, self.take_reply(space, reply, fx))
+        })
+    }
+
+    /// Whether the two names of a header can both give what they are to give. In this order: the destination's name, the
+    /// reply's name and right, the destination's right; with one name for both it is judged for the reply first.
+    ///
+    /// Source: spec [ipc.header.1] to [ipc.header.3].
+    fn check_header(&mut self, space: SpaceId, dest: NamedRight, reply: NamedRight) -> Result<(), MsgReturn> {
+        use Disposition::{MoveSend, MoveSendOnce};
+        let entry = self.lookup(space, dest.name).ok_or(MsgReturn::SendInvalidDest)?;
         if reply.name.is_valid() {
-            let reply_entry = self.lookup(space, reply.name).ok_or(MsgReturn::SendInvalidReply)?;
-            if !Self::can_copyin(reply_entry, reply.disposition) {
+            let entry = self.lookup(space, reply.name).ok_or(MsgReturn::SendInvalidReply)?;
+            if !Self::can_copyin(entry, reply.disposition) {
                 return Err(MsgReturn::SendInvalidReply);
             }
-            if dest.name == reply.name {
-                let twice = match (dest.disposition, reply.disposition) {
-                    (MoveSend, MoveSend) => matches!(dest_entry, Entry::Port { urefs: 2.., .. }),
-                    (MoveSendOnce, _) | (_, MoveSendOnce) => false,
-                    _ => true,
-                };
-                if !twice {
-                    return Err(MsgReturn::SendInvalidDest);
-                }
-            }
         }
-        // The reply right first, since it is never moved when the destination takes the last reference of the same name.
-        let reply_first = dest.disposition == MoveSend;
-        let mut take = |ipc: &mut Ipc, named: NamedRight| match named.name {
+        let lives = !matches!(entry, Entry::Dead { .. });
+        let twice = dest.name != reply.name
+            || match (dest.disposition, reply.disposition) {
+                (MoveSend, MoveSend) => matches!(entry, Entry::Port { urefs: 2.., .. }),
+                (MoveSendOnce, _) | (_, MoveSendOnce) => false,
+                _ => true,
+            };
+        if lives && twice && Self::can_copyin(entry, dest.disposition) {
+            Ok(())
+        } else {
+            Err(MsgReturn::SendInvalidDest)
+        }
+    }
+
+    fn take_reply(&mut self, space: SpaceId, reply: NamedRight, fx: &mut Vec<Effect>) -> Right {
+        match reply.name {
             PortName::NULL => Right::Null,
             PortName::DEAD => Right::Dead,
-            name => ipc.copyin(space, name, named.disposition, fx).expect("checked above"),
-        };
-        if reply_first {
-            let reply = take(self, reply);
-            Ok((take(self, dest), reply))
-        } else {
-            let dest = take(self, dest);
-            Ok((dest, take(self, reply)))
+            name => self.copyin(space, name, reply.disposition, fx).expect("the header was checked"),
         }
+    }
+
+    /// Takes the destination right. If that frees its name, a dead-name request to `cancel` ends silently.
+    fn take_dest(
+        &mut self,
+        space: SpaceId,
+        NamedRight { name, disposition }: NamedRight,
+        cancel: Option<PortId>,
+        fx: &mut Vec<Effect>,
+    ) -> Right {
+        let told = self.work.len();
+        let right = self.copyin(space, name, disposition, fx).expect("the header was checked");
+        if let (Some(cancel), Some(Work::Notify { port, notice: Notice::PortDeleted(_) })) =
+            (cancel, self.work.get(told))
+            && *port == cancel
+        {
+            self.work.remove(told);
+            self.ports[cancel].sorights -= 1;
+        }
+        right
     }
 
     /// Delivers a message of `port` into `space`: header swapped, rights as names, the destination right used up.
     ///
-    /// Conditions: the space holds the port's receive right. The message takes the port's next sequence number.
-    /// Errors: `RcvHeaderError` the reply right found no place, the message is destroyed; `RcvBodyError` the message is
-    /// delivered with null names where rights of the body found none. Source: spec [ipc.deliver.1] to [ipc.deliver.3].
+    /// Conditions: the space holds the port's receive right. The message takes the port's next sequence number. A reply
+    /// right that makes a new name has a dead-name request to `notify` armed on it.
+    /// Errors: `RcvHeaderError` the reply right found no place, `RcvInvalidNotify` `notify` is no receive right: the
+    /// message is destroyed; `RcvBodyError` the message is delivered with null names where rights of the body found none.
+    /// Source: spec [ipc.deliver.1] to [ipc.deliver.3], [ipc.accept.4].
     #[doc(alias = "ipc_kmsg_copyout")]
     pub(super) fn copyout_message(
         &mut self,
         space: SpaceId,
         port: PortId,
         message: Message<Right>,
+        notify: Option<PortName>,
         fx: &mut Vec<Effect>,
-    ) -> Result<Message<NamedRight>, ReceiveError> {
+    ) -> Result<Delivery, ReceiveError> {
         let Message { remote: dest, local: reply, id, trace, body, .. } = message;
         let mut header = self.arrival_header(port, &dest, id);
-        header.trace = trace;
-        header.remote.disposition = reply.arrival();
-        match self.copyout(space, reply, fx) {
-            Ok(name) => header.remote.name = name,
-            Err(reply) => {
+        header.message.trace = trace;
+        header.message.remote = reply.without_name();
+        match self.copyout_reply(space, reply, notify, fx) {
+            Ok(name) => header.message.remote.name = name,
+            Err((code, no_room)) => {
                 self.use_up(dest);
-                self.defer_release(reply);
                 self.destroy_body(body);
-                return Err(ReceiveError { message: Some(header), ..ReceiveError::new(MsgReturn::RcvHeaderError) });
+                return Err(ReceiveError { no_room, message: Some(header), ..ReceiveError::new(code) });
             }
         }
         self.use_up(dest);
-        let (body, whole) = self.copyout_body(space, body, fx);
-        header.body = body;
-        match whole {
-            true => Ok(header),
-            false => Err(ReceiveError { message: Some(header), ..ReceiveError::new(MsgReturn::RcvBodyError) }),
+        let (body, no_room) = self.copyout_body(space, body, fx);
+        header.message.body = body;
+        match no_room {
+            NoRoom::NOTHING => Ok(header),
+            no_room => {
+                Err(ReceiveError { no_room, message: Some(header), ..ReceiveError::new(MsgReturn::RcvBodyError) })
+            }
         }
     }
 
+    /// Credits a reply right; on failure it is on its way to be released.
+    fn copyout_reply(
+        &mut self,
+        space: SpaceId,
+        reply: Right,
+        notify: Option<PortName>,
+        fx: &mut Vec<Effect>,
+    ) -> Result<PortName, (MsgReturn, NoRoom)> {
+        let notify = match notify.map(|name| self.receive_right(space, name)) {
+            None => None,
+            Some(Ok(port)) => Some(port),
+            Some(Err(_)) => {
+                self.defer_release(reply);
+                return Err((MsgReturn::RcvInvalidNotify, NoRoom::NOTHING));
+            }
+        };
+        let names = self.names_len(space);
+        let port = reply.port();
+        let name = self.copyout(space, reply, fx).map_err(|reply| {
+            self.defer_release(reply);
+            (MsgReturn::RcvHeaderError, NoRoom::IPC_SPACE)
+        })?;
+        if let (Some(port), Some(notify)) = (port, notify)
+            && self.names_len(space) > names
+        {
+            self.ports[notify].sorights += 1;
+            self.arm_dead_name(space, name, port, notify);
+        }
+        Ok(name)
+    }
+
     /// The header under which a message of `port` arrives where its receive right is, without a reply right; counts it.
-    pub(super) fn arrival_header(&mut self, port: PortId, dest: &Right, id: i32) -> Message<NamedRight> {
+    pub(super) fn arrival_header(&mut self, port: PortId, dest: &Right, id: i32) -> Delivery {
         let p = &mut self.ports[port];
         let seqno = p.seqno;
         p.seqno = p.seqno.wrapping_add(1);
@@ -206,46 +297,46 @@ impl Ipc {
             _ => PortName::NULL,
         };
         let local = NamedRight { name, disposition: dest.arrival() };
-        Message { remote: NamedRight::NULL, local, id, seqno, trace: Default::default(), body: Body::default() }
+        let (remote, trace, body) = (NamedRight::NULL, Default::default(), Body::default());
+        Delivery { message: Message { remote, local, id, seqno, trace, body }, payload: p.payload }
     }
 
     /// Gives a message that was not queued back to its sender: as though it had received it, but with the header as it
-    /// was. A right that finds no place comes back null. Source: spec [ipc.pseudo.1].
+    /// was. A right that finds no place comes back null, and the second result says so. Source: spec [ipc.pseudo.1].
     #[doc(alias = "ipc_kmsg_copyout_pseudo")]
     pub(super) fn pseudo_receive(
         &mut self,
         space: SpaceId,
         message: Message<Right>,
         fx: &mut Vec<Effect>,
-    ) -> Message<NamedRight> {
+    ) -> (Message<NamedRight>, NoRoom) {
         let Message { remote, local, id, seqno, trace, body } = message;
-        let remote = self.copyout_named(space, remote, fx).unwrap_or(NamedRight::NULL);
-        let local = self.copyout_named(space, local, fx).unwrap_or(NamedRight::NULL);
-        let (body, _) = self.copyout_body(space, body, fx);
-        Message { remote, local, id, seqno, trace, body }
+        let (remote, no_remote) = self.copyout_named(space, remote, fx);
+        let (local, no_local) = self.copyout_named(space, local, fx);
+        let (body, no_body) = self.copyout_body(space, body, fx);
+        (Message { remote, local, id, seqno, trace, body }, no_remote.and(no_local).and(no_body))
     }
 
-    /// Every right of a body as a name, and whether each found a place.
-    fn copyout_body(&mut self, space: SpaceId, body: Body<Right>, fx: &mut Vec<Effect>) -> (Body<NamedRight>, bool) {
-        let mut whole = true;
+    /// Every right of a body as a name, and what some found no room for.
+    fn copyout_body(&mut self, space: SpaceId, body: Body<Right>, fx: &mut Vec<Effect>) -> (Body<NamedRight>, NoRoom) {
+        let mut no_room = NoRoom::NOTHING;
         let named: Result<_, Infallible> = body.try_map_rights(|right| {
-            Ok(self.copyout_named(space, right, fx).unwrap_or_else(|| {
-                whole = false;
-                NamedRight::NULL
-            }))
+            let (named, lacked) = self.copyout_named(space, right, fx);
+            no_room = no_room.and(lacked);
+            Ok(named)
         });
         let Ok(named) = named;
-        (named, whole)
+        (named, no_room)
     }
 
-    /// One right as a name with its kind; a right without a place is released.
-    fn copyout_named(&mut self, space: SpaceId, right: Right, fx: &mut Vec<Effect>) -> Option<NamedRight> {
+    /// One right as a name with its kind; a right without a place is released and comes as null.
+    fn copyout_named(&mut self, space: SpaceId, right: Right, fx: &mut Vec<Effect>) -> (NamedRight, NoRoom) {
         let disposition = right.arrival();
         match self.copyout(space, right, fx) {
-            Ok(name) => Some(NamedRight { name, disposition }),
+            Ok(name) => (NamedRight { name, disposition }, NoRoom::NOTHING),
             Err(right) => {
                 self.defer_release(right);
-                None
+                (NamedRight { name: PortName::NULL, disposition }, NoRoom::IPC_SPACE)
             }
         }
     }

@@ -4,15 +4,15 @@ use proto::limits::QUEUED_BYTES_MAX;
 use proto::{Message, MsgReturn, NamedRight, PortName};
 
 use super::entry::Entry;
-use super::kmsg::measure_bounded;
+use super::kmsg::{Sender, Size, measure_bounded};
 use super::list::Links;
 use super::mqueue::{Receiving, Source, Waiting};
 use super::port::{Circularity, Port, PortId};
 use super::right::Right;
 use super::space::SpaceId;
 use super::{
-    Cancelled, Effect, Ipc, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome, Wait,
-    WaiterId,
+    Cancelled, Cut, Effect, Ipc, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome,
+    Wait, WaiterId,
 };
 
 impl Ipc {
@@ -22,8 +22,9 @@ impl Ipc {
     /// waits for nothing else.
     /// Errors: see [`SendError`] for what the sender has afterwards. `SendInvalidHeader`, `SendInvalidDest`,
     /// `SendInvalidReply`, bounds: nothing was taken. `SendInvalidRight` in the body: what was taken is released.
-    /// `SendTimedOut` the queue is full and the sender polls: pseudo-received.
-    /// Source: spec [ipc.send.1] to [ipc.send.4]; Mach 3 manual page mach_msg(2).
+    /// `SendTimedOut` the queue is full and the sender polls: pseudo-received; with a `notify` see [`Ipc::cancel`].
+    /// `SendInvalidNotify` `cancel` is no receive right: nothing was taken.
+    /// Source: spec [ipc.send.1] to [ipc.send.4], [ipc.accept.1], [ipc.accept.3]; Mach 3 manual page mach_msg(2).
     #[doc(alias = "mach_msg_send")]
     pub fn send(
         &mut self,
@@ -44,7 +45,7 @@ impl Ipc {
         options: SendOptions,
         fx: &mut Vec<Effect>,
     ) -> Result<SendOutcome, SendError> {
-        let unchanged = |code, message| Err(SendError { code, message: Some(message) });
+        let unchanged = |code, message| Err(SendError::new(code, Some(message)));
         let size = match measure_bounded(&message) {
             Ok(size) => size,
             Err(code) => return unchanged(code, message),
@@ -52,7 +53,7 @@ impl Ipc {
         if self.queued_bytes + size.cost_bytes > QUEUED_BYTES_MAX {
             return unchanged(MsgReturn::SendNoBuffer, message);
         }
-        let message = self.copyin_message(space, message, fx)?;
+        let message = self.copyin_message(space, message, options.cancel, fx)?;
         let dest = message.remote.port().expect("copyin gives a live destination");
         match self.put_in_transit(&message.body, dest) {
             Circularity::None => {}
@@ -62,7 +63,7 @@ impl Ipc {
             }
             Circularity::TooDeep => {
                 self.destroy_message(message);
-                return Err(SendError { code: MsgReturn::SendNoBuffer, message: None });
+                return Err(SendError::new(MsgReturn::SendNoBuffer, None));
             }
         }
         let once = matches!(message.remote, Right::SendOnce(_));
@@ -72,14 +73,44 @@ impl Ipc {
         }
         match options.wait {
             Wait::Block(waiter) => {
-                self.block_sender(dest, message, size, (waiter, space), fx);
+                let sender = Sender { waiter, space, notify: options.notify };
+                self.block_sender(dest, message, size, sender, fx);
                 Ok(SendOutcome::Blocked)
             }
-            Wait::Poll => {
-                let message = self.pseudo_receive(space, message, fx);
-                Err(SendError { code: MsgReturn::SendTimedOut, message: Some(message) })
-            }
+            Wait::Poll => Err(self.queue_stays_full(space, message, size, options.notify, fx)),
         }
+    }
+
+    /// The end of a send that may wait no longer: forced into the queue for one who is notified, else given back.
+    fn queue_stays_full(
+        &mut self,
+        space: SpaceId,
+        message: Message<Right>,
+        size: Size,
+        notify: Option<PortName>,
+        fx: &mut Vec<Effect>,
+    ) -> SendError {
+        let dest = message.remote.port().expect("a queue is a port's");
+        let code = match notify.map(|notify| self.accept_request(space, dest, notify)) {
+            None => MsgReturn::SendTimedOut,
+            Some(Err(code)) => code,
+            Some(Ok(accept)) => {
+                self.force(dest, message, size, accept, fx);
+                return SendError::new(MsgReturn::SendWillNotify, None);
+            }
+        };
+        self.give_back(space, message, code, fx)
+    }
+
+    fn give_back(
+        &mut self,
+        space: SpaceId,
+        message: Message<Right>,
+        code: MsgReturn,
+        fx: &mut Vec<Effect>,
+    ) -> SendError {
+        let (message, no_room) = self.pseudo_receive(space, message, fx);
+        SendError { code, no_room, message: Some(message) }
     }
 
     /// Whether a port takes a message at once: the kernel's always, else with room or with a receiver that waits.
@@ -95,8 +126,8 @@ impl Ipc {
     ///
     /// Conditions: with [`Wait::Block`] the waiter waits for nothing else.
     /// Errors: `RcvInvalidName` neither a receive right nor a set; `RcvInSet` the port is a member of a set;
-    /// `RcvTimedOut` no message and the receiver polls; `RcvTooLarge`, `RcvHeaderError`, `RcvBodyError` see
-    /// [`ReceiveError`].
+    /// `RcvTimedOut` no message and the receiver polls; `RcvTooLarge`, `RcvHeaderError`, `RcvBodyError`,
+    /// `RcvInvalidNotify` see [`ReceiveError`].
     /// Source: spec [ipc.receive.1] to [ipc.receive.4]; Mach 3 manual page mach_msg(2).
     #[doc(alias = "mach_msg_receive")]
     pub fn receive(
@@ -124,28 +155,36 @@ impl Ipc {
                 Err(ReceiveError::new(MsgReturn::RcvTimedOut))
             }
             Wait::Block(waiter) => {
-                let ReceiveOptions { limit, large, .. } = options;
-                self.block_receiver(Receiving { waiter, space, on, limit, large, links: Links::default() });
+                let ReceiveOptions { limit, large, notify, .. } = options;
+                self.block_receiver(Receiving { waiter, space, on, limit, large, notify, links: Links::default() });
                 Ok(ReceiveOutcome::Blocked)
             }
         }
     }
 
-    /// Ends a wait before its time: a deadline passed, a signal came, the thread is gone.
+    /// Ends a wait before its time.
     ///
-    /// Returns what the waiter was doing, with the message of a blocked send pseudo-received; `None` when it does not
-    /// wait any more, in which case an effect has said or is about to say how it ended.
-    /// Source: spec [ipc.cancel.1].
-    pub fn cancel(&mut self, waiter: WaiterId, fx: &mut Vec<Effect>) -> Option<Cancelled> {
-        let cancelled = match *self.waiters.get(&waiter)? {
-            Waiting::Receive(id) => {
+    /// Returns how it ended, with the message of a blocked send pseudo-received (or, at a deadline, forced into the queue
+    /// for a sender who is notified); `None` when it does not wait any more, in which case an effect has said or is about
+    /// to say how it ended.
+    /// Source: spec [ipc.cancel.1], [ipc.accept.1].
+    pub fn cancel(&mut self, waiter: WaiterId, why: Cut, fx: &mut Vec<Effect>) -> Option<Cancelled> {
+        let cancelled = match (*self.waiters.get(&waiter)?, why) {
+            (Waiting::Receive(id), why) => {
                 self.end_receive(id);
-                Cancelled::Receive
+                Cancelled::Receive(match why {
+                    Cut::Deadline => MsgReturn::RcvTimedOut,
+                    Cut::Interrupt => MsgReturn::RcvInterrupted,
+                })
             }
-            Waiting::Send(id) => {
-                let (_, space) = self.kmsgs[id].sender.expect("a blocked message has a sender");
-                let (_, message) = self.withdraw(id, fx);
-                Cancelled::Send(self.pseudo_receive(space, message, fx))
+            (Waiting::Send(id), Cut::Deadline) => {
+                let size = self.kmsgs[id].size;
+                let (Sender { space, notify, .. }, message) = self.withdraw(id, fx);
+                Cancelled::Send(self.queue_stays_full(space, message, size, notify, fx))
+            }
+            (Waiting::Send(id), Cut::Interrupt) => {
+                let (Sender { space, .. }, message) = self.withdraw(id, fx);
+                Cancelled::Send(self.give_back(space, message, MsgReturn::SendInterrupted, fx))
             }
         };
         self.settle(fx);

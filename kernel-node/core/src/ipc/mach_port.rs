@@ -1,10 +1,9 @@
 //! The routines of `mach_port` on one space, with Mach's results. A dead [`SpaceId`] is answered with `InvalidTask`.
 
-use proto::limits::QLIMIT_MAX;
+use proto::limits::{DEAD_UREFS_MAX, UREFS_MAX};
 use proto::{Disposition, KernReturn, MsgReturn, PortName, PortUid, RightType};
 
 use super::entry::{Entry, urefs_add};
-use super::list::List;
 use super::port::{PortId, Receiver};
 use super::pset::Pset;
 use super::right::Right;
@@ -13,36 +12,15 @@ use super::{Effect, Ipc};
 
 /// `MACH_PORT_TYPE_DNREQUEST`: a dead-name request is armed on the name.
 const TYPE_DEAD_NAME_REQUEST: u32 = 0x8000_0000;
-
-/// `mach_port_status_t`: the counters of a port whose receive right is held.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ReceiveStatus {
-    /// The set it is a member of, or `NULL`.
-    pub pset: PortName,
-    /// The number of the next message.
-    pub seqno: u32,
-    /// Send rights made since the receive right came here.
-    pub mscount: u32,
-    /// Messages that the queue takes.
-    pub qlimit: u32,
-    /// Messages in it.
-    pub msgcount: u32,
-    /// Send-once rights.
-    pub sorights: u32,
-    /// Whether there are send rights.
-    pub srights: bool,
-    /// Whether a port-destroyed request is armed.
-    pub pdrequest: bool,
-    /// Whether a no-senders request is armed.
-    pub nsrequest: bool,
-}
+/// `MACH_PORT_TYPE_MAREQUEST`: a message was forced through the name, and its acceptance is still to be told.
+const TYPE_ACCEPTED_REQUEST: u32 = 0x4000_0000;
 
 impl Ipc {
     /// All names of a space with the bits of their types.
     #[doc(alias = "mach_port_names")]
     pub fn names(&self, space: SpaceId) -> Result<Vec<(PortName, u32)>, KernReturn> {
         let table = &self.spaces.get(space).ok_or(KernReturn::InvalidTask)?.table;
-        let bits = |name| type_bits(self.view(space, name).expect("the name is in use"));
+        let bits = |name| self.type_bits(space, name, self.view(space, name).expect("the name is in use"));
         Ok(table.iter().map(|(name, _)| (name, bits(name))).collect())
     }
 
@@ -51,7 +29,14 @@ impl Ipc {
     /// Errors: `InvalidName`.
     #[doc(alias = "mach_port_type")]
     pub fn port_type(&mut self, space: SpaceId, name: PortName) -> Result<u32, KernReturn> {
-        self.named(space, name).map(type_bits)
+        let entry = self.named(space, name)?;
+        Ok(self.type_bits(space, name, entry))
+    }
+
+    fn type_bits(&self, space: SpaceId, name: PortName, entry: Entry) -> u32 {
+        let flag = |on, bit| if on { bit } else { 0 };
+        let forced = matches!(entry, Entry::Port { .. }) && self.spaces[space].forced.contains_key(&name);
+        entry.type_bits() | flag(entry.is_armed(), TYPE_DEAD_NAME_REQUEST) | flag(forced, TYPE_ACCEPTED_REQUEST)
     }
 
     /// A new receive right, port set or dead name.
@@ -59,33 +44,56 @@ impl Ipc {
     /// Errors: `InvalidValue` for other rights; `NoSpace` no room for a name; `ResourceShortage` too many ports.
     #[doc(alias = "mach_port_allocate")]
     pub fn allocate(&mut self, space: SpaceId, right: RightType) -> Result<PortName, KernReturn> {
-        let holder = self.spaces.get_mut(space).ok_or(KernReturn::InvalidTask)?;
-        match right {
-            RightType::Send | RightType::SendOnce => Err(KernReturn::InvalidValue),
-            RightType::DeadName => holder.table.insert(Entry::Dead { urefs: 1 }),
-            RightType::PortSet => {
-                let (members, queue, receiving) = (Default::default(), List::default(), List::default());
-                let name = PortName::NULL;
-                if !holder.table.has_room() {
-                    return Err(KernReturn::NoSpace);
-                }
-                let set = self.psets.insert(Pset { space, name, members, queue, blocked: 0, receiving, poller: None });
-                let name = holder.table.insert(Entry::Set(set))?;
-                self.psets[set].name = name;
-                Ok(name)
-            }
+        self.allocate_as(space, right, None)
+    }
+
+    /// As [`Ipc::allocate`], under a name of the caller's choice.
+    ///
+    /// Errors: `InvalidValue` `name` is `NULL` or `DEAD`, or another right; `NameExists`; `NoSpace`; `ResourceShortage`.
+    #[doc(alias = "mach_port_allocate_name")]
+    pub fn allocate_name(&mut self, space: SpaceId, right: RightType, name: PortName) -> Result<(), KernReturn> {
+        self.allocate_as(space, right, Some(name)).map(drop)
+    }
+
+    fn allocate_as(
+        &mut self,
+        space: SpaceId,
+        right: RightType,
+        chosen: Option<PortName>,
+    ) -> Result<PortName, KernReturn> {
+        let holder = self.spaces.get(space).ok_or(KernReturn::InvalidTask)?;
+        if chosen.is_some_and(|name| !name.is_valid()) || matches!(right, RightType::Send | RightType::SendOnce) {
+            return Err(KernReturn::InvalidValue);
+        }
+        if !holder.table.has_room() {
+            return Err(KernReturn::NoSpace);
+        }
+        if chosen.is_some_and(|name| holder.table.get(name).is_some()) {
+            return Err(KernReturn::NameExists);
+        }
+        let entry = match right {
             RightType::Receive => {
-                if !holder.table.has_room() {
-                    return Err(KernReturn::NoSpace);
-                }
                 let port = self.port_create(Receiver::Limbo)?;
-                let holder = &mut self.spaces[space];
-                let name = holder.table.insert(Entry::Port { port, urefs: 0, receive: true, armed: false })?;
+                Entry::Port { port, urefs: 0, receive: true, armed: false }
+            }
+            RightType::PortSet => Entry::Set(self.psets.insert(Pset::new(space))),
+            _ => Entry::Dead { urefs: 1 },
+        };
+        let holder = &mut self.spaces[space];
+        let name = match chosen {
+            Some(name) => holder.table.insert_at(name, entry).map(|()| name),
+            None => holder.table.insert(entry),
+        }
+        .expect("there is room");
+        match entry {
+            Entry::Port { port, .. } => {
                 holder.by_port.insert(port, name);
                 self.ports[port].receiver = Receiver::Space { space, name };
-                Ok(name)
             }
+            Entry::Set(set) => self.psets[set].name = name,
+            _ => {}
         }
+        Ok(name)
     }
 
     /// Gives up everything that a name denotes.
@@ -145,7 +153,7 @@ impl Ipc {
         let entry = self.named(space, name)?;
         match (entry, right) {
             (Entry::Port { port, urefs: urefs @ 1.., receive, armed }, RightType::Send) => {
-                match (urefs_add(urefs, delta)?, receive) {
+                match (urefs_add(urefs, delta, UREFS_MAX)?, receive) {
                     (0, false) => self.clean(space, name, entry, fx),
                     (sum, _) => {
                         self.set_entry(space, name, Entry::Port { port, urefs: sum, receive, armed });
@@ -155,7 +163,7 @@ impl Ipc {
                     }
                 }
             }
-            (Entry::Dead { urefs }, RightType::DeadName) => match urefs_add(urefs, delta)? {
+            (Entry::Dead { urefs }, RightType::DeadName) => match urefs_add(urefs, delta, DEAD_UREFS_MAX)? {
                 0 => self.free_name(space, name),
                 sum => self.set_entry(space, name, Entry::Dead { urefs: sum }),
             },
@@ -180,36 +188,6 @@ impl Ipc {
             _ => return Err(KernReturn::InvalidRight),
         }
         self.settle(fx);
-        Ok(())
-    }
-
-    /// The port whose receive right is under a name.
-    ///
-    /// Errors: `InvalidName`; `InvalidRight`.
-    pub(super) fn receive_right(&mut self, space: SpaceId, name: PortName) -> Result<PortId, KernReturn> {
-        match self.named(space, name)? {
-            Entry::Port { port, receive: true, .. } => Ok(port),
-            _ => Err(KernReturn::InvalidRight),
-        }
-    }
-
-    /// Sets the queue limit; new room goes to blocked senders at once.
-    ///
-    /// Errors: `InvalidValue` above [`QLIMIT_MAX`]; `InvalidName`; `InvalidRight` no receive right.
-    #[doc(alias = "mach_port_set_qlimit")]
-    pub fn set_qlimit(
-        &mut self,
-        space: SpaceId,
-        name: PortName,
-        qlimit: u32,
-        fx: &mut Vec<Effect>,
-    ) -> Result<(), KernReturn> {
-        if qlimit > QLIMIT_MAX {
-            return Err(KernReturn::InvalidValue);
-        }
-        let port = self.receive_right(space, name)?;
-        self.ports[port].qlimit = qlimit;
-        self.refill(port, fx);
         Ok(())
     }
 
@@ -288,7 +266,7 @@ impl Ipc {
             Some(held) if merges && held != name => return Err((KernReturn::RightExists, right)),
             Some(_) if merges => {
                 let overflow = match self.view(space, name) {
-                    Some(Entry::Port { urefs, .. }) => urefs_add(urefs, 1).err(),
+                    Some(Entry::Port { urefs, .. }) => urefs_add(urefs, 1, UREFS_MAX).err(),
                     _ => None,
                 };
                 if let (Right::Send(_), Some(code)) = (&right, overflow) {
@@ -340,26 +318,6 @@ impl Ipc {
         Ok(right)
     }
 
-    /// The counters of a port whose receive right is held.
-    ///
-    /// Errors: `InvalidName`; `InvalidRight`.
-    #[doc(alias = "mach_port_get_receive_status")]
-    pub fn get_receive_status(&mut self, space: SpaceId, name: PortName) -> Result<ReceiveStatus, KernReturn> {
-        let port = self.receive_right(space, name)?;
-        let p = &self.ports[port];
-        Ok(ReceiveStatus {
-            pset: p.set.map_or(PortName::NULL, |set| self.psets[set].name),
-            seqno: p.seqno,
-            mscount: p.mscount,
-            qlimit: p.qlimit,
-            msgcount: p.queue.len(),
-            sorights: p.sorights,
-            srights: p.srights > 0,
-            pdrequest: p.port_destroyed.is_some(),
-            nsrequest: p.no_senders.is_some(),
-        })
-    }
-
     /// The port behind a name and its identity in the cluster: for servers that pass ports on.
     ///
     /// Errors: `InvalidName`; `InvalidRight` a port set or dead name.
@@ -376,8 +334,4 @@ fn held_once(delta: i32) -> Result<bool, KernReturn> {
         -1 => Ok(true),
         _ => Err(KernReturn::InvalidValue),
     }
-}
-
-fn type_bits(entry: Entry) -> u32 {
-    entry.type_bits() | if entry.is_armed() { TYPE_DEAD_NAME_REQUEST } else { 0 }
 }

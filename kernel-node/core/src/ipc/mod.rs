@@ -15,6 +15,7 @@
 //!
 //! Rules carried out: `docs/spec/ipc.md`, all.
 
+mod accept;
 mod check;
 mod effect;
 mod entry;
@@ -31,6 +32,7 @@ mod port;
 mod pset;
 mod right;
 mod space;
+mod status;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -38,17 +40,17 @@ use proto::Incarnation;
 use slotmap::SlotMap;
 
 pub use effect::{
-    Cancelled, Effect, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome, Wait,
-    WaiterId,
+    Cancelled, Cut, Delivery, Effect, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions,
+    SendOutcome, Wait, WaiterId,
 };
 pub use inspect::{Denoted, NameInfo, PortInfo, PortState, QueuedMessage, ReceiverKind};
 pub use kernel::{KernelMessage, KernelTag};
-pub use mach_port::ReceiveStatus;
 pub use notify::NotificationKind;
 pub use poll::{Polled, PollerId};
 pub use port::PortId;
 pub use right::Right;
 pub use space::SpaceId;
+pub use status::ReceiveStatus;
 
 use kmsg::{Kmsg, KmsgId};
 use mqueue::{Receiving, ReceivingId, Waiting};
@@ -73,6 +75,8 @@ pub struct Ipc {
     work: VecDeque<Work>,
     /// What queued and blocked messages cost together; see [`kmsg::cost`].
     queued_bytes: usize,
+    /// Requests beside messages that were forced into full queues.
+    accept_requests: usize,
 }
 
 /// Something that a call has caused and that is done before it returns: the list that flattens cascades of deaths.
@@ -99,6 +103,7 @@ impl Ipc {
             inbox: VecDeque::new(),
             work: VecDeque::new(),
             queued_bytes: 0,
+            accept_requests: 0,
         }
     }
 

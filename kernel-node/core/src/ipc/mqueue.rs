@@ -4,16 +4,17 @@
 //! room, else its sender waits. Receivers and blocked senders are each served in the order in which they came. A blocked
 //! sender's message moves into the queue the moment there is room, so its thread has no second try to lose.
 
-use proto::{Message, MsgReturn, NamedRight};
+use proto::{Message, MsgReturn, NoRoom, PortName};
 use slotmap::new_key_type;
 
-use super::kmsg::{Kmsg, KmsgId, Size};
+use super::accept::Accept;
+use super::kmsg::{Kmsg, KmsgId, Sender, Size};
 use super::list::{Links, List};
 use super::port::{Port, PortId, Receiver};
 use super::pset::PsetId;
 use super::right::Right;
 use super::space::SpaceId;
-use super::{Effect, Ipc, KernelMessage, KernelTag, ReceiveError, ReceiveOptions, WaiterId};
+use super::{Delivery, Effect, Ipc, KernelMessage, KernelTag, ReceiveError, ReceiveOptions, WaiterId};
 
 new_key_type! {
     pub(super) struct ReceivingId;
@@ -26,6 +27,7 @@ pub(super) struct Receiving {
     pub on: Source,
     pub limit: Option<usize>,
     pub large: bool,
+    pub notify: Option<PortName>,
     pub links: Links<ReceivingId>,
 }
 
@@ -63,11 +65,36 @@ impl Ipc {
             Some(set) => self.psets[set].receiving.front(),
             None => p.receiving.front(),
         };
-        let kmsg = Kmsg { message, size, port, sender: None, in_port: Links::default(), in_set: Links::default() };
-        let Some(kmsg) = self.offer(receiving, kmsg, fx) else { return };
-        self.queued_bytes += kmsg.size.cost_bytes;
-        let id = self.kmsgs.insert(kmsg);
+        let Some(kmsg) = self.offer(receiving, Kmsg::new(port, message, size, None), fx) else { return };
+        let id = self.add(kmsg);
         self.enqueue(port, id, fx);
+    }
+
+    /// Puts a message into a full queue; whoever `accept` names is told when it leaves it. [ipc.accept.1]
+    pub(super) fn force(
+        &mut self,
+        port: PortId,
+        message: Message<Right>,
+        size: Size,
+        accept: Accept,
+        fx: &mut Vec<Effect>,
+    ) {
+        let id = self.add(Kmsg::new(port, message, size, None));
+        self.arm_accept(id, accept);
+        self.enqueue(port, id, fx);
+    }
+
+    fn add(&mut self, kmsg: Kmsg) -> KmsgId {
+        self.queued_bytes += kmsg.size.cost_bytes;
+        self.kmsgs.insert(kmsg)
+    }
+
+    /// Takes a message that is in no list any more; whoever waits for that is told.
+    fn remove(&mut self, id: KmsgId) -> Kmsg {
+        let kmsg = self.kmsgs.remove(id).expect("a listed message");
+        self.queued_bytes -= kmsg.size.cost_bytes;
+        self.accepted(&kmsg);
+        kmsg
     }
 
     /// Offers a message that is in no queue to the receivers that wait, from `receiving` on, until one takes it.
@@ -75,14 +102,14 @@ impl Ipc {
     /// Returns the message if none did; then none waits any more.
     fn offer(&mut self, mut receiving: Option<ReceivingId>, kmsg: Kmsg, fx: &mut Vec<Effect>) -> Option<Kmsg> {
         while let Some(id) = receiving {
-            let Receiving { waiter, space, on, limit, large, .. } = self.end_receive(id);
+            let Receiving { waiter, space, on, limit, large, notify, .. } = self.end_receive(id);
             let result = match fit(kmsg.size, limit, large) {
                 Fit::StaysQueued => {
                     fx.push(Effect::Received { waiter, result: Err(too_large(kmsg.size, None)) });
                     receiving = self.receivers_of(on).front();
                     continue;
                 }
-                Fit::Takes => self.copyout_message(space, kmsg.port, kmsg.message, fx),
+                Fit::Takes => self.copyout_message(space, kmsg.port, kmsg.message, notify, fx),
                 Fit::Destroyed => Err(self.destroy_received(kmsg.port, kmsg.message, kmsg.size)),
             };
             fx.push(Effect::Received { waiter, result });
@@ -98,14 +125,14 @@ impl Ipc {
         source: Source,
         options: &ReceiveOptions,
         fx: &mut Vec<Effect>,
-    ) -> Option<Result<Message<NamedRight>, ReceiveError>> {
+    ) -> Option<Result<Delivery, ReceiveError>> {
         let id = self.next_message(source)?;
         let size = self.kmsgs[id].size;
         match fit(size, options.limit, options.large) {
             Fit::StaysQueued => Some(Err(too_large(size, None))),
             Fit::Takes => {
                 let (port, message) = self.dequeue(id, fx);
-                Some(self.copyout_message(space, port, message, fx))
+                Some(self.copyout_message(space, port, message, options.notify, fx))
             }
             Fit::Destroyed => {
                 let (port, message) = self.dequeue(id, fx);
@@ -141,8 +168,7 @@ impl Ipc {
                 self.psets[set].queue.remove(&mut self.kmsgs, id, |k| &mut k.in_set);
             }
         }
-        let kmsg = self.kmsgs.remove(id).expect("a listed message");
-        self.queued_bytes -= kmsg.size.cost_bytes;
+        let kmsg = self.remove(id);
         self.refill(kmsg.port, fx);
         self.level_of_port(kmsg.port, fx);
         (kmsg.port, kmsg.message)
@@ -161,20 +187,20 @@ impl Ipc {
 
     /// Takes a message off its port's list of blocked ones; its sender is done.
     fn unblock(&mut self, id: KmsgId, fx: &mut Vec<Effect>) {
-        let waiter = self.unlist_blocked(id);
+        let Sender { waiter, .. } = self.unlist_blocked(id);
         fx.push(Effect::Sent { waiter, result: Ok(()) });
     }
 
-    fn unlist_blocked(&mut self, id: KmsgId) -> WaiterId {
+    fn unlist_blocked(&mut self, id: KmsgId) -> Sender {
         let kmsg = &mut self.kmsgs[id];
-        let (waiter, _) = kmsg.sender.take().expect("a blocked message has a sender");
+        let sender = kmsg.sender.take().expect("a blocked message has a sender");
         let p = &mut self.ports[kmsg.port];
         p.blocked.remove(&mut self.kmsgs, id, |k| &mut k.in_port);
         if let Some(set) = p.set {
             self.psets[set].blocked -= 1;
         }
-        self.waiters.remove(&waiter);
-        waiter
+        self.waiters.remove(&sender.waiter);
+        sender
     }
 
     /// Puts a message at the end of its port's queue, and of the queue of its set.
@@ -193,19 +219,16 @@ impl Ipc {
         port: PortId,
         message: Message<Right>,
         size: Size,
-        (waiter, space): (WaiterId, SpaceId),
+        sender: Sender,
         fx: &mut Vec<Effect>,
     ) {
-        let sender = Some((waiter, space));
-        let kmsg = Kmsg { message, size, port, sender, in_port: Links::default(), in_set: Links::default() };
-        let id = self.kmsgs.insert(kmsg);
-        self.queued_bytes += size.cost_bytes;
+        let id = self.add(Kmsg::new(port, message, size, Some(sender)));
         let p = &mut self.ports[port];
         p.blocked.push_back(&mut self.kmsgs, id, |k| &mut k.in_port);
         if let Some(set) = p.set {
             self.psets[set].blocked += 1;
         }
-        self.wait(waiter, Waiting::Send(id));
+        self.wait(sender.waiter, Waiting::Send(id));
         // With a queue limit of 0 a poll of the receiver takes it from here.
         if self.ports[port].qlimit == 0 {
             self.announce(port, fx);
@@ -264,8 +287,8 @@ impl Ipc {
             if self.next_message(Source::Set(set)).is_none() {
                 return;
             }
-            let Receiving { waiter, space, on, limit, large, .. } = self.end_receive(id);
-            let options = ReceiveOptions { wait: super::Wait::Poll, limit, large };
+            let Receiving { waiter, space, on, limit, large, notify, .. } = self.end_receive(id);
+            let options = ReceiveOptions { wait: super::Wait::Poll, limit, large, notify };
             let result = self.take(space, on, &options, fx).expect("a message is there");
             fx.push(Effect::Received { waiter, result });
         }
@@ -274,7 +297,7 @@ impl Ipc {
     /// Ends every wait of a space's threads; blocked messages are destroyed. [ipc.space.2]
     pub(super) fn interrupt_space(&mut self, space: SpaceId, fx: &mut Vec<Effect>) {
         let theirs = |waiting: &Waiting| match *waiting {
-            Waiting::Send(id) => self.kmsgs[id].sender.is_some_and(|(_, from)| from == space),
+            Waiting::Send(id) => self.kmsgs[id].sender.is_some_and(|s| s.space == space),
             Waiting::Receive(id) => self.receiving[id].space == space,
         };
         let waiting: Vec<Waiting> = self.waiters.values().copied().filter(theirs).collect();
@@ -285,7 +308,7 @@ impl Ipc {
                     fx.push(Effect::Received { waiter, result: Err(ReceiveError::new(MsgReturn::RcvPortDied)) });
                 }
                 Waiting::Send(id) => {
-                    let (waiter, message) = self.withdraw(id, fx);
+                    let (Sender { waiter, .. }, message) = self.withdraw(id, fx);
                     self.destroy_message(message);
                     fx.push(Effect::Sent { waiter, result: Err(MsgReturn::SendInterrupted) });
                 }
@@ -294,21 +317,19 @@ impl Ipc {
     }
 
     /// Takes a blocked message back.
-    pub(super) fn withdraw(&mut self, id: KmsgId, fx: &mut Vec<Effect>) -> (WaiterId, Message<Right>) {
-        let waiter = self.unlist_blocked(id);
-        let kmsg = self.kmsgs.remove(id).expect("a listed message");
-        self.queued_bytes -= kmsg.size.cost_bytes;
+    pub(super) fn withdraw(&mut self, id: KmsgId, fx: &mut Vec<Effect>) -> (Sender, Message<Right>) {
+        let sender = self.unlist_blocked(id);
+        let kmsg = self.remove(id);
         self.level_of_port(kmsg.port, fx);
-        (waiter, kmsg.message)
+        (sender, kmsg.message)
     }
 
     /// Destroys the messages of a dead port's list; the senders among them are told that theirs was sent. [ipc.death.2]
     pub(super) fn destroy_list(&mut self, list: List<KmsgId>, fx: &mut Vec<Effect>) {
         let ids: Vec<KmsgId> = list.iter(&self.kmsgs, |k: &Kmsg| &k.in_port).collect();
         for id in ids {
-            let kmsg = self.kmsgs.remove(id).expect("a listed message");
-            self.queued_bytes -= kmsg.size.cost_bytes;
-            if let Some((waiter, _)) = kmsg.sender {
+            let kmsg = self.remove(id);
+            if let Some(Sender { waiter, .. }) = kmsg.sender {
                 self.waiters.remove(&waiter);
                 fx.push(Effect::Sent { waiter, result: Ok(()) });
             }
@@ -319,7 +340,8 @@ impl Ipc {
     /// A message too large for its receiver, who does not want it kept: only the header arrives. [ipc.large.1]
     fn destroy_received(&mut self, port: PortId, message: Message<Right>, size: Size) -> ReceiveError {
         let mut header = self.arrival_header(port, &message.remote, message.id);
-        header.trace = message.trace;
+        header.message.trace = message.trace;
+        header.message.remote = message.local.without_name();
         self.use_up(message.remote);
         self.defer_release(message.local);
         self.destroy_body(message.body);
@@ -337,7 +359,7 @@ impl Ipc {
     /// Hands a message to the kernel at once; the right it was sent to is used up. [ipc.kernel.1]
     fn post_to_kernel(&mut self, port: PortId, tag: KernelTag, message: Message<Right>) {
         let Message { remote: dest, local: reply, id, trace, body, .. } = message;
-        let seqno = self.arrival_header(port, &dest, id).seqno;
+        let seqno = self.arrival_header(port, &dest, id).message.seqno;
         self.use_up(dest);
         for right in body.rights() {
             if let Right::Receive(moved) = *right {
@@ -366,6 +388,7 @@ fn fit(size: Size, limit: Option<usize>, large: bool) -> Fit {
     }
 }
 
-fn too_large(size: Size, message: Option<Message<NamedRight>>) -> ReceiveError {
-    ReceiveError { code: MsgReturn::RcvTooLarge, needed: size.inline_bytes, message }
+fn too_large(size: Size, message: Option<Delivery>) -> ReceiveError {
+    let (code, no_room) = (MsgReturn::RcvTooLarge, NoRoom::NOTHING);
+    ReceiveError { code, no_room, needed: size.inline_bytes, message }
 }

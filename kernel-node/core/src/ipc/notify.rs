@@ -1,6 +1,7 @@
 //! Notifications: what the kernel tells, once, whoever gave it a send-once right for that; and how that is asked for.
 
 use proto::iface::notify;
+use proto::limits::DEAD_UREFS_MAX;
 use proto::{Body, KernReturn, Message, PortName, SimpleRoutine, TraceId};
 
 use super::entry::{Entry, urefs_add};
@@ -34,6 +35,8 @@ impl NotificationKind {
 pub(super) enum Notice {
     /// 65: a name with an armed dead-name request was freed by its holder.
     PortDeleted(PortName),
+    /// 66: a message that was forced into a full queue through the name has left it.
+    MsgAccepted(PortName),
     /// 69: a receive right that would have been destroyed.
     PortDestroyed(PortId),
     /// 70: the last send right is gone; with the make-send count.
@@ -52,6 +55,7 @@ impl Notice {
         }
         match self {
             Notice::PortDeleted(name) => request(notify::PortDeleted { name: name.0 }),
+            Notice::MsgAccepted(name) => request(notify::MsgAccepted { name: name.0 }),
             Notice::PortDestroyed(port) => request(notify::PortDestroyed { rights: Right::Receive(port) }),
             Notice::NoSenders(mscount) => request(notify::NoSenders { mscount }),
             Notice::SendOnce => request(notify::SendOnce),
@@ -135,25 +139,37 @@ impl Ipc {
         notify: Option<PortId>,
     ) -> Result<Option<PortId>, KernReturn> {
         let entry = self.named(space, name)?;
-        let (port, entry) = match (entry, notify) {
+        let port = match (entry, notify) {
             (Entry::Set(_), _) => return Err(KernReturn::InvalidRight),
             (Entry::Dead { urefs }, Some(notify)) if sync != 0 => {
-                self.set_entry(space, name, Entry::Dead { urefs: urefs_add(urefs, 1)? });
+                self.set_entry(space, name, Entry::Dead { urefs: urefs_add(urefs, 1, DEAD_UREFS_MAX)? });
                 self.work.push_back(Work::Notify { port: notify, notice: Notice::DeadName(name) });
                 return Ok(None);
             }
             (Entry::Dead { .. }, _) => return Err(KernReturn::InvalidArgument),
-            (Entry::Port { port, urefs, receive, .. }, _) => {
-                (port, Entry::Port { port, urefs, receive, armed: notify.is_some() })
-            }
-            (Entry::SendOnce { port, .. }, _) => (port, Entry::SendOnce { port, armed: notify.is_some() }),
+            (Entry::Port { port, .. } | Entry::SendOnce { port, .. }, _) => port,
         };
-        self.set_entry(space, name, entry);
-        let requests = &mut self.ports[port].dead_names;
         Ok(match notify {
-            Some(notify) => requests.insert((space, name), notify),
-            None => requests.remove(&(space, name)),
+            Some(notify) => self.arm_dead_name(space, name, port, notify),
+            None => {
+                self.set_entry(space, name, entry.with_armed(false));
+                self.ports[port].dead_names.remove(&(space, name))
+            }
         })
+    }
+
+    /// Arms a dead-name request on a name with a right to `port`; returns the one that stood there before. The send-once
+    /// right to `notify` is the request's from now on.
+    pub(super) fn arm_dead_name(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        port: PortId,
+        notify: PortId,
+    ) -> Option<PortId> {
+        let entry = self.view(space, name).expect("the name is in use");
+        self.set_entry(space, name, entry.with_armed(true));
+        self.ports[port].dead_names.insert((space, name), notify)
     }
 
     /// Uses up a send-once right to `port` with a notification; nothing happens when the port is dead.
@@ -172,24 +188,28 @@ impl Ipc {
 
     /// Counts down the send rights of `port`; at zero whoever asked is told. [ipc.notify.2]
     pub(super) fn send_right_gone(&mut self, port: PortId) {
-        let Some(p) = self.ports.get_mut(port) else { return };
-        p.srights -= 1;
-        if p.srights > 0 {
-            return;
-        }
-        if p.retiring {
-            return self.defer_release(Right::Receive(port));
-        }
-        let mscount = p.mscount;
-        if let Some(notify) = p.no_senders.take() {
-            self.work.push_back(Work::Notify { port: notify, notice: Notice::NoSenders(mscount) });
-        }
+        let last = self.drop_send_right(port);
+        self.work.extend(last);
     }
 
-    /// Ends the dead-name request of a name that its holder has just freed. [ipc.dead.3]
-    pub(super) fn disarm(&mut self, space: SpaceId, name: PortName, entry: Entry) {
-        let Some(p) = entry.port().and_then(|port| self.ports.get_mut(port)) else { return };
+    /// As [`Ipc::send_right_gone`], with what follows from it still to be done.
+    pub(super) fn drop_send_right(&mut self, port: PortId) -> Option<Work> {
+        let p = self.ports.get_mut(port)?;
+        p.srights -= 1;
+        if p.srights > 0 {
+            return None;
+        }
+        if p.retiring {
+            return Some(Work::Release(Right::Receive(port)));
+        }
+        let notice = Notice::NoSenders(p.mscount);
+        p.no_senders.take().map(|notify| Work::Notify { port: notify, notice })
+    }
+
+    /// Ends the dead-name request of a name that its holder has just freed; what it is told. [ipc.dead.3]
+    pub(super) fn disarm(&mut self, space: SpaceId, name: PortName, entry: Entry) -> Option<Work> {
+        let p = self.ports.get_mut(entry.port()?)?;
         let notify = p.dead_names.remove(&(space, name)).expect("an armed name has a request");
-        self.work.push_back(Work::Notify { port: notify, notice: Notice::PortDeleted(name) });
+        Some(Work::Notify { port: notify, notice: Notice::PortDeleted(name) })
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Port {
     pub mscount: u32,
     pub seqno: u32,
     pub qlimit: u32,
+    /// What arrives in place of the port's name. [ipc.payload.1]
+    pub payload: Option<u64>,
     /// Of the above, in the kernel's hands.
     pub kernel_srights: u32,
     pub kernel_sorights: u32,
@@ -88,6 +90,7 @@ impl Ipc {
             mscount: 0,
             seqno: 0,
             qlimit: QLIMIT_DEFAULT,
+            payload: None,
             kernel_srights: 0,
             kernel_sorights: 0,
             set: None,
@@ -122,6 +125,7 @@ impl Ipc {
         p.receiver = Receiver::Limbo;
         p.mscount = 0;
         p.seqno = 0;
+        p.payload = None;
     }
 
     /// Ends a port whose receive right has been given up and detached; or sends the right to whoever asked to have it

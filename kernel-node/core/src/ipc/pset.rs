@@ -31,6 +31,21 @@ pub(super) struct Pset {
     pub poller: Option<PollerId>,
 }
 
+impl Pset {
+    /// An empty set, whose name is still to be set.
+    pub fn new(space: SpaceId) -> Pset {
+        Pset {
+            space,
+            name: PortName::NULL,
+            members: BTreeSet::new(),
+            queue: List::default(),
+            blocked: 0,
+            receiving: List::default(),
+            poller: None,
+        }
+    }
+}
+
 impl Ipc {
     /// Puts a port into a set; what is queued on it joins behind what the set has, and receivers of the set are served.
     ///

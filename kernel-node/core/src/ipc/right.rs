@@ -1,7 +1,7 @@
 //! Rights outside any space, and the passage in and out: copyin debits a name, copyout credits one.
 
 use proto::limits::UREFS_MAX;
-use proto::{Disposition, KernReturn, MsgReturn, PortName};
+use proto::{Disposition, KernReturn, MsgReturn, NamedRight, PortName};
 
 use super::entry::Entry;
 use super::port::{PortId, Receiver};
@@ -34,6 +34,12 @@ impl Right {
             Right::Null | Right::Dead => None,
             Right::Send(port) | Right::SendOnce(port) | Right::Receive(port) => Some(port),
         }
+    }
+
+    /// How the right stands in a header whose message was destroyed: its kind is told, and that it was dead when it was sent.
+    pub(super) fn without_name(&self) -> NamedRight {
+        let name = if *self == Right::Dead { PortName::DEAD } else { PortName::NULL };
+        NamedRight { name, disposition: self.arrival() }
     }
 
     /// How the right stands in a message that has arrived.

@@ -6,9 +6,10 @@ use proto::{KernReturn, MsgReturn, PortName};
 use slotmap::new_key_type;
 
 use super::entry::{Entry, Table};
-use super::port::PortId;
+use super::kmsg::KmsgId;
+use super::port::{PortId, Receiver};
 use super::right::Right;
-use super::{Effect, Ipc};
+use super::{Effect, Ipc, Work};
 
 new_key_type! {
     /// A space of names.
@@ -19,6 +20,8 @@ pub(super) struct Space {
     pub table: Table,
     /// The name of each port to which the space has send or receive rights; stale for names that a dead port left.
     pub by_port: BTreeMap<PortId, PortName>,
+    /// Names through which a message was forced into a full queue and is still there. [ipc.accept.2]
+    pub forced: BTreeMap<PortName, KmsgId>,
     /// An in-process server's: [`Effect::Readable`] tells that messages wait.
     pub in_process: bool,
     /// `Readable` was pushed and no poll has found nothing since.
@@ -34,6 +37,7 @@ impl Ipc {
         self.spaces.insert(Space {
             table: Table::new(),
             by_port: BTreeMap::new(),
+            forced: BTreeMap::new(),
             in_process,
             readable: false,
             pollers: 0,
@@ -93,6 +97,7 @@ impl Ipc {
 
     /// Turns an entry whose port is dead into a dead name.
     pub(super) fn bury(&mut self, space: SpaceId, name: PortName, entry: Entry) {
+        self.forget_forced(space, name);
         let space = &mut self.spaces[space];
         if let Entry::Port { port, .. } = entry {
             space.by_port.remove(&port);
@@ -113,32 +118,76 @@ impl Ipc {
     /// Frees a name by its holder's act; an armed dead-name request ends with a port-deleted notification. The rights that
     /// the entry stood for are the caller's to account for. [ipc.dead.3]
     pub(super) fn free_name(&mut self, space: SpaceId, name: PortName) {
+        let deleted = self.unname(space, name);
+        self.work.extend(deleted);
+    }
+
+    /// As [`Ipc::free_name`], with the notification still to be sent.
+    fn unname(&mut self, space: SpaceId, name: PortName) -> Option<Work> {
+        self.forget_forced(space, name);
         let holder = &mut self.spaces[space];
         let entry = holder.table.remove(name);
         if let Entry::Port { port, .. } = entry {
             holder.by_port.remove(&port);
         }
-        if entry.is_armed() {
-            self.disarm(space, name, entry);
-        }
+        if entry.is_armed() { self.disarm(space, name, entry) } else { None }
     }
 
-    /// Gives up all that a name denotes, and the name. [ipc.drop.2]
+    /// Gives up all that a name denotes, and the name. What is told follows what has happened: the port's death, then that
+    /// its senders are gone, then that the name is. [ipc.drop.2] [ipc.drop.5]
     pub(super) fn clean(&mut self, space: SpaceId, name: PortName, entry: Entry, fx: &mut Vec<Effect>) {
-        self.free_name(space, name);
+        let deleted = self.unname(space, name);
         match entry {
             Entry::Port { port, urefs, receive, .. } => {
+                let no_senders = if urefs > 0 { self.drop_send_right(port) } else { None };
                 if receive {
                     self.detach_receive(port, MsgReturn::RcvPortDied, fx);
                     self.defer_release(Right::Receive(port));
                 }
-                if urefs > 0 {
-                    self.defer_release(Right::Send(port));
-                }
+                self.work.extend(no_senders);
             }
             Entry::SendOnce { port, .. } => self.defer_release(Right::SendOnce(port)),
             Entry::Set(set) => self.pset_destroy(set, fx),
             Entry::Dead { .. } => {}
         }
+        self.work.extend(deleted);
+    }
+
+    /// Gives what `old` denotes the name `new`.
+    ///
+    /// Errors: `InvalidTask`; `InvalidValue` `new` is `NULL` or `DEAD`; `NameExists` `new` is in use; `InvalidName` `old`
+    /// is not. Source: spec [ipc.rename.1].
+    #[doc(alias = "mach_port_rename")]
+    pub fn rename(&mut self, space: SpaceId, old: PortName, new: PortName) -> Result<(), KernReturn> {
+        if !self.spaces.contains_key(space) {
+            return Err(KernReturn::InvalidTask);
+        }
+        if !new.is_valid() {
+            return Err(KernReturn::InvalidValue);
+        }
+        if self.lookup(space, new).is_some() {
+            return Err(KernReturn::NameExists);
+        }
+        let entry = self.lookup(space, old).ok_or(KernReturn::InvalidName)?;
+        let holder = &mut self.spaces[space];
+        holder.table.remove(old);
+        holder.table.insert_at(new, entry).expect("the old name made room");
+        match entry {
+            Entry::Port { port, receive, .. } => {
+                holder.by_port.insert(port, new);
+                if receive {
+                    self.ports[port].receiver = Receiver::Space { space, name: new };
+                }
+            }
+            Entry::Set(set) => self.psets[set].name = new,
+            Entry::SendOnce { .. } | Entry::Dead { .. } => {}
+        }
+        if let Some(port) = entry.port().filter(|_| entry.is_armed()) {
+            let requests = &mut self.ports[port].dead_names;
+            let notify = requests.remove(&(space, old)).expect("an armed name has a request");
+            requests.insert((space, new), notify);
+        }
+        self.rename_forced(space, old, new);
+        Ok(())
     }
 }

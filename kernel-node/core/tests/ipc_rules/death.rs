@@ -2,7 +2,7 @@
 
 use kernel_core::ipc::{Effect, NotificationKind, Right};
 use proto::Disposition::*;
-use proto::limits::{TRANSIT_CHAIN_MAX, UREFS_MAX};
+use proto::limits::{DEAD_UREFS_MAX, TRANSIT_CHAIN_MAX, UREFS_MAX};
 use proto::{Item, MsgReturn, NamedRight, PortName, RightType};
 
 use super::world::{World, message, name_item, port};
@@ -88,10 +88,16 @@ fn ipc_death_2_senders_that_wait_see_success() {
 #[test]
 fn ipc_death_3_an_armed_no_senders_request_becomes_a_send_once_notification() {
     let mut w = World::new();
-    let s = w.space();
-    let (p, notify) = (w.send_receive(s), w.port(s));
+    let (s, other) = (w.space(), w.space());
+    let (p, notify) = (w.port(s), w.port(s));
+    w.give(s, p, MakeSend, other);
     assert_eq!(w.request(s, p, NotificationKind::NoSenders, 0, notify), Ok(Right::Null));
     w.destroy(s, p).unwrap();
+    assert_eq!(w.drain(s, notify), [71]);
+    // The same when the name keeps the last send right until its port is dead.
+    let p = w.send_receive(s);
+    assert_eq!(w.request(s, p, NotificationKind::NoSenders, 0, notify), Ok(Right::Null));
+    w.mod_refs(s, p, RightType::Receive, -1).unwrap();
     assert_eq!(w.drain(s, notify), [71]);
 }
 
@@ -137,7 +143,7 @@ fn ipc_dead_2_an_armed_request_adds_a_reference_that_is_its_own() {
     w.mod_refs(other, both, RightType::Send, UREFS_MAX as i32 - 1).unwrap();
     assert_eq!(w.request(other, both, NotificationKind::DeadName, 0, log), Ok(Right::Null));
     w.mod_refs(other, both, RightType::Receive, -1).unwrap();
-    assert_eq!(w.refs(other, both, RightType::DeadName), UREFS_MAX);
+    assert_eq!(w.refs(other, both, RightType::DeadName), DEAD_UREFS_MAX);
     assert_eq!(w.drain(other, log), [72]);
 }
 
@@ -336,4 +342,55 @@ fn ipc_circular_2_the_search_has_an_end() {
     assert_eq!(w.step(asked), Ok(Right::Null));
     w.destroy(s, p).unwrap();
     assert!(!w.ipc.is_alive(id));
+}
+
+#[test]
+fn ipc_drop_5_what_follows_is_told_in_the_order_in_which_it_happened() {
+    use NotificationKind::{DeadName, NoSenders};
+    let told = |give_up: &dyn Fn(&mut World, kernel_core::ipc::SpaceId, PortName)| {
+        let mut w = World::new();
+        let (s, other) = (w.space(), w.space());
+        let (p, log) = (w.send_receive(s), w.port(s));
+        let at_other = w.give(s, p, MakeSend, other);
+        w.deallocate(s, p).unwrap();
+        for (space, name, kind) in [(s, p, NoSenders), (other, at_other, DeadName)] {
+            let right = w.extract(s, log, MakeSendOnce).unwrap();
+            let asked = w.step(|ipc, fx| ipc.request_notification(space, name, kind, 0, right, fx));
+            assert_eq!(asked, Ok(kernel_core::ipc::Right::Null));
+        }
+        give_up(&mut w, other, at_other);
+        w.drain(s, log)
+    };
+    assert_eq!(told(&|w, s, name| w.deallocate(s, name).unwrap()), [70, 65]);
+    assert_eq!(told(&|w, s, name| w.destroy(s, name).unwrap()), [70, 65]);
+    assert_eq!(told(&|w, s, name| w.mod_refs(s, name, RightType::Send, -1).unwrap()), [70, 65]);
+    assert_eq!(told(&|w, s, _| w.step(|ipc, fx| ipc.space_destroy(s, fx))), [70, 65]);
+    // A send-once right: its notification, then that the name is gone.
+    let mut w = World::new();
+    let (s, other) = (w.space(), w.space());
+    let log = w.port(s);
+    let once = w.give(s, log, MakeSendOnce, other);
+    let right = w.extract(s, log, MakeSendOnce).unwrap();
+    let asked = w.step(|ipc, fx| ipc.request_notification(other, once, DeadName, 0, right, fx));
+    assert_eq!(asked, Ok(kernel_core::ipc::Right::Null));
+    w.deallocate(other, once).unwrap();
+    assert_eq!(w.drain(s, log), [71, 65]);
+}
+
+#[test]
+fn ipc_drop_5_the_last_send_right_is_given_up_before_the_receive_right() {
+    let mut w = World::new();
+    let s = w.space();
+    for senders in [1, 2] {
+        let (p, log) = (w.send_receive(s), w.port(s));
+        let other = w.space();
+        if senders == 2 {
+            w.give(s, p, MakeSend, other);
+        }
+        assert_eq!(w.request(s, p, NotificationKind::NoSenders, 0, log), Ok(kernel_core::ipc::Right::Null));
+        w.destroy(s, p).unwrap();
+        let m = w.receive(s, log);
+        let expected = if senders == 1 { (70, vec![Item::U32(1)]) } else { (71, vec![]) };
+        assert_eq!((m.id, m.body.items()), expected, "{senders} senders");
+    }
 }

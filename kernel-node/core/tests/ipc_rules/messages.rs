@@ -1,10 +1,10 @@
 //! Taking a message out of a space: header, body, bounds, and giving it back.
 
 use bytes::Bytes;
-use kernel_core::ipc::{Cancelled, SendError, SpaceId};
+use kernel_core::ipc::{Cancelled, Cut, SendError, SpaceId};
 use proto::Disposition::*;
 use proto::limits::*;
-use proto::{Disposition, Item, MsgReturn, NamedRight, Payload, PortName, RightType};
+use proto::{Disposition, Item, MsgReturn, NamedRight, NoRoom, Payload, PortName, RightType};
 
 use super::world::{World, message, port};
 
@@ -24,7 +24,7 @@ fn holdings(w: &mut World, space: SpaceId) -> Vec<(PortName, u32, [u32; 2])> {
 /// A send that fails and must leave everything as it was, and give the message back.
 fn fails_without_a_trace(w: &mut World, space: SpaceId, m: proto::Message<NamedRight>, code: MsgReturn) {
     let before = holdings(w, space);
-    assert_eq!(w.send(space, m.clone()), Err(SendError { code, message: Some(m) }));
+    assert_eq!(w.send(space, m.clone()), Err(SendError { code, no_room: NoRoom::NOTHING, message: Some(m) }));
     assert_eq!(holdings(w, space), before);
     assert_eq!(w.effects(), []);
 }
@@ -64,9 +64,11 @@ fn ipc_header_2_the_place_of_a_bad_right_decides_the_code() {
         named(p, MoveSendOnce),
     ];
     for dest in bad_dest {
-        // The destination is judged before the reply right.
-        let m = message(dest, named(UNKNOWN, MakeSend), 1, vec![]);
-        fails_without_a_trace(&mut w, s, m, MsgReturn::SendInvalidDest);
+        fails_without_a_trace(&mut w, s, message(dest, good, 1, vec![]), MsgReturn::SendInvalidDest);
+        // An unknown destination comes before a bad reply right, and that before a destination of the wrong kind.
+        let known = w.type_of(s, dest.name) != 0;
+        let code = if known { MsgReturn::SendInvalidReply } else { MsgReturn::SendInvalidDest };
+        fails_without_a_trace(&mut w, s, message(dest, named(UNKNOWN, MakeSend), 1, vec![]), code);
     }
     for reply in [named(UNKNOWN, MakeSend), named(set, MakeSend), named(once, MoveSend), named(dead, MakeSendOnce)] {
         fails_without_a_trace(&mut w, s, message(good, reply, 1, vec![]), MsgReturn::SendInvalidReply);
@@ -86,10 +88,10 @@ fn pair_outcome(kind: &str, dest: Disposition, reply: Disposition, urefs: u32) -
         MoveReceive => false,
     };
     let moves = u32::from(dest == MoveSend) + u32::from(reply == MoveSend);
-    if !gives(dest) {
-        Err(MsgReturn::SendInvalidDest)
-    } else if !gives(reply) {
+    if !gives(reply) {
         Err(MsgReturn::SendInvalidReply)
+    } else if !gives(dest) {
+        Err(MsgReturn::SendInvalidDest)
     } else if dest == MoveSendOnce || moves > urefs {
         Err(MsgReturn::SendInvalidDest)
     } else {
@@ -175,7 +177,10 @@ fn ipc_body_1_what_stands_before_a_bad_right_is_gone() {
     let rights = [named(to_p, MoveSend), named(once, MoveSendOnce)].to_vec();
     let body = vec![Item::Ports(rights), port(mine, MoveReceive), port(UNKNOWN, MoveSend), port(kept, MoveSendOnce)];
     let m = message(named(to_q, MoveSend), NamedRight::NULL, 1, body);
-    assert_eq!(w.send(a, m), Err(SendError { code: MsgReturn::SendInvalidRight, message: None }));
+    assert_eq!(
+        w.send(a, m),
+        Err(SendError { code: MsgReturn::SendInvalidRight, no_room: NoRoom::NOTHING, message: None })
+    );
     assert_eq!([to_p, once, to_q, mine].map(|n| w.type_of(a, n)), [0; 4]);
     assert_eq!(w.type_of(a, kept), RightType::SendOnce.type_bit(), "what stands behind it is untouched");
     assert_eq!((w.drain(b, p), w.drain(b, q)), (vec![71], vec![]));
@@ -265,7 +270,7 @@ fn ipc_pseudo_1_a_message_comes_back_as_though_received() {
     let waiter = w.send_blocking(a, m).expect("the limit is 0");
     assert_eq!((w.type_of(a, to_p), w.type_of(a, once)), (0, 0));
     w.destroy(b, gone).unwrap();
-    let Some(Cancelled::Send(back)) = w.cancel(waiter) else { panic!("it was blocked") };
+    let back = w.take_back(waiter);
     // The header is not swapped; MoveSend of the last reference comes back under the name it gets now.
     assert_eq!((back.id, back.remote.disposition, back.local.disposition), (42, MoveSend, MoveSendOnce));
     assert_eq!(w.refs(a, back.remote.name, RightType::Send), 1);
@@ -296,7 +301,11 @@ fn ipc_pseudo_1_a_right_without_room_comes_back_null() {
     while w.ipc.names_len(a) < SPACE_NAMES_MAX - 1 {
         w.ipc.allocate(a, RightType::DeadName).unwrap();
     }
-    let Some(Cancelled::Send(back)) = w.ipc.cancel(waiter.unwrap(), &mut w.fx) else { panic!("it was blocked") };
-    assert_eq!((back.remote, back.body.items()), (named(to_p, MoveSend), vec![Item::Port(NamedRight::NULL)]));
+    let Some(Cancelled::Send(error)) = w.ipc.cancel(waiter.unwrap(), Cut::Interrupt, &mut w.fx) else {
+        panic!("it was blocked")
+    };
+    assert_eq!((error.code, error.no_room), (MsgReturn::SendInterrupted, NoRoom::IPC_SPACE));
+    let back = error.message.unwrap();
+    assert_eq!((back.remote, back.body.items()), (named(to_p, MoveSend), vec![port(PortName::NULL, MoveSendOnce)]));
     assert_eq!(w.drain(b, q), [71]);
 }

@@ -3,7 +3,7 @@
 use kernel_core::ipc::NotificationKind::{DeadName, NoSenders, PortDestroyed};
 use kernel_core::ipc::{Effect, Right};
 use proto::Disposition::*;
-use proto::limits::UREFS_MAX;
+use proto::limits::DEAD_UREFS_MAX;
 use proto::{Item, KernReturn, NamedRight, PortName, RightType};
 
 use super::world::{TYPE_ARMED, World, message, name_item, port};
@@ -155,9 +155,9 @@ fn ipc_notify_4_a_dead_name_request_on_a_name_that_is_dead_already() {
     assert_eq!((m.id, m.body.items()), (72, vec![name_item(dead)]));
     assert_eq!(w.request(s, dead, DeadName, 0, log), Err(KernReturn::InvalidArgument));
     assert_eq!(w.request(s, dead, DeadName, 1, PortName::NULL), Err(KernReturn::InvalidArgument));
-    w.mod_refs(s, dead, RightType::DeadName, UREFS_MAX as i32 - 2).unwrap();
+    w.mod_refs(s, dead, RightType::DeadName, DEAD_UREFS_MAX as i32 - 2).unwrap();
     assert_eq!(w.request(s, dead, DeadName, 1, log), Err(KernReturn::UrefsOverflow));
-    assert_eq!(w.refs(s, dead, RightType::DeadName), UREFS_MAX);
+    assert_eq!(w.refs(s, dead, RightType::DeadName), DEAD_UREFS_MAX);
     assert_eq!(w.drain(s, log), [71, 71]);
 }
 

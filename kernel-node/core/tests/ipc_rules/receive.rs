@@ -3,7 +3,7 @@
 use kernel_core::ipc::{Effect, ReceiveOptions, SpaceId, Wait};
 use proto::Disposition::*;
 use proto::limits::SPACE_NAMES_MAX;
-use proto::{Item, KernReturn, MsgReturn, NamedRight, PortName, RightType, TraceId};
+use proto::{Item, KernReturn, MsgReturn, NamedRight, NoRoom, PortName, RightType, TraceId};
 
 use super::world::{World, message, port};
 
@@ -140,8 +140,9 @@ fn crowded(spare: usize, reply: bool, body_rights: usize) -> (World, SpaceId, Po
 fn ipc_deliver_2_without_room_for_the_reply_right_only_the_header_arrives() {
     let (mut w, b, p, a, mine) = crowded(0, true, 2);
     let error = w.try_receive(b, p, ReceiveOptions::POLL).unwrap_err();
-    let header = error.message.unwrap();
-    assert_eq!((error.code, header.id, header.local), (MsgReturn::RcvHeaderError, 1, NamedRight::move_send(p)));
+    let header = error.message.unwrap().message;
+    assert_eq!((error.code, error.no_room), (MsgReturn::RcvHeaderError, NoRoom::IPC_SPACE));
+    assert_eq!((header.id, header.local), (1, NamedRight::move_send(p)));
     assert_eq!((header.remote.name, header.body.items()), (PortName::NULL, vec![]));
     assert_eq!(w.drain(a, mine), [71; 3]);
     assert_eq!(w.receive_code(b, p), MsgReturn::RcvTimedOut);
@@ -151,11 +152,12 @@ fn ipc_deliver_2_without_room_for_the_reply_right_only_the_header_arrives() {
 fn ipc_deliver_3_without_room_for_rights_of_the_body_they_arrive_null() {
     let (mut w, b, p, a, mine) = crowded(2, true, 3);
     let error = w.try_receive(b, p, ReceiveOptions::POLL).unwrap_err();
-    let m = error.message.unwrap();
-    assert_eq!((error.code, m.id), (MsgReturn::RcvBodyError, 1));
+    let m = error.message.unwrap().message;
+    assert_eq!((error.code, error.no_room, m.id), (MsgReturn::RcvBodyError, NoRoom::IPC_SPACE, 1));
     assert_ne!(m.remote.name, PortName::NULL);
+    let no_name = NamedRight::move_send_once(PortName::NULL);
     let [Item::Port(one), Item::Port(two), Item::Port(three)] = m.body.items()[..] else { panic!("{m:?}") };
-    assert_eq!((one.disposition, two, three), (MoveSendOnce, NamedRight::NULL, NamedRight::NULL));
+    assert_eq!((one.disposition, two, three), (MoveSendOnce, no_name, no_name));
     assert_eq!(w.type_of(b, one.name), RightType::SendOnce.type_bit());
     assert_eq!(w.drain(a, mine), [71; 2]);
 }
@@ -174,9 +176,9 @@ fn ipc_large_1_a_message_too_large_is_destroyed_and_its_header_arrives() {
     w.send(s, big.clone()).unwrap();
     let error = w.try_receive(s, p, limit(47, false)).unwrap_err();
     assert_eq!((error.code, error.needed), (MsgReturn::RcvTooLarge, 3 * (8 + 8)));
-    let header = error.message.unwrap();
+    let header = error.message.unwrap().message;
     assert_eq!((header.id, header.seqno, header.local.name), (1, 0, p));
-    assert_eq!((header.remote, header.body.items()), (NamedRight::NULL, vec![]));
+    assert_eq!((header.remote, header.body.items()), (NamedRight::move_send_once(PortName::NULL), vec![]));
     assert_eq!(w.drain(s, mine), [71, 71]);
     assert_eq!(w.receive_code(s, p), MsgReturn::RcvTimedOut);
     // The same for one that waits.
@@ -185,7 +187,7 @@ fn ipc_large_1_a_message_too_large_is_destroyed_and_its_header_arrives() {
     w.step(|ipc, fx| ipc.receive(s, p, options, fx)).unwrap();
     w.send(s, big.clone()).unwrap();
     let error = w.received(waiter).unwrap_err();
-    assert_eq!((error.code, error.message.unwrap().seqno), (MsgReturn::RcvTooLarge, 1));
+    assert_eq!((error.code, error.message.unwrap().message.seqno), (MsgReturn::RcvTooLarge, 1));
     // Exactly the limit fits.
     w.send(s, big).unwrap();
     assert_eq!(w.try_receive(s, p, limit(48, false)).unwrap().seqno, 2);
@@ -215,7 +217,7 @@ fn ipc_large_2_with_receive_large_it_keeps_its_turn() {
     });
     w.post(s, p, 3, vec![Item::U64(0)]);
     let end_of = |e| match e {
-        Effect::Received { waiter, result } => (waiter, result.map(|m| m.id).map_err(|e| (e.code, e.needed))),
+        Effect::Received { waiter, result } => (waiter, result.map(|m| m.message.id).map_err(|e| (e.code, e.needed))),
         other => panic!("{other:?}"),
     };
     let ended: Vec<_> = w.effects().into_iter().map(end_of).collect();

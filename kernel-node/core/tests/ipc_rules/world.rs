@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use kernel_core::ipc::{
-    Cancelled, Effect, Ipc, NotificationKind, ReceiveError, ReceiveOptions, ReceiveOutcome, ReceiveStatus, Right,
-    SendError, SendOptions, SendOutcome, SpaceId, Wait, WaiterId,
+    Cancelled, Cut, Delivery, Effect, Ipc, NotificationKind, ReceiveError, ReceiveOptions, ReceiveOutcome,
+    ReceiveStatus, Right, SendError, SendOptions, SendOutcome, SpaceId, Wait, WaiterId,
 };
 use proto::typed::Element;
-use proto::{Disposition, Incarnation, Item, KernReturn, Message, MsgReturn, NamedRight, PortName, RightType, TraceId};
+use proto::{
+    Disposition, Incarnation, Item, KernReturn, Message, MsgReturn, NamedRight, NoRoom, PortName, RightType, TraceId,
+};
 
 pub struct World {
     pub ipc: Ipc,
@@ -152,7 +154,7 @@ impl World {
     /// Sends and waits; the waiter if it has to.
     pub fn send_blocking(&mut self, space: SpaceId, message: Message<NamedRight>) -> Option<WaiterId> {
         let waiter = self.waiter();
-        let options = SendOptions { wait: Wait::Block(waiter), always: false };
+        let options = SendOptions { wait: Wait::Block(waiter), ..SendOptions::POLL };
         let outcome = self.step(|ipc, fx| ipc.send(space, message, options, fx)).unwrap();
         (outcome == SendOutcome::Blocked).then_some(waiter)
     }
@@ -168,8 +170,18 @@ impl World {
         name: PortName,
         options: ReceiveOptions,
     ) -> Result<Message<NamedRight>, ReceiveError> {
+        self.deliver(space, name, options).map(|delivery| delivery.message)
+    }
+
+    /// As [`World::try_receive`], with what stands for the port's name.
+    pub fn deliver(
+        &mut self,
+        space: SpaceId,
+        name: PortName,
+        options: ReceiveOptions,
+    ) -> Result<Delivery, ReceiveError> {
         match self.step(|ipc, fx| ipc.receive(space, name, options, fx))? {
-            ReceiveOutcome::Message(message) => Ok(message),
+            ReceiveOutcome::Message(delivery) => Ok(delivery),
             ReceiveOutcome::Blocked => panic!("a poll does not block"),
         }
     }
@@ -188,7 +200,20 @@ impl World {
     }
 
     pub fn cancel(&mut self, waiter: WaiterId) -> Option<Cancelled> {
-        self.step(|ipc, fx| ipc.cancel(waiter, fx))
+        self.step(|ipc, fx| ipc.cancel(waiter, Cut::Interrupt, fx))
+    }
+
+    /// The deadline of a waiter passes.
+    pub fn expire(&mut self, waiter: WaiterId) -> Option<Cancelled> {
+        self.step(|ipc, fx| ipc.cancel(waiter, Cut::Deadline, fx))
+    }
+
+    /// The message that a blocked sender gets back.
+    pub fn take_back(&mut self, waiter: WaiterId) -> Message<NamedRight> {
+        match self.cancel(waiter) {
+            Some(Cancelled::Send(SendError { message: Some(message), .. })) => message,
+            other => panic!("{waiter:?} was blocked in send, not {other:?}"),
+        }
     }
 
     /// The ids of all messages of a port, oldest first.
@@ -205,7 +230,9 @@ impl World {
     pub fn received(&mut self, waiter: WaiterId) -> Result<Message<NamedRight>, ReceiveError> {
         match &mut self.effects()[..] {
             [Effect::Received { waiter: w, result }] if *w == waiter => {
-                std::mem::replace(result, Err(ReceiveError { code: MsgReturn::Success, needed: 0, message: None }))
+                let taken =
+                    ReceiveError { code: MsgReturn::Success, no_room: NoRoom::NOTHING, needed: 0, message: None };
+                std::mem::replace(result, Err(taken)).map(|delivery| delivery.message)
             }
             other => panic!("expected one Received for {waiter:?}, found {other:?}"),
         }

@@ -55,13 +55,13 @@ impl PortSpace for Space<'_> {
             SendMode::Poll => Wait::Poll,
             SendMode::Wait(ticket) => Wait::Block(WaiterId(ticket.0 | TICKET)),
         };
-        match self.ipc.send(self.space, message, SendOptions { wait, always: false }, self.fx) {
+        match self.ipc.send(self.space, message, SendOptions { wait, ..SendOptions::POLL }, self.fx) {
             Ok(SendOutcome::Sent) => Ok(Sent::Taken),
             Ok(SendOutcome::Blocked) => Ok(Sent::Waiting),
             Err(SendError { code: MsgReturn::SendInvalidRight | MsgReturn::SendInvalidReply, .. }) => {
                 panic!("a server names only rights that it has")
             }
-            Err(SendError { code, message }) => Err(Refused { code, message }),
+            Err(SendError { code, message, .. }) => Err(Refused { code, message }),
         }
     }
 
@@ -100,7 +100,7 @@ impl Space<'_> {
 
     fn receive(&mut self) -> Option<Message<NamedRight>> {
         match self.ipc.receive(self.space, self.set, ReceiveOptions::POLL, self.fx) {
-            Ok(ReceiveOutcome::Message(message)) => Some(message),
+            Ok(ReceiveOutcome::Message(delivery)) => Some(delivery.message),
             Ok(ReceiveOutcome::Blocked) => unreachable!(),
             Err(e) => {
                 assert_eq!(e.code, MsgReturn::RcvTimedOut);
@@ -224,14 +224,14 @@ impl Node {
     /// Takes the next message of one of the task's ports.
     pub fn receive(&mut self, name: PortName) -> Option<Message<NamedRight>> {
         match self.ipc.receive(self.task, name, ReceiveOptions::POLL, &mut self.fx) {
-            Ok(ReceiveOutcome::Message(message)) => Some(message),
+            Ok(ReceiveOutcome::Message(delivery)) => Some(delivery.message),
             _ => None,
         }
     }
 
     /// Sends from the task.
     pub fn send(&mut self, message: Message<NamedRight>, wait: Wait) -> Result<SendOutcome, SendError> {
-        self.ipc.send(self.task, message, SendOptions { wait, always: false }, &mut self.fx)
+        self.ipc.send(self.task, message, SendOptions { wait, ..SendOptions::POLL }, &mut self.fx)
     }
 
     /// The bits of one of the task's names; 0 for one that it does not have.
