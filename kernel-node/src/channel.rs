@@ -56,6 +56,8 @@ pub struct Receive {
     pub limit: Option<usize>,
     /// `MACH_RCV_LARGE`.
     pub large: bool,
+    /// `MACH_RCV_NOTIFY`.
+    pub notify: Option<proto::PortName>,
 }
 
 /// One connection.

@@ -20,16 +20,17 @@ struct Ended {
     result: MsgReturn,
     no_room: NoRoom,
     message: Option<Message<NamedRight>>,
+    payload: Option<u64>,
     needed: usize,
 }
 
 impl Ended {
     fn with(result: MsgReturn) -> Ended {
-        Ended { result, no_room: NoRoom::NOTHING, message: None, needed: 0 }
+        Ended { result, no_room: NoRoom::NOTHING, message: None, payload: None, needed: 0 }
     }
 
-    fn of_delivery(delivery: Delivery) -> Ended {
-        Ended { message: Some(delivery.message), ..Ended::with(MsgReturn::Success) }
+    fn of_delivery(Delivery { message, payload }: Delivery) -> Ended {
+        Ended { message: Some(message), payload, ..Ended::with(MsgReturn::Success) }
     }
 
     fn of_send(error: SendError) -> Ended {
@@ -38,7 +39,8 @@ impl Ended {
 
     fn of_receive(error: ReceiveError) -> Ended {
         let ReceiveError { code, no_room, needed, message } = error;
-        Ended { result: code, no_room, message: message.map(|d| d.message), needed }
+        let delivered = message.map_or(Ended::with(code), Ended::of_delivery);
+        Ended { result: code, no_room, needed, ..delivered }
     }
 }
 
@@ -54,16 +56,24 @@ impl Node {
         call: &Msg,
         message: Option<Message<NamedRight>>,
     ) -> Result<(), ChannelError> {
+        let notify = PortName(call.notify);
         let receive = call.receive.then_some(Receive {
             name: PortName(call.receive_name),
             timeout_ms: call.receive_timeout_ms,
             limit: (call.receive_limit > 0).then_some(call.receive_limit as usize),
             large: call.receive_large,
+            notify: call.receive_notify.then_some(notify),
         });
         let Some(message) = message else { return self.start_receive(channel, space, ticket, receive) };
         let wait = wait_for(channel, call.send_timeout_ms);
         let (ipc, fx) = self.kernel.ipc_mut();
-        match ipc.send(space, message, SendOptions { wait, ..SendOptions::POLL }, fx) {
+        let options = SendOptions {
+            wait,
+            always: false,
+            notify: call.send_notify.then_some(notify),
+            cancel: call.send_cancel.then_some(notify),
+        };
+        match ipc.send(space, message, options, fx) {
             Ok(SendOutcome::Sent) => {
                 // What the message asks of the kernel is done now, so that its answer is there to be received and the
                 // orders that it causes ride in this call's answer.
@@ -87,7 +97,8 @@ impl Node {
     ) -> Result<(), ChannelError> {
         let Some(receive) = receive else { return self.end_msg(channel, ticket, Ended::with(MsgReturn::Success)) };
         let wait = wait_for(channel, receive.timeout_ms);
-        let options = ReceiveOptions { wait, limit: receive.limit, large: receive.large, notify: None };
+        let Receive { limit, large, notify, .. } = receive;
+        let options = ReceiveOptions { wait, limit, large, notify };
         let (ipc, fx) = self.kernel.ipc_mut();
         match ipc.receive(space, receive.name, options, fx) {
             Ok(ReceiveOutcome::Message(delivery)) => {
@@ -211,8 +222,9 @@ impl Node {
     }
 
     fn end_msg(&mut self, channel: ChannelId, ticket: u64, ended: Ended) -> Result<(), ChannelError> {
-        let Ended { result, no_room, message, needed } = ended;
-        let answer = Answer { ticket, result: no_room.raw(result), needed: needed as u64, ..Answer::default() };
+        let Ended { result, no_room, message, payload, needed } = ended;
+        let (result, needed) = (no_room.raw(result), needed as u64);
+        let answer = Answer { ticket, result, needed, payload, ..Answer::default() };
         self.answer(channel, answer, message)
     }
 }

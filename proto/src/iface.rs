@@ -5,6 +5,7 @@
 pub fn name_of(id: i32) -> Option<&'static str> {
     let find = |table: &[(i32, &'static str)]| table.iter().find(|(i, _)| *i == id).map(|(_, name)| *name);
     None
+        .or_else(|| find(mach_debug::ROUTINES))
         .or_else(|| find(mach_port::ROUTINES))
         .or_else(|| find(memory_object::ROUTINES))
         .or_else(|| find(memory_object_control::ROUTINES))
@@ -12,6 +13,256 @@ pub fn name_of(id: i32) -> Option<&'static str> {
         .or_else(|| find(node::ROUTINES))
         .or_else(|| find(notify::ROUTINES))
         .or_else(|| find(task::ROUTINES))
+}
+
+/// What is behind a task's names, for those who look for faults; sent to the task port.
+pub mod mach_debug {
+    use crate::typed::Element;
+    use crate::{args, body, msg};
+    /// Send rights of a port whose receive right is held, wherever they are.
+    ///
+    /// `mach_port_get_srights`, id 3007.
+    #[doc(alias = "mach_port_get_srights")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetSrights {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for GetSrights {
+        const ID: i32 = 3007;
+        const NAME: &'static str = "mach_port_get_srights";
+        fn into_body(self) -> body::Body<R> {
+            let GetSrights { name } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetSrights { name })
+        }
+    }
+    impl<R> msg::Routine<R> for GetSrights {
+        type Reply = GetSrightsReply;
+    }
+    /// The results of [`GetSrights`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetSrightsReply {
+        pub srights: u32,
+    }
+    impl<R> msg::Reply<R> for GetSrightsReply {
+        fn into_body(self) -> body::Body<R> {
+            let GetSrightsReply { srights } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u32(Element::INTEGER_32, srights);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let srights = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((srights,))
+            };
+            let Some((srights,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetSrightsReply { srights })
+        }
+    }
+    /// Dead-name requests on a port whose receive right is held; total is used, for there is no table with free places.
+    ///
+    /// `mach_port_dnrequest_info`, id 3011.
+    #[doc(alias = "mach_port_dnrequest_info")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DnrequestInfo {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for DnrequestInfo {
+        const ID: i32 = 3011;
+        const NAME: &'static str = "mach_port_dnrequest_info";
+        fn into_body(self) -> body::Body<R> {
+            let DnrequestInfo { name } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(DnrequestInfo { name })
+        }
+    }
+    impl<R> msg::Routine<R> for DnrequestInfo {
+        type Reply = DnrequestInfoReply;
+    }
+    /// The results of [`DnrequestInfo`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct DnrequestInfoReply {
+        pub total: u32,
+        pub used: u32,
+    }
+    impl<R> msg::Reply<R> for DnrequestInfoReply {
+        fn into_body(self) -> body::Body<R> {
+            let DnrequestInfoReply { total, used } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u32(Element::INTEGER_32, total);
+            writer.u32(Element::INTEGER_32, used);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let total = reader.u32(Element::INTEGER_32)?;
+                let used = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((total, used))
+            };
+            let Some((total, used)) = read() else { return Err(args::misfit(body)) };
+            Ok(DnrequestInfoReply { total, used })
+        }
+    }
+    /// What kind of object the kernel has behind a port: 0 none, 2 task, 9 memory control, 16 memory name. Its address is
+    /// a number that tells objects apart.
+    ///
+    /// `mach_port_kernel_object`, id 3018.
+    #[doc(alias = "mach_port_kernel_object")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct KernelObject {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for KernelObject {
+        const ID: i32 = 3018;
+        const NAME: &'static str = "mach_port_kernel_object";
+        fn into_body(self) -> body::Body<R> {
+            let KernelObject { name } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(KernelObject { name })
+        }
+    }
+    impl<R> msg::Routine<R> for KernelObject {
+        type Reply = KernelObjectReply;
+    }
+    /// The results of [`KernelObject`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct KernelObjectReply {
+        pub object_type: u32,
+        pub object_addr: u64,
+    }
+    impl<R> msg::Reply<R> for KernelObjectReply {
+        fn into_body(self) -> body::Body<R> {
+            let KernelObjectReply { object_type, object_addr } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u32(Element::INTEGER_32, object_type);
+            writer.u64(Element::INTEGER_64, object_addr);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let object_type = reader.u32(Element::INTEGER_32)?;
+                let object_addr = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((object_type, object_addr))
+            };
+            let Some((object_type, object_addr)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(KernelObjectReply {
+                object_type,
+                object_addr,
+            })
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `mach_port_get_srights`.
+        pub const GET_SRIGHTS: i32 = 3007;
+        /// `mach_port_dnrequest_info`.
+        pub const DNREQUEST_INFO: i32 = 3011;
+        /// `mach_port_kernel_object`.
+        pub const KERNEL_OBJECT: i32 = 3018;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[3007, 3011, 3018];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (3007, "mach_port_get_srights"),
+        (3011, "mach_port_dnrequest_info"),
+        (3018, "mach_port_kernel_object"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request {
+        /// Send rights of a port whose receive right is held, wherever they are.
+        GetSrights(GetSrights),
+        /// Dead-name requests on a port whose receive right is held; total is used, for there is no table with free places.
+        DnrequestInfo(DnrequestInfo),
+        /// What kind of object the kernel has behind a port: 0 none, 2 task, 9 memory control, 16 memory name. Its address is
+        /// a number that tells objects apart.
+        KernelObject(KernelObject),
+    }
+    impl Request {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode<R>(id: i32, body: body::Body<R>) -> Result<Request, msg::BadBody<R>> {
+            match id {
+                3007 => {
+                    <GetSrights as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::GetSrights)
+                }
+                3011 => {
+                    <DnrequestInfo as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::DnrequestInfo)
+                }
+                3018 => {
+                    <KernelObject as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::KernelObject)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::GetSrights(_) => 3007,
+                Request::DnrequestInfo(_) => 3011,
+                Request::KernelObject(_) => 3018,
+            }
+        }
+    }
 }
 
 /// Operations on a task's own port name space; sent to the task port.
@@ -150,6 +401,74 @@ pub mod mach_port {
             let Some((ptype,)) = read() else { return Err(args::misfit(body)) };
             Ok(TypeReply { ptype })
         }
+    }
+    /// Gives what a name denotes another name.
+    ///
+    /// `mach_port_rename`, id 3202.
+    #[doc(alias = "mach_port_rename")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Rename {
+        pub old_name: u32,
+        pub new_name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Rename {
+        const ID: i32 = 3202;
+        const NAME: &'static str = "mach_port_rename";
+        fn into_body(self) -> body::Body<R> {
+            let Rename { old_name, new_name } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, old_name);
+            writer.u32(Element::PORT_NAME, new_name);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let old_name = reader.u32(Element::PORT_NAME)?;
+                let new_name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((old_name, new_name))
+            };
+            let Some((old_name, new_name)) = read() else { return Err(args::misfit(body)) };
+            Ok(Rename { old_name, new_name })
+        }
+    }
+    impl<R> msg::Routine<R> for Rename {
+        type Reply = ();
+    }
+    /// A new receive right, port set or dead name, under a name of the caller's choice.
+    ///
+    /// `mach_port_allocate_name`, id 3203.
+    #[doc(alias = "mach_port_allocate_name")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct AllocateName {
+        pub right: u32,
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for AllocateName {
+        const ID: i32 = 3203;
+        const NAME: &'static str = "mach_port_allocate_name";
+        fn into_body(self) -> body::Body<R> {
+            let AllocateName { right, name } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, right);
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let right = reader.u32(Element::INTEGER_32)?;
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((right, name))
+            };
+            let Some((right, name)) = read() else { return Err(args::misfit(body)) };
+            Ok(AllocateName { right, name })
+        }
+    }
+    impl<R> msg::Routine<R> for AllocateName {
+        type Reply = ();
     }
     /// A new receive right, port set or dead name, with a name of the node's choice.
     ///
@@ -402,6 +721,96 @@ pub mod mach_port {
     }
     impl<R> msg::Routine<R> for SetQlimit {
         type Reply = ();
+    }
+    /// Sets the make-send count of a port whose receive right is held.
+    ///
+    /// `mach_port_set_mscount`, id 3211.
+    #[doc(alias = "mach_port_set_mscount")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct SetMscount {
+        pub name: u32,
+        pub mscount: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for SetMscount {
+        const ID: i32 = 3211;
+        const NAME: &'static str = "mach_port_set_mscount";
+        fn into_body(self) -> body::Body<R> {
+            let SetMscount { name, mscount } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.u32(Element::INTEGER_32, mscount);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let mscount = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((name, mscount))
+            };
+            let Some((name, mscount)) = read() else { return Err(args::misfit(body)) };
+            Ok(SetMscount { name, mscount })
+        }
+    }
+    impl<R> msg::Routine<R> for SetMscount {
+        type Reply = ();
+    }
+    /// The members of a port set.
+    ///
+    /// `mach_port_get_set_status`, id 3212.
+    #[doc(alias = "mach_port_get_set_status")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetSetStatus {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for GetSetStatus {
+        const ID: i32 = 3212;
+        const NAME: &'static str = "mach_port_get_set_status";
+        fn into_body(self) -> body::Body<R> {
+            let GetSetStatus { name } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetSetStatus { name })
+        }
+    }
+    impl<R> msg::Routine<R> for GetSetStatus {
+        type Reply = GetSetStatusReply;
+    }
+    /// The results of [`GetSetStatus`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetSetStatusReply {
+        pub members: Vec<u32>,
+    }
+    impl<R> msg::Reply<R> for GetSetStatusReply {
+        fn into_body(self) -> body::Body<R> {
+            let GetSetStatusReply { members } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_array(&mut writer, Element::PORT_NAME, &members);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let members = args::array(&mut reader, Element::PORT_NAME)?;
+                reader.end()?;
+                Some((members,))
+            };
+            let Some((members,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetSetStatusReply { members })
+        }
     }
     /// Puts a receive right into a set, or takes it out with the null set.
     ///
@@ -710,12 +1119,118 @@ pub mod mach_port {
             })
         }
     }
+    /// Sets the sequence number that the next message of a port gets whose receive right is held.
+    ///
+    /// `mach_port_set_seqno`, id 3218.
+    #[doc(alias = "mach_port_set_seqno")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct SetSeqno {
+        pub name: u32,
+        pub seqno: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for SetSeqno {
+        const ID: i32 = 3218;
+        const NAME: &'static str = "mach_port_set_seqno";
+        fn into_body(self) -> body::Body<R> {
+            let SetSeqno { name, seqno } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.u32(Element::INTEGER_32, seqno);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let seqno = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((name, seqno))
+            };
+            let Some((name, seqno)) = read() else { return Err(args::misfit(body)) };
+            Ok(SetSeqno { name, seqno })
+        }
+    }
+    impl<R> msg::Routine<R> for SetSeqno {
+        type Reply = ();
+    }
+    /// Has messages of a port arrive with a payload in place of its name.
+    ///
+    /// `mach_port_set_protected_payload`, id 3221.
+    #[doc(alias = "mach_port_set_protected_payload")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct SetProtectedPayload {
+        pub name: u32,
+        pub payload: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for SetProtectedPayload {
+        const ID: i32 = 3221;
+        const NAME: &'static str = "mach_port_set_protected_payload";
+        fn into_body(self) -> body::Body<R> {
+            let SetProtectedPayload { name, payload } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.u64(Element::INTEGER_64, payload);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                let payload = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((name, payload))
+            };
+            let Some((name, payload)) = read() else { return Err(args::misfit(body)) };
+            Ok(SetProtectedPayload {
+                name,
+                payload,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for SetProtectedPayload {
+        type Reply = ();
+    }
+    /// Has them arrive with the name again.
+    ///
+    /// `mach_port_clear_protected_payload`, id 3222.
+    #[doc(alias = "mach_port_clear_protected_payload")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct ClearProtectedPayload {
+        pub name: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for ClearProtectedPayload {
+        const ID: i32 = 3222;
+        const NAME: &'static str = "mach_port_clear_protected_payload";
+        fn into_body(self) -> body::Body<R> {
+            let ClearProtectedPayload { name } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::PORT_NAME, name);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let name = reader.u32(Element::PORT_NAME)?;
+                reader.end()?;
+                Some((name,))
+            };
+            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            Ok(ClearProtectedPayload { name })
+        }
+    }
+    impl<R> msg::Routine<R> for ClearProtectedPayload {
+        type Reply = ();
+    }
     /// `msgh_id` of each request.
     pub mod id {
         /// `mach_port_names`.
         pub const NAMES: i32 = 3200;
         /// `mach_port_type`.
         pub const TYPE: i32 = 3201;
+        /// `mach_port_rename`.
+        pub const RENAME: i32 = 3202;
+        /// `mach_port_allocate_name`.
+        pub const ALLOCATE_NAME: i32 = 3203;
         /// `mach_port_allocate`.
         pub const ALLOCATE: i32 = 3204;
         /// `mach_port_destroy`.
@@ -728,6 +1243,10 @@ pub mod mach_port {
         pub const MOD_REFS: i32 = 3208;
         /// `mach_port_set_qlimit`.
         pub const SET_QLIMIT: i32 = 3210;
+        /// `mach_port_set_mscount`.
+        pub const SET_MSCOUNT: i32 = 3211;
+        /// `mach_port_get_set_status`.
+        pub const GET_SET_STATUS: i32 = 3212;
         /// `mach_port_move_member`.
         pub const MOVE_MEMBER: i32 = 3213;
         /// `mach_port_request_notification`.
@@ -738,26 +1257,40 @@ pub mod mach_port {
         pub const EXTRACT_RIGHT: i32 = 3216;
         /// `mach_port_get_receive_status`.
         pub const GET_RECEIVE_STATUS: i32 = 3217;
+        /// `mach_port_set_seqno`.
+        pub const SET_SEQNO: i32 = 3218;
+        /// `mach_port_set_protected_payload`.
+        pub const SET_PROTECTED_PAYLOAD: i32 = 3221;
+        /// `mach_port_clear_protected_payload`.
+        pub const CLEAR_PROTECTED_PAYLOAD: i32 = 3222;
     }
     /// `msgh_id` of every request of the interface.
     pub const IDS: &[i32] = &[
-        3200, 3201, 3204, 3205, 3206, 3207, 3208, 3210, 3213, 3214, 3215, 3216, 3217,
+        3200, 3201, 3202, 3203, 3204, 3205, 3206, 3207, 3208, 3210, 3211, 3212, 3213, 3214,
+        3215, 3216, 3217, 3218, 3221, 3222,
     ];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
         (3200, "mach_port_names"),
         (3201, "mach_port_type"),
+        (3202, "mach_port_rename"),
+        (3203, "mach_port_allocate_name"),
         (3204, "mach_port_allocate"),
         (3205, "mach_port_destroy"),
         (3206, "mach_port_deallocate"),
         (3207, "mach_port_get_refs"),
         (3208, "mach_port_mod_refs"),
         (3210, "mach_port_set_qlimit"),
+        (3211, "mach_port_set_mscount"),
+        (3212, "mach_port_get_set_status"),
         (3213, "mach_port_move_member"),
         (3214, "mach_port_request_notification"),
         (3215, "mach_port_insert_right"),
         (3216, "mach_port_extract_right"),
         (3217, "mach_port_get_receive_status"),
+        (3218, "mach_port_set_seqno"),
+        (3221, "mach_port_set_protected_payload"),
+        (3222, "mach_port_clear_protected_payload"),
     ];
     /// Any request of the interface: what a server matches on.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -766,6 +1299,10 @@ pub mod mach_port {
         Names(Names),
         /// The type bits of one name.
         Type(Type),
+        /// Gives what a name denotes another name.
+        Rename(Rename),
+        /// A new receive right, port set or dead name, under a name of the caller's choice.
+        AllocateName(AllocateName),
         /// A new receive right, port set or dead name, with a name of the node's choice.
         Allocate(Allocate),
         /// Gives up everything the name denotes.
@@ -778,6 +1315,10 @@ pub mod mach_port {
         ModRefs(ModRefs),
         /// Sets the queue limit of a port whose receive right is held.
         SetQlimit(SetQlimit),
+        /// Sets the make-send count of a port whose receive right is held.
+        SetMscount(SetMscount),
+        /// The members of a port set.
+        GetSetStatus(GetSetStatus),
         /// Puts a receive right into a set, or takes it out with the null set.
         MoveMember(MoveMember),
         /// Asks for a notification; answers the request that stood there before.
@@ -788,6 +1329,12 @@ pub mod mach_port {
         ExtractRight(ExtractRight),
         /// Counters of a port whose receive right is held.
         GetReceiveStatus(GetReceiveStatus),
+        /// Sets the sequence number that the next message of a port gets whose receive right is held.
+        SetSeqno(SetSeqno),
+        /// Has messages of a port arrive with a payload in place of its name.
+        SetProtectedPayload(SetProtectedPayload),
+        /// Has them arrive with the name again.
+        ClearProtectedPayload(ClearProtectedPayload),
     }
     impl<R> Request<R> {
         /// The request with this id.
@@ -798,6 +1345,13 @@ pub mod mach_port {
             match id {
                 3200 => <Names as msg::SimpleRoutine<R>>::from_body(body).map(Request::Names),
                 3201 => <Type as msg::SimpleRoutine<R>>::from_body(body).map(Request::Type),
+                3202 => {
+                    <Rename as msg::SimpleRoutine<R>>::from_body(body).map(Request::Rename)
+                }
+                3203 => {
+                    <AllocateName as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::AllocateName)
+                }
                 3204 => {
                     <Allocate as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::Allocate)
@@ -819,6 +1373,14 @@ pub mod mach_port {
                     <SetQlimit as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::SetQlimit)
                 }
+                3211 => {
+                    <SetMscount as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::SetMscount)
+                }
+                3212 => {
+                    <GetSetStatus as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::GetSetStatus)
+                }
                 3213 => {
                     <MoveMember as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::MoveMember)
@@ -839,6 +1401,18 @@ pub mod mach_port {
                     <GetReceiveStatus as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::GetReceiveStatus)
                 }
+                3218 => {
+                    <SetSeqno as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::SetSeqno)
+                }
+                3221 => {
+                    <SetProtectedPayload as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::SetProtectedPayload)
+                }
+                3222 => {
+                    <ClearProtectedPayload as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::ClearProtectedPayload)
+                }
                 _ => {
                     Err(msg::BadBody {
                         error: crate::MigError::BadId,
@@ -852,17 +1426,24 @@ pub mod mach_port {
             match self {
                 Request::Names(_) => 3200,
                 Request::Type(_) => 3201,
+                Request::Rename(_) => 3202,
+                Request::AllocateName(_) => 3203,
                 Request::Allocate(_) => 3204,
                 Request::Destroy(_) => 3205,
                 Request::Deallocate(_) => 3206,
                 Request::GetRefs(_) => 3207,
                 Request::ModRefs(_) => 3208,
                 Request::SetQlimit(_) => 3210,
+                Request::SetMscount(_) => 3211,
+                Request::GetSetStatus(_) => 3212,
                 Request::MoveMember(_) => 3213,
                 Request::RequestNotification(_) => 3214,
                 Request::InsertRight(_) => 3215,
                 Request::ExtractRight(_) => 3216,
                 Request::GetReceiveStatus(_) => 3217,
+                Request::SetSeqno(_) => 3218,
+                Request::SetProtectedPayload(_) => 3221,
+                Request::ClearProtectedPayload(_) => 3222,
             }
         }
     }

@@ -418,6 +418,15 @@ pub mod trap {
         /// MACH_RCV_LARGE: a message that is too large stays queued.
         #[prost(bool, tag = "8")]
         pub receive_large: bool,
+        /// The receive right that MACH_SEND_NOTIFY, MACH_SEND_CANCEL and MACH_RCV_NOTIFY speak of; what each asks.
+        #[prost(uint32, tag = "9")]
+        pub notify: u32,
+        #[prost(bool, tag = "10")]
+        pub send_notify: bool,
+        #[prost(bool, tag = "11")]
+        pub send_cancel: bool,
+        #[prost(bool, tag = "12")]
+        pub receive_notify: bool,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct ReplyPort {}
@@ -452,7 +461,7 @@ pub mod trap {
         /// with an OrderDone for each.
         #[prost(message, repeated, tag = "2")]
         pub orders: ::prost::alloc::vec::Vec<Order>,
-        /// A mach_msg_return_t, or 0.
+        /// A mach_msg_return_t with the bits that say what found no room, or 0.
         #[prost(int32, tag = "3")]
         pub result: i32,
         #[prost(message, optional, tag = "4")]
@@ -464,6 +473,9 @@ pub mod trap {
         /// RCV_LARGE: bytes that the message needs.
         #[prost(uint64, tag = "7")]
         pub needed: u64,
+        /// The protected payload of the port that the message came from: what its task sees in place of the name in local.
+        #[prost(uint64, optional, tag = "8")]
+        pub payload: ::core::option::Option<u64>,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Welcome {

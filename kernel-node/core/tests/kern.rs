@@ -410,3 +410,33 @@ fn kern_map_4_one_object_for_one_port_and_a_new_one_after_terminate() {
     w.map(4, false);
     let _: pager::Init<NamedRight> = w.pager_call();
 }
+
+#[test]
+fn kern_task_1_names_are_chosen_numbered_and_looked_into_by_message() {
+    use proto::iface::{mach_debug, mach_port as mp};
+    let mut w = World::new();
+    let (p, set, chosen) = (0x77_7001, 0x77_7002, 0x77_7003);
+    w.rpc(mp::AllocateName { right: RightType::Receive as u32, name: p }).unwrap();
+    w.rpc(mp::AllocateName { right: RightType::PortSet as u32, name: set }).unwrap();
+    let refused = w.rpc(mp::AllocateName { right: 9, name: 0 });
+    assert_eq!(refused.err(), Some(KernReturn::InvalidValue.raw()));
+    assert_eq!(w.rpc(mp::Rename { old_name: p, new_name: set }).err(), Some(KernReturn::NameExists.raw()));
+    w.rpc(mp::Rename { old_name: p, new_name: chosen }).unwrap();
+    w.rpc(mp::SetMscount { name: chosen, mscount: 41 }).unwrap();
+    w.rpc(mp::SetSeqno { name: chosen, seqno: 42 }).unwrap();
+    w.rpc(mp::SetProtectedPayload { name: chosen, payload: 1 << 40 }).unwrap();
+    w.rpc(mp::ClearProtectedPayload { name: chosen }).unwrap();
+    w.rpc(mp::MoveMember { member: chosen, after: set }).unwrap();
+    assert_eq!(w.rpc(mp::GetSetStatus { name: set }).unwrap().members, [chosen]);
+    let status = w.rpc(mp::GetReceiveStatus { name: chosen }).unwrap().status;
+    assert_eq!((status.mscount, status.seqno, status.pset), (41, 42, set));
+    assert_eq!(w.rpc(mach_debug::GetSrights { name: chosen }).unwrap().srights, 0);
+    let requests = w.rpc(mach_debug::DnrequestInfo { name: chosen }).unwrap();
+    assert_eq!((requests.total, requests.used), (0, 0));
+    let own = w.rpc(mach_debug::KernelObject { name: w.task_self.0 }).unwrap();
+    assert_eq!(own.object_type, 2, "a task");
+    assert_ne!(own.object_addr, 0);
+    let none = w.rpc(mach_debug::KernelObject { name: chosen }).unwrap();
+    assert_eq!((none.object_type, none.object_addr), (0, 0));
+    assert_eq!(w.rpc(mach_debug::KernelObject { name: set }).err(), Some(KernReturn::InvalidRight.raw()));
+}

@@ -1,5 +1,7 @@
-//! The `mach_port` routines, as messages to a task port. Each is one call of [`crate::ipc::Ipc`].
+//! The `mach_port` routines, and those of `mach_debug` on names, as messages to a task port. Each is one call of
+//! [`crate::ipc::Ipc`].
 
+use proto::iface::mach_debug;
 use proto::iface::mach_port::{self, Request};
 use proto::msg::Reply as _;
 use proto::{BadBody, Body, Disposition, KernReturn, PortName, RightType};
@@ -27,6 +29,43 @@ impl Kernel {
         }
     }
 
+    /// The same for the routines of `mach_debug`.
+    pub(super) fn mach_debug_routine(
+        &mut self,
+        space: SpaceId,
+        id: i32,
+        body: Body<Right>,
+        reply: Reply,
+    ) -> Option<(Reply, BadBody<Right>)> {
+        match mach_debug::Request::decode(id, body) {
+            Ok(request) => {
+                let results = self.mach_debug_call(space, request);
+                self.answer(reply, results);
+                None
+            }
+            Err(bad) => Some((reply, bad)),
+        }
+    }
+
+    fn mach_debug_call(&mut self, space: SpaceId, request: mach_debug::Request) -> Results {
+        let ipc = &mut self.ipc;
+        Ok(match request {
+            mach_debug::Request::GetSrights(r) => {
+                let srights = ipc.get_srights(space, PortName(r.name))?;
+                mach_debug::GetSrightsReply { srights }.into_body()
+            }
+            mach_debug::Request::DnrequestInfo(r) => {
+                let used = ipc.dead_name_requests(space, PortName(r.name))?;
+                mach_debug::DnrequestInfoReply { total: used, used }.into_body()
+            }
+            mach_debug::Request::KernelObject(r) => {
+                let tag = ipc.kernel_object(space, PortName(r.name))?;
+                let (object_type, object_addr) = tag.map_or((0, 0), |tag| (self.kobject_type(tag), tag.0));
+                mach_debug::KernelObjectReply { object_type, object_addr }.into_body()
+            }
+        })
+    }
+
     fn mach_port_call(&mut self, space: SpaceId, request: Request<Right>) -> Results {
         let (ipc, fx) = (&mut self.ipc, &mut self.fx);
         let right_type = |raw| RightType::from_raw(raw).ok_or(KernReturn::InvalidValue);
@@ -38,6 +77,12 @@ impl Kernel {
                 mach_port::NamesReply { names, types }.into_body()
             }
             Request::Type(r) => mach_port::TypeReply { ptype: ipc.port_type(space, PortName(r.name))? }.into_body(),
+            Request::Rename(r) => unit(ipc.rename(space, PortName(r.old_name), PortName(r.new_name))?),
+            Request::AllocateName(r) => {
+                // The name is judged before the right.
+                let right = RightType::from_raw(r.right).unwrap_or(RightType::Send);
+                unit(ipc.allocate_name(space, right, PortName(r.name))?)
+            }
             Request::Allocate(r) => {
                 let name = ipc.allocate(space, right_type(r.right)?)?;
                 mach_port::AllocateReply { name: name.0 }.into_body()
@@ -50,11 +95,17 @@ impl Kernel {
             }
             Request::ModRefs(r) => unit(ipc.mod_refs(space, PortName(r.name), right_type(r.right)?, r.delta, fx)?),
             Request::SetQlimit(r) => unit(ipc.set_qlimit(space, PortName(r.name), r.qlimit, fx)?),
+            Request::SetMscount(r) => unit(ipc.set_mscount(space, PortName(r.name), r.mscount)?),
+            Request::GetSetStatus(r) => {
+                let members = ipc.get_set_status(space, PortName(r.name))?.into_iter().map(|name| name.0).collect();
+                mach_port::GetSetStatusReply { members }.into_body()
+            }
             Request::MoveMember(r) => unit(ipc.move_member(space, PortName(r.member), PortName(r.after), fx)?),
             Request::RequestNotification(r) => {
                 let Some(kind) = NotificationKind::from_raw(r.msgid) else {
+                    let dead = r.notify == Right::Dead;
                     ipc.release(r.notify, fx);
-                    return Err(KernReturn::InvalidValue);
+                    return Err(if dead { KernReturn::InvalidCapability } else { KernReturn::InvalidValue });
                 };
                 let previous = ipc.request_notification(space, PortName(r.name), kind, r.sync, r.notify, fx)?;
                 mach_port::RequestNotificationReply { previous }.into_body()
@@ -79,6 +130,9 @@ impl Kernel {
                 };
                 mach_port::GetReceiveStatusReply { status }.into_body()
             }
+            Request::SetSeqno(r) => unit(ipc.set_seqno(space, PortName(r.name), r.seqno)?),
+            Request::SetProtectedPayload(r) => unit(ipc.set_protected_payload(space, PortName(r.name), r.payload)?),
+            Request::ClearProtectedPayload(r) => unit(ipc.clear_protected_payload(space, PortName(r.name))?),
         })
     }
 }

@@ -136,6 +136,16 @@ impl Kernel {
         }
     }
 
+    /// What a kernel-owned port stands for, by GNU Mach's number (`IKOT_*`).
+    fn kobject_type(&self, tag: KernelTag) -> u32 {
+        match self.kobjects.get(&tag) {
+            None => 0,
+            Some(Kobject::Task(_)) => 2,
+            Some(Kobject::Control(_)) => 9,
+            Some(Kobject::Name(_)) => 16,
+        }
+    }
+
     /// Gives up a port of the kernel's that others may still name: it dies with its last send right.
     fn kernel_port_retire(&mut self, port: PortId) {
         if let Some(tag) = self.ipc.kernel_tag(port) {

@@ -118,6 +118,7 @@ impl Kernel {
         let reply = Reply::of(&mut message);
         let Message { id, body, .. } = message;
         if let Some(bad) = match id {
+            3000..3100 => self.mach_debug_routine(space, id, body, reply),
             3200..3300 => self.mach_port_routine(space, id, body, reply),
             _ => self.mach_routine(task, id, body, reply, cx),
         } {
