@@ -90,9 +90,7 @@ fn pair_outcome(kind: &str, dest: Disposition, reply: Disposition, urefs: u32) -
     let moves = u32::from(dest == MoveSend) + u32::from(reply == MoveSend);
     if !gives(reply) {
         Err(MsgReturn::SendInvalidReply)
-    } else if !gives(dest) {
-        Err(MsgReturn::SendInvalidDest)
-    } else if dest == MoveSendOnce || moves > urefs {
+    } else if !gives(dest) || dest == MoveSendOnce || moves > urefs {
         Err(MsgReturn::SendInvalidDest)
     } else {
         Ok(urefs - moves)
