@@ -65,10 +65,11 @@ impl Node {
             notify: call.receive_notify.then_some(notify),
         });
         let Some(message) = message else { return self.start_receive(channel, space, ticket, receive) };
-        let wait = wait_for(channel, call.send_timeout_ms);
+        // Without a deadline one who is notified waits for none. [ipc.accept.1]
+        let timeout_ms = call.send_timeout_ms.or(call.send_notify.then_some(0));
         let (ipc, fx) = self.kernel.ipc_mut();
         let options = SendOptions {
-            wait,
+            wait: wait_for(channel, timeout_ms),
             always: false,
             notify: call.send_notify.then_some(notify),
             cancel: call.send_cancel.then_some(notify),
@@ -81,7 +82,7 @@ impl Node {
                 self.start_receive(channel, space, ticket, receive)
             }
             Ok(SendOutcome::Blocked) => {
-                self.wait(channel, ticket, call.send_timeout_ms, receive, false);
+                self.wait(channel, ticket, timeout_ms, receive, false);
                 Ok(())
             }
             Err(error) => self.end_msg(channel, ticket, Ended::of_send(error)),

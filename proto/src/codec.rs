@@ -35,8 +35,8 @@ pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Vec
     let named = |right: &NamedRight| (right.name.0, right.name.is_valid().then_some(right.disposition));
     let (bytes, memory) = body.fill(named);
     let mut record = body::NamedMessage {
-        remote: Some(encode_right(remote)),
-        local: Some(encode_right(local)),
+        remote: encode_right(remote),
+        local: encode_right(local),
         id,
         seqno,
         trace: trace.0,
@@ -187,8 +187,10 @@ impl<F: FnMut(u32, u64, usize) -> Option<Payload>> Source<NamedRight> for Conten
     }
 }
 
-fn encode_right(right: NamedRight) -> body::NamedRight {
-    body::NamedRight { name: right.name.0, disposition: right.disposition as u32 }
+/// A right of the header; none for [`NamedRight::NULL`], which has no kind.
+fn encode_right(right: NamedRight) -> Option<body::NamedRight> {
+    let record = body::NamedRight { name: right.name.0, disposition: right.disposition as u32 };
+    (right != NamedRight::NULL).then_some(record)
 }
 
 fn decode_right(right: body::NamedRight) -> Result<NamedRight, MsgReturn> {

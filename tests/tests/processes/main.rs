@@ -6,6 +6,7 @@ mod garbage;
 mod join;
 mod nodes;
 mod observe;
+mod options;
 mod ports;
 mod reading;
 mod tasks;
