@@ -5,6 +5,8 @@
 
 #[path = "ipc_oracle/cases.rs"]
 mod cases;
+#[path = "ipc_oracle/endings.rs"]
+mod endings;
 #[path = "ipc_oracle/messages.rs"]
 mod messages;
 #[path = "ipc_oracle/model.rs"]

@@ -8,13 +8,13 @@ use super::run::{Run, message};
 use Disposition::{CopySend, MakeSend, MakeSendOnce, MoveReceive, MoveSend, MoveSendOnce};
 
 /// The space that acts, and the one that holds the port where the other does not.
-const A: usize = 0;
-const B: usize = 1;
+pub const A: usize = 0;
+pub const B: usize = 1;
 const UNKNOWN: PortName = PortName(0x77_7001);
 
 /// What a name denotes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+pub enum Kind {
     Unknown,
     Send,
     SendTwice,
@@ -42,18 +42,18 @@ const STATES: [State; 5] =
     [State::Room, State::Full, State::NoRoomEver, State::ReceiverWaits, State::ReceiverOfSetWaits];
 
 /// A run with a name of a kind in space A; the port behind it, if there is one, by the space and name that receive.
-struct Case {
-    run: Run,
-    name: PortName,
-    home: Option<(usize, PortName)>,
+pub struct Case {
+    pub run: Run,
+    pub name: PortName,
+    pub home: Option<(usize, PortName)>,
     /// A receive right of A's own, for notifications.
-    log: PortName,
+    pub log: PortName,
     /// A send-once right of A's to a port of B's, for replies.
     other: PortName,
 }
 
 impl Case {
-    fn new(kind: Kind) -> Case {
+    pub fn new(kind: Kind) -> Case {
         let mut run = Run::new(2);
         run.setting_up = true;
         let port = |run: &mut Run, s| run.allocate(s, RightType::Receive, None).expect("a port");
