@@ -7,11 +7,15 @@ use bytes::Bytes;
 use kernel_core::ipc::Right;
 use kernel_core::kern::Kernel;
 use netmsg::MemberState;
-use proto::iface::node::{self, Request};
+use proto::iface::{
+    self,
+    node::{self, Request},
+};
 use proto::limits::NETNAME_MAX;
 use proto::msg::{Reply as _, code_body};
 use proto::{BadBody, Body, Disposition, KernReturn, Message, NamedRight, Payload, PortName, TraceId};
 
+use crate::host_info;
 use crate::node::Node;
 use crate::pagers::ExportInfo;
 use crate::server::Server;
@@ -58,7 +62,9 @@ impl Node {
 
     fn on_host_message(&mut self, message: Message<NamedRight>) {
         let Message { remote, local, id, trace, body, .. } = message;
+        let is_machs = iface::host::IDS.contains(&id) && local.name == self.host.port;
         let body = match Request::decode(id, body) {
+            Err(BadBody { body, .. }) if is_machs => self.mach_host_call(id, body),
             Ok(request) if local.name == self.host.port => {
                 self.host_call(request).unwrap_or_else(|code| code_body(code.raw()))
             }
@@ -75,6 +81,19 @@ impl Node {
             let id = id.wrapping_add(100);
             let reply = Message { remote, local: NamedRight::NULL, id, seqno: 0, trace, body };
             Node::calls(&mut self.kernel, &self.host.server).send_always(reply);
+        }
+    }
+
+    /// A routine that Mach has for hosts.
+    fn mach_host_call(&mut self, id: i32, body: Body<NamedRight>) -> Body<NamedRight> {
+        match iface::host::Request::decode(id, body) {
+            Ok(request) => {
+                host_info::answer(&request, self.facts.name.as_str()).unwrap_or_else(|code| code_body(code.raw()))
+            }
+            Err(BadBody { error, body }) => {
+                self.release_rights(body.into_rights());
+                code_body(error.raw())
+            }
         }
     }
 

@@ -9,6 +9,7 @@ pub mod awake;
 pub mod channel;
 pub mod config;
 pub mod host;
+mod host_info;
 mod inspect;
 pub mod metrics;
 pub mod names;

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use kernel_core::TaskId;
 use kernel_core::ipc::{Right, SpaceId};
+use kernel_core::kern::ThreadId;
 use proto::codec::TRAP_VERSION;
 use proto::limits::TASK_CHANNELS_MAX;
 use proto::wire::trap::{Answer, Hello, Welcome, call, hello};
@@ -92,6 +93,7 @@ impl Node {
                 let result = done.err().map_or(0, KernReturn::raw);
                 self.answer(id, Answer { ticket, result, ..Answer::default() }, None)?;
             }
+            (Role::Thread(_), call::Op::ThreadSelf(_)) => self.thread_self(id, ticket)?,
             (Role::Agent(task) | Role::Thread(task), call::Op::OrderDone(done)) => {
                 let order = kernel_core::vm::OrderId(done.order);
                 // Nobody answers for another task.
@@ -123,6 +125,7 @@ impl Node {
             Role::New => {}
             Role::Agent(task) => self.task_gone(task),
             Role::Thread(task) => {
+                self.kernel.thread_gone(ThreadId(id.0));
                 let last = self.processes.get_mut(task).and_then(|p| p.attached.as_mut()).is_none_or(|attached| {
                     attached.channels -= 1;
                     // With an agent the process may have memory mapped and no thread that calls us.
@@ -235,7 +238,11 @@ impl Node {
             return Err(ChannelError::OutOfPlace("more connections than a task may have"));
         }
         let role = match role {
-            hello::Role::Thread => Role::Thread(task),
+            hello::Role::Thread => {
+                let refused = |_| ChannelError::OutOfPlace("more ports than a node may have");
+                self.kernel.thread_create(task, ThreadId(id.0)).map_err(refused)?;
+                Role::Thread(task)
+            }
             hello::Role::Agent if attached.agent.is_some() => {
                 return Err(ChannelError::OutOfPlace("a second agent"));
             }
@@ -308,6 +315,7 @@ impl Node {
     fn welcome(&mut self, task: TaskId, thread: ChannelId, hello: &Hello, memory: bool) -> Result<Welcome, KernReturn> {
         let end = hello.arena_start.checked_add(hello.arena_size).ok_or(KernReturn::InvalidArgument)?;
         let names = self.kernel.task_attach(task, memory.then_some(hello.arena_start..end))?;
+        self.kernel.thread_create(task, ThreadId(thread.0))?;
         let space = self.kernel.task_space(task).ok_or(KernReturn::InvalidTask)?;
         let host = self.host.send_right(&mut self.kernel);
         let host_self = self.kernel.give(space, host)?;

@@ -7,6 +7,7 @@ use kernel_core::ipc::{
     Cancelled, Cut, Delivery, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome,
     SpaceId, Wait,
 };
+use kernel_core::kern::ThreadId;
 use kernel_core::{TaskId, Time};
 use proto::wire::trap::{Answer, Msg};
 use proto::{KernReturn, Message, MsgReturn, NamedRight, NoRoom, PortName, RightType};
@@ -189,6 +190,23 @@ impl Node {
             _ => {}
         }
         Ok(())
+    }
+
+    /// `thread_abort`.
+    pub(crate) fn abort(&mut self, thread: ThreadId) {
+        let channel = ChannelId(thread.0);
+        if self.connections.get(&channel).is_some_and(|c| c.in_msg.is_some()) {
+            self.cut_short(channel, Cut::Interrupt);
+        }
+    }
+
+    /// `mach_thread_self`.
+    pub(crate) fn thread_self(&mut self, channel: ChannelId, ticket: u64) -> Result<(), ChannelError> {
+        let (result, name) = match self.kernel.thread_self(ThreadId(channel.0)) {
+            Ok(name) => (0, name),
+            Err(code) => (code.raw(), PortName::NULL),
+        };
+        self.answer(channel, Answer { ticket, result, name: name.0, ..Answer::default() }, None)
     }
 
     /// Ends a thread's wait before its time.

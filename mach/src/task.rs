@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::{env, fmt};
 
 use proto::codec::TRAP_VERSION;
-use proto::wire::trap::{Answer, Hello, Interrupt, ReplyPort, Welcome, call, hello};
+use proto::wire::trap::{Answer, Hello, Interrupt, ReplyPort, ThreadSelf, Welcome, call, hello};
 use proto::{NodeName, PortName};
 use std::os::fd::AsFd;
 use sys::{Channel, UffdMode};
 
 use crate::agent;
-use crate::error::{AttachError, TrapError};
+use crate::error::{AttachError, RpcError, TrapError};
 use crate::memory::Memory;
+use crate::right::SendRight;
 use crate::trap::{Connection, Reply};
 
 /// Characters of the command line that the node is told.
@@ -157,6 +158,19 @@ impl Task {
     /// What the calling thread's next call will be known as; `None` when the node cannot be reached.
     pub(crate) fn next_call(&self) -> Option<Interrupt> {
         self.with_thread(|thread| Ok(thread.connection.next_call())).ok()
+    }
+
+    /// The calling thread's port (`mach_thread_self`), for others to end its waits: `thread_abort` through it answers
+    /// `RcvInterrupted` or `SendInterrupted` where the thread waits in `mach_msg`. One more reference each time.
+    ///
+    /// Errors: the node is gone, or has no room for another name.
+    pub fn thread_self(&self) -> Result<SendRight, RpcError> {
+        let failed = |source: TrapError| RpcError::Msg { routine: "mach_thread_self", source: source.into() };
+        let Answer { result, name, .. } = self.trap(call::Op::ThreadSelf(ThreadSelf {}), &[]).map_err(failed)?.answer;
+        match result {
+            0 => Ok(SendRight::adopt(self, PortName(name))),
+            code => Err(RpcError::Other { routine: "mach_thread_self", code }),
+        }
     }
 
     /// Whether both are the same.

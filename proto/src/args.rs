@@ -38,14 +38,18 @@ pub(crate) fn write_string_c<R, const N: usize>(writer: &mut Writer<R>, text: &s
     writer.data(Element::string_c(N as u16), 1, &field);
 }
 
-/// A structure of 32-bit integers, inline.
-pub(crate) fn words<const N: usize>(reader: &mut Reader<'_>) -> Option<[u32; N]> {
+/// 32-bit integers, inline.
+pub(crate) fn inline_array(reader: &mut Reader<'_>) -> Option<Vec<u32>> {
     let bytes = reader.data(Element::INTEGER_32)?;
-    let words = bytes.chunks_exact(4).map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]])).collect::<Vec<_>>();
-    words.try_into().ok()
+    Some(bytes.chunks_exact(4).map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]])).collect())
 }
 
-/// What [`words`] reads.
+/// A structure of 32-bit integers, inline.
+pub(crate) fn words<const N: usize>(reader: &mut Reader<'_>) -> Option<[u32; N]> {
+    inline_array(reader)?.try_into().ok()
+}
+
+/// What [`words`] and [`inline_array`] read.
 pub(crate) fn write_words<R>(writer: &mut Writer<R>, words: &[u32]) {
     let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
     writer.data(Element::INTEGER_32, words.len() as u32, &bytes);

@@ -5,6 +5,7 @@
 pub fn name_of(id: i32) -> Option<&'static str> {
     let find = |table: &[(i32, &'static str)]| table.iter().find(|(i, _)| *i == id).map(|(_, name)| *name);
     None
+        .or_else(|| find(host::ROUTINES))
         .or_else(|| find(mach_debug::ROUTINES))
         .or_else(|| find(mach_port::ROUTINES))
         .or_else(|| find(memory_object::ROUTINES))
@@ -13,6 +14,258 @@ pub fn name_of(id: i32) -> Option<&'static str> {
         .or_else(|| find(node::ROUTINES))
         .or_else(|| find(notify::ROUTINES))
         .or_else(|| find(task::ROUTINES))
+        .or_else(|| find(thread::ROUTINES))
+}
+
+/// What Mach tells of a host; sent to the host port, as is what `node.proto` adds. mach-api §4.5.
+pub mod host {
+    /// time_value_t.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct TimeValue {
+        #[prost(int32, tag = "1")]
+        pub seconds: i32,
+        #[prost(int32, tag = "2")]
+        pub microseconds: i32,
+    }
+    use crate::typed::Element;
+    use crate::{args, body, msg};
+    /// The time of day.
+    ///
+    /// `host_get_time`, id 2634.
+    #[doc(alias = "host_get_time")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetTime;
+    impl<R> msg::SimpleRoutine<R> for GetTime {
+        const ID: i32 = 2634;
+        const NAME: &'static str = "host_get_time";
+        fn into_body(self) -> body::Body<R> {
+            let GetTime = self;
+            let writer = body::Writer::new();
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(GetTime)
+        }
+    }
+    impl<R> msg::Routine<R> for GetTime {
+        type Reply = GetTimeReply;
+    }
+    /// The results of [`GetTime`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetTimeReply {
+        pub current_time: TimeValue,
+    }
+    impl<R> msg::Reply<R> for GetTimeReply {
+        fn into_body(self) -> body::Body<R> {
+            let GetTimeReply { current_time } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_words(
+                &mut writer,
+                &[current_time.seconds as u32, current_time.microseconds as u32],
+            );
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let current_time = args::words::<2>(&mut reader)?;
+                reader.end()?;
+                Some((current_time,))
+            };
+            let Some((current_time,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetTimeReply {
+                current_time: TimeValue {
+                    seconds: current_time[0] as i32,
+                    microseconds: current_time[1] as i32,
+                },
+            })
+        }
+    }
+    /// Facts by flavor: 1 basic, 3 scheduling, 4 load. As many words as the flavor has, if the caller takes so many.
+    ///
+    /// `host_info`, id 2638.
+    #[doc(alias = "host_info")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Info {
+        pub flavor: u32,
+        pub host_info_out_count: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for Info {
+        const ID: i32 = 2638;
+        const NAME: &'static str = "host_info";
+        fn into_body(self) -> body::Body<R> {
+            let Info { flavor, host_info_out_count } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, flavor);
+            writer.u32(Element::INTEGER_32, host_info_out_count);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let flavor = reader.u32(Element::INTEGER_32)?;
+                let host_info_out_count = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((flavor, host_info_out_count))
+            };
+            let Some((flavor, host_info_out_count)) = read() else {
+                return Err(args::misfit(body))
+            };
+            Ok(Info {
+                flavor,
+                host_info_out_count,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for Info {
+        type Reply = InfoReply;
+    }
+    /// The results of [`Info`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct InfoReply {
+        pub host_info_out: Vec<u32>,
+    }
+    impl<R> msg::Reply<R> for InfoReply {
+        fn into_body(self) -> body::Body<R> {
+            let InfoReply { host_info_out } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_words(&mut writer, &host_info_out);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let host_info_out = args::inline_array(&mut reader)?;
+                reader.end()?;
+                Some((host_info_out,))
+            };
+            let Some((host_info_out,)) = read() else { return Err(args::misfit(body)) };
+            Ok(InfoReply { host_info_out })
+        }
+    }
+    /// A line about the node, for people.
+    ///
+    /// `host_get_kernel_version`, id 2646.
+    #[doc(alias = "host_get_kernel_version")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetKernelVersion;
+    impl<R> msg::SimpleRoutine<R> for GetKernelVersion {
+        const ID: i32 = 2646;
+        const NAME: &'static str = "host_get_kernel_version";
+        fn into_body(self) -> body::Body<R> {
+            let GetKernelVersion = self;
+            let writer = body::Writer::new();
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(GetKernelVersion)
+        }
+    }
+    impl<R> msg::Routine<R> for GetKernelVersion {
+        type Reply = GetKernelVersionReply;
+    }
+    /// The results of [`GetKernelVersion`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetKernelVersionReply {
+        pub kernel_version: String,
+    }
+    impl<R> msg::Reply<R> for GetKernelVersionReply {
+        fn into_body(self) -> body::Body<R> {
+            let GetKernelVersionReply { kernel_version } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_string_c::<R, 512>(&mut writer, &kernel_version);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let kernel_version = args::string_c::<512>(&mut reader)?;
+                reader.end()?;
+                Some((kernel_version,))
+            };
+            let Some((kernel_version,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetKernelVersionReply {
+                kernel_version,
+            })
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `host_get_time`.
+        pub const GET_TIME: i32 = 2634;
+        /// `host_info`.
+        pub const INFO: i32 = 2638;
+        /// `host_get_kernel_version`.
+        pub const GET_KERNEL_VERSION: i32 = 2646;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[2634, 2638, 2646];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (2634, "host_get_time"),
+        (2638, "host_info"),
+        (2646, "host_get_kernel_version"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request {
+        /// The time of day.
+        GetTime(GetTime),
+        /// Facts by flavor: 1 basic, 3 scheduling, 4 load. As many words as the flavor has, if the caller takes so many.
+        Info(Info),
+        /// A line about the node, for people.
+        GetKernelVersion(GetKernelVersion),
+    }
+    impl Request {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode<R>(id: i32, body: body::Body<R>) -> Result<Request, msg::BadBody<R>> {
+            match id {
+                2634 => {
+                    <GetTime as msg::SimpleRoutine<R>>::from_body(body).map(Request::GetTime)
+                }
+                2638 => <Info as msg::SimpleRoutine<R>>::from_body(body).map(Request::Info),
+                2646 => {
+                    <GetKernelVersion as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::GetKernelVersion)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::GetTime(_) => 2634,
+                Request::Info(_) => 2638,
+                Request::GetKernelVersion(_) => 2646,
+            }
+        }
+    }
 }
 
 /// What is behind a task's names, for those who look for faults; sent to the task port.
@@ -4042,6 +4295,62 @@ pub mod task {
     impl<R> msg::Routine<R> for TaskTerminate {
         type Reply = ();
     }
+    /// A send right to the port of each thread.
+    ///
+    /// `task_threads`, id 2011.
+    #[doc(alias = "task_threads")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskThreads;
+    impl<R> msg::SimpleRoutine<R> for TaskThreads {
+        const ID: i32 = 2011;
+        const NAME: &'static str = "task_threads";
+        fn into_body(self) -> body::Body<R> {
+            let TaskThreads = self;
+            let writer = body::Writer::new();
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(TaskThreads)
+        }
+    }
+    impl<R> msg::Routine<R> for TaskThreads {
+        type Reply = TaskThreadsReply<R>;
+    }
+    /// The results of [`TaskThreads`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskThreadsReply<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub thread_list: Vec<R>,
+    }
+    impl<R> msg::Reply<R> for TaskThreadsReply<R> {
+        fn into_body(self) -> body::Body<R> {
+            let TaskThreadsReply { thread_list } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.rights(crate::Disposition::MakeSend, false, thread_list);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let thread_list = reader.rights()?;
+                reader.end()?;
+                Some((thread_list,))
+            };
+            let Some((thread_list,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(TaskThreadsReply {
+                thread_list: taken.rights(thread_list),
+            })
+        }
+    }
     /// Zero-filled memory.
     ///
     /// `vm_allocate`, id 2021.
@@ -4597,6 +4906,8 @@ pub mod task {
     pub mod id {
         /// `task_terminate`.
         pub const TASK_TERMINATE: i32 = 2008;
+        /// `task_threads`.
+        pub const TASK_THREADS: i32 = 2011;
         /// `vm_allocate`.
         pub const VM_ALLOCATE: i32 = 2021;
         /// `vm_deallocate`.
@@ -4615,10 +4926,11 @@ pub mod task {
         pub const VM_MSYNC: i32 = 4209;
     }
     /// `msgh_id` of every request of the interface.
-    pub const IDS: &[i32] = &[2008, 2021, 2023, 2024, 2029, 2058, 2059, 2089, 4209];
+    pub const IDS: &[i32] = &[2008, 2011, 2021, 2023, 2024, 2029, 2058, 2059, 2089, 4209];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
         (2008, "task_terminate"),
+        (2011, "task_threads"),
         (2021, "vm_allocate"),
         (2023, "vm_deallocate"),
         (2024, "vm_protect"),
@@ -4633,6 +4945,8 @@ pub mod task {
     pub enum Request<R> {
         /// Ends the task: its process is killed, its space and memory go.
         TaskTerminate(TaskTerminate),
+        /// A send right to the port of each thread.
+        TaskThreads(TaskThreads),
         /// Zero-filled memory.
         VmAllocate(VmAllocate),
         /// Unmaps a range; holes are allowed.
@@ -4660,6 +4974,10 @@ pub mod task {
                 2008 => {
                     <TaskTerminate as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::TaskTerminate)
+                }
+                2011 => {
+                    <TaskThreads as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::TaskThreads)
                 }
                 2021 => {
                     <VmAllocate as msg::SimpleRoutine<R>>::from_body(body)
@@ -4703,6 +5021,7 @@ pub mod task {
         pub fn id(&self) -> i32 {
             match self {
                 Request::TaskTerminate(_) => 2008,
+                Request::TaskThreads(_) => 2011,
                 Request::VmAllocate(_) => 2021,
                 Request::VmDeallocate(_) => 2023,
                 Request::VmProtect(_) => 2024,
@@ -4711,6 +5030,152 @@ pub mod task {
                 Request::TaskSetSpecialPort(_) => 2059,
                 Request::VmMap(_) => 2089,
                 Request::VmMsync(_) => 4209,
+            }
+        }
+    }
+}
+
+/// Operations on a thread; sent to a thread port. mach-api §4.2.
+pub mod thread {
+    use crate::typed::Element;
+    use crate::{args, body, msg};
+    /// Ends the mach_msg in which the thread waits: MACH_SEND_INTERRUPTED or MACH_RCV_INTERRUPTED. Nothing if it does not wait.
+    ///
+    /// `thread_abort`, id 2064.
+    #[doc(alias = "thread_abort")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Abort;
+    impl<R> msg::SimpleRoutine<R> for Abort {
+        const ID: i32 = 2064;
+        const NAME: &'static str = "thread_abort";
+        fn into_body(self) -> body::Body<R> {
+            let Abort = self;
+            let writer = body::Writer::new();
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::misfit(body)) };
+            Ok(Abort)
+        }
+    }
+    impl<R> msg::Routine<R> for Abort {
+        type Reply = ();
+    }
+    /// Reads a special port: 1 kernel, the thread's own.
+    ///
+    /// `thread_get_special_port`, id 2067.
+    #[doc(alias = "thread_get_special_port")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetSpecialPort {
+        pub which_port: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for GetSpecialPort {
+        const ID: i32 = 2067;
+        const NAME: &'static str = "thread_get_special_port";
+        fn into_body(self) -> body::Body<R> {
+            let GetSpecialPort { which_port } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, which_port);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let which_port = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((which_port,))
+            };
+            let Some((which_port,)) = read() else { return Err(args::misfit(body)) };
+            Ok(GetSpecialPort { which_port })
+        }
+    }
+    impl<R> msg::Routine<R> for GetSpecialPort {
+        type Reply = GetSpecialPortReply<R>;
+    }
+    /// The results of [`GetSpecialPort`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct GetSpecialPortReply<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub special_port: R,
+    }
+    impl<R> msg::Reply<R> for GetSpecialPortReply<R> {
+        fn into_body(self) -> body::Body<R> {
+            let GetSpecialPortReply { special_port } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.rights(crate::Disposition::MakeSend, true, [special_port]);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let special_port = reader.right()?;
+                reader.end()?;
+                Some((special_port,))
+            };
+            let Some((special_port,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(GetSpecialPortReply {
+                special_port: {
+                    let () = special_port;
+                    taken.right()
+                },
+            })
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `thread_abort`.
+        pub const ABORT: i32 = 2064;
+        /// `thread_get_special_port`.
+        pub const GET_SPECIAL_PORT: i32 = 2067;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[2064, 2067];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (2064, "thread_abort"),
+        (2067, "thread_get_special_port"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request {
+        /// Ends the mach_msg in which the thread waits: MACH_SEND_INTERRUPTED or MACH_RCV_INTERRUPTED. Nothing if it does not wait.
+        Abort(Abort),
+        /// Reads a special port: 1 kernel, the thread's own.
+        GetSpecialPort(GetSpecialPort),
+    }
+    impl Request {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode<R>(id: i32, body: body::Body<R>) -> Result<Request, msg::BadBody<R>> {
+            match id {
+                2064 => <Abort as msg::SimpleRoutine<R>>::from_body(body).map(Request::Abort),
+                2067 => {
+                    <GetSpecialPort as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::GetSpecialPort)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::Abort(_) => 2064,
+                Request::GetSpecialPort(_) => 2067,
             }
         }
     }

@@ -314,7 +314,7 @@ pub mod trap {
         /// Chosen by the task; the answer carries it.
         #[prost(uint64, tag = "1")]
         pub ticket: u64,
-        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5, 6, 7")]
+        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5, 6, 7, 8")]
         pub op: ::core::option::Option<call::Op>,
     }
     /// Nested message and enum types in `Call`.
@@ -333,6 +333,8 @@ pub mod trap {
             Poll(super::Poll),
             #[prost(message, tag = "7")]
             Interrupt(super::Interrupt),
+            #[prost(message, tag = "8")]
+            ThreadSelf(super::ThreadSelf),
         }
     }
     /// The first record on every connection.
@@ -430,6 +432,9 @@ pub mod trap {
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct ReplyPort {}
+    /// mach_thread_self: one more reference to the calling thread's port.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ThreadSelf {}
     /// Asks for a descriptor, beside the answer, that is readable while messages wait at a receive right or a port set.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Poll {

@@ -184,12 +184,13 @@ fn decode_everywhere(id: i32, body: &Body<Held>) -> usize {
             }
         )* };
     }
-    each!(mach_port, memory_object, memory_object_control, netname, node, notify, task);
+    each!(host, mach_port, memory_object, memory_object_control, netname, node, notify, task, thread);
     decoded
 }
 
 fn any_id() -> impl Strategy<Value = i32> {
     let known: Vec<i32> = [
+        iface::host::IDS,
         iface::mach_port::IDS,
         memory_object::IDS,
         memory_object_control::IDS,
@@ -197,6 +198,7 @@ fn any_id() -> impl Strategy<Value = i32> {
         node::IDS,
         notify::IDS,
         task::IDS,
+        iface::thread::IDS,
     ]
     .concat();
     prop_oneof![9 => proptest::sample::select(known), 1 => any::<i32>()]

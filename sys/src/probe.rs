@@ -70,6 +70,31 @@ impl Probe {
     }
 }
 
+/// How large this machine is, and how busy.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Load {
+    /// Processors that this process may use.
+    pub cpus: usize,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Runnable threads, averaged over one, five and fifteen minutes.
+    pub averages: [f64; 3],
+}
+
+impl Load {
+    /// Now.
+    pub fn now() -> Load {
+        /// What sysinfo(2) counts one thread as.
+        const SCALE: f64 = 65536.0;
+        let info = rustix::system::sysinfo();
+        Load {
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: info.totalram as u64 * u64::from(info.mem_unit),
+            averages: info.loads.map(|load| load as f64 / SCALE),
+        }
+    }
+}
+
 /// Bytes of a page on this machine.
 pub fn page_size() -> u64 {
     rustix::param::page_size() as u64

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use kernel_core::ipc::{ReceiveOptions, ReceiveOutcome, SendOptions, SpaceId};
-use kernel_core::kern::{Cx, Effect, Kernel};
+use kernel_core::kern::{Cx, Effect, Kernel, ThreadId};
 use kernel_core::vm::{Config, Fault, FaultKind, FaultOutcome, MapOrder, ObjectId, OrderId, Pmap};
 use kernel_core::{TaskId, Time};
-use proto::iface::{mach_port, memory_object as pager, memory_object_control as control, task};
+use proto::iface::{mach_port, memory_object as pager, memory_object_control as control, task, thread};
 use proto::msg::Reply;
 use proto::msg::code_of;
 use proto::{
@@ -150,7 +150,11 @@ impl World {
     }
 
     fn request<Q: SimpleRoutine<NamedRight>>(&mut self, request: Q) {
-        let remote = NamedRight::copy_send(self.task_self);
+        self.request_to(self.task_self, request);
+    }
+
+    fn request_to<Q: SimpleRoutine<NamedRight>>(&mut self, to: PortName, request: Q) {
+        let remote = NamedRight::copy_send(to);
         let local = NamedRight::make_send_once(self.reply);
         let body = request.into_body();
         self.send(self.space, Message { remote, local, id: Q::ID, seqno: 0, trace: TraceId(0), body });
@@ -439,4 +443,53 @@ fn kern_task_1_names_are_chosen_numbered_and_looked_into_by_message() {
     let none = w.rpc(mach_debug::KernelObject { name: chosen }).unwrap();
     assert_eq!((none.object_type, none.object_addr), (0, 0));
     assert_eq!(w.rpc(mach_debug::KernelObject { name: set }).err(), Some(KernReturn::InvalidRight.raw()));
+}
+
+#[test]
+fn kern_thread_1_a_thread_has_a_port_that_dies_with_it() {
+    let mut w = World::new();
+    let (first, second) = (ThreadId(4), ThreadId(5));
+    w.kernel.thread_create(w.task, first).unwrap();
+    w.kernel.thread_create(w.task, second).unwrap();
+    assert_eq!(w.kernel.thread_create(TaskId(99), ThreadId(6)), Err(KernReturn::InvalidTask));
+    let own = w.kernel.thread_self(first).unwrap();
+    assert_eq!(w.kernel.thread_self(first), Ok(own), "one more reference under the same name");
+    assert_eq!(w.kernel.ipc.get_refs(w.space, own, RightType::Send), Ok(2));
+    let threads = w.rpc(task::TaskThreads).unwrap().thread_list;
+    assert_eq!(threads.len(), 2);
+    assert!(threads.iter().any(|t| t.name == own));
+    w.kernel.thread_gone(first);
+    w.settle();
+    assert_eq!(w.kernel.ipc.port_type(w.space, own), Ok(RightType::DeadName.type_bit()));
+    assert_eq!(w.kernel.thread_self(first), Err(KernReturn::InvalidArgument));
+    // The rest go with their task.
+    let ports = w.kernel.ipc.ports_len();
+    let task = w.task;
+    w.with(|kernel, cx| kernel.task_gone(task, cx));
+    w.settle();
+    assert_eq!(w.kernel.ipc.ports_len(), ports - 3, "the second thread's, the task's and the reply port");
+}
+
+#[test]
+fn kern_thread_2_an_abort_is_told_to_the_shell_and_answered() {
+    let mut w = World::new();
+    w.kernel.thread_create(w.task, ThreadId(4)).unwrap();
+    let own = w.kernel.thread_self(ThreadId(4)).unwrap();
+    w.effects.clear();
+    w.request_to(own, thread::Abort);
+    assert!(w.effects.contains(&Effect::AbortThread(ThreadId(4))), "{:?}", w.effects);
+    assert_eq!(w.answer::<thread::Abort>(), Some(Ok(())));
+}
+
+#[test]
+fn kern_thread_3_the_only_special_port_is_its_own() {
+    let mut w = World::new();
+    w.kernel.thread_create(w.task, ThreadId(4)).unwrap();
+    let own = w.kernel.thread_self(ThreadId(4)).unwrap();
+    w.request_to(own, thread::GetSpecialPort { which_port: 1 });
+    let port = w.answer::<thread::GetSpecialPort>().unwrap().unwrap().special_port;
+    assert_eq!(port.name, own);
+    w.request_to(own, thread::GetSpecialPort { which_port: 3 });
+    let refused = w.answer::<thread::GetSpecialPort>().unwrap().unwrap_err();
+    assert_eq!(refused, KernReturn::InvalidArgument.raw());
 }

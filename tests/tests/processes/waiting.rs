@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use mach::proto::iface::{mach_port, node};
+use mach::proto::iface::{self, mach_port, node};
 use mach::proto::{Item, KernReturn, Message, MsgReturn, NamedRight, TraceId};
 use mach::{Canceller, MsgError, PortSet, ReceiveRight, SendRight, Task, Watch};
 use mach_tests::processes::{Nodes, within};
@@ -313,4 +313,55 @@ fn ipc_cancel_2_a_wait_is_ended_from_another_thread_and_no_message_is_lost() {
     assert_eq!((0..5).map(|_| take(&port)).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     assert_eq!(code(port.receive(Some(Duration::ZERO)).expect_err("no more")), MsgReturn::RcvTimedOut);
     nodes.assert_up(1);
+}
+
+#[test]
+fn a_thread_s_wait_is_aborted_through_its_port_also_from_another_node() {
+    let nodes = Nodes::start(2);
+    let (owner, other) = (nodes.task(1), nodes.task(2));
+    let port = ReceiveRight::allocate(&owner).expect("a port");
+    let from = port.name();
+    let (tell, told) = mpsc::channel();
+    let waits = std::thread::spawn({
+        let owner = owner.clone();
+        move || {
+            let own = owner.thread_self().expect("a thread port");
+            owner.check_in("the thread", NamedRight::NULL, own.copied()).expect("a free name");
+            tell.send(()).expect("the test waits");
+            owner.receive(from, None)
+        }
+    });
+    told.recv().expect("the thread began");
+    let thread = other.look_up("the thread", "n1").expect("its port");
+    // It may not wait yet; an abort before it does is nothing.
+    while !waits.is_finished() {
+        other.rpc(&thread, iface::thread::Abort).expect("it is carried out");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(code(waits.join().expect("no panic").expect_err("no message")), MsgReturn::RcvInterrupted);
+    // Its port died with it, here and there.
+    let gone = other.rpc(&thread, iface::thread::Abort).expect_err("the thread is gone");
+    assert!(gone.is_dead(), "{gone}");
+}
+
+#[test]
+fn a_host_and_the_threads_of_a_task_are_asked_from_here_and_from_another_node() {
+    let nodes = Nodes::start(2);
+    let (owner, other) = (nodes.task(1), nodes.task(2));
+    let own = NamedRight::copy_send(owner.task_self());
+    owner.check_in("the task", NamedRight::NULL, own).expect("a free name");
+    owner.check_in("its host", NamedRight::NULL, NamedRight::copy_send(owner.host())).expect("a free name");
+    let (far_task, far_host) = (other.look_up("the task", "n1").unwrap(), other.look_up("its host", "n1").unwrap());
+    let basic = iface::host::Info { flavor: 1, host_info_out_count: 1024 };
+    let near = owner.rpc(&owner.host(), basic.clone()).expect("it answers");
+    assert_eq!(other.rpc(&far_host, basic).expect("it answers"), near);
+    let version = other.rpc(&far_host, iface::host::GetKernelVersion).expect("it answers").kernel_version;
+    assert!(version.ends_with("node n1"), "{version}");
+    let threads = other.rpc(&far_task, iface::task::TaskThreads).expect("it answers").thread_list;
+    assert_eq!(threads.len(), 1);
+    let thread = SendRight::adopt(&other, threads[0].name);
+    let special = iface::thread::GetSpecialPort { which_port: 1 };
+    let kernel_port = other.rpc(&thread, special).expect("it answers").special_port;
+    assert_eq!(kernel_port.name, thread.name(), "one name for one port, whichever way it came");
+    drop(SendRight::adopt(&other, kernel_port.name));
 }

@@ -83,6 +83,8 @@ pub enum Kind {
     StringC(u32),
     /// An out-of-line array of INTEGER_32s or PORT_NAMEs: the name of the element.
     Array(&'static str),
+    /// An inline array of INTEGER_32s.
+    InlineArray,
     /// An inline structure of INTEGER_32s, by its name and those of its fields; whether each is a boolean.
     Words(String, Vec<(String, WordKind)>),
     /// Inline bytes.
@@ -233,11 +235,13 @@ impl Options<'_> {
             let how = self.disposition(port)?;
             return Ok(if field.is_list() { Kind::Ports(how, !ool) } else { Kind::Port(how) });
         }
+        let inline = self.option(&field.options(), "mach.inline").and_then(|v| v.as_bool()).unwrap_or(false);
         let words = self.option(&field.options(), "mach.words").and_then(|v| v.as_bool()).unwrap_or(false);
         if let (ProtoKind::Message(m), true, false) = (field.kind(), words, field.is_list()) {
             return Ok(Kind::Words(m.name().to_owned(), words_of(&m)?));
         }
         Ok(match (field.kind(), field.is_list(), ool) {
+            (ProtoKind::Uint32, true, false) if inline => Kind::InlineArray,
             (ProtoKind::Uint32, true, false) => Kind::Array(if is_name { "PORT_NAME" } else { "INTEGER_32" }),
             (ProtoKind::Uint32, false, false) if is_name => Kind::PortName,
             (ProtoKind::String, false, false) if number("mach.c_string").is_some() => {

@@ -48,6 +48,7 @@ fn form(kind: &Kind) -> String {
         Kind::StringC(n) => format!("C string of {n}"),
         Kind::Array("PORT_NAME") => "out-of-line port names".to_owned(),
         Kind::Array(_) => "out-of-line u32s".to_owned(),
+        Kind::InlineArray => "inline u32s".to_owned(),
         Kind::Words(m, words) => {
             let names: Vec<&str> = words.iter().map(|(name, _)| name.as_str()).collect();
             format!("`{m}` ({})", names.join(", "))

@@ -187,7 +187,7 @@ fn rust_type(kind: &Kind) -> String {
         Kind::Text | Kind::StringC(_) => "String".to_owned(),
         Kind::Bytes => "::bytes::Bytes".to_owned(),
         Kind::OutOfLine => "crate::Payload".to_owned(),
-        Kind::Array(_) => "Vec<u32>".to_owned(),
+        Kind::Array(_) | Kind::InlineArray => "Vec<u32>".to_owned(),
         Kind::Words(m, _) | Kind::Record(m) => m.clone(),
         Kind::Records(m) => format!("Vec<{m}>"),
     }
@@ -209,6 +209,7 @@ fn write(field: &Field) -> String {
         Kind::Bytes => format!("writer.data(Element::BYTE, {f}.len() as u32, &{f})"),
         Kind::OutOfLine => format!("writer.memory(Element::BYTE, {f})"),
         Kind::Array(element) => format!("args::write_array(&mut writer, Element::{element}, &{f})"),
+        Kind::InlineArray => format!("args::write_words(&mut writer, &{f})"),
         Kind::Words(_, words) => {
             let word = |(name, kind): &(String, WordKind)| match kind {
                 WordKind::Unsigned => format!("{f}.{name}"),
@@ -238,6 +239,7 @@ fn read(kind: &Kind) -> String {
         Kind::Bytes => "reader.data(Element::BYTE)".to_owned(),
         Kind::OutOfLine => "reader.memory(Element::BYTE).cloned()".to_owned(),
         Kind::Array(element) => format!("args::array(&mut reader, Element::{element})"),
+        Kind::InlineArray => "args::inline_array(&mut reader)".to_owned(),
         Kind::Words(_, words) => format!("args::words::<{}>(&mut reader)", words.len()),
         Kind::Record(m) => format!("args::record::<{m}>(&mut reader)"),
         Kind::Records(m) => format!("args::records::<{m}>(&mut reader)"),

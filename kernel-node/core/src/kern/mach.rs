@@ -36,6 +36,10 @@ impl Kernel {
                 self.answer(reply, Ok(().into_body()));
                 self.task_terminate(task, cx);
             }
+            Request::TaskThreads(_) => {
+                let thread_list = self.task_threads(task);
+                self.answer(reply, Ok(task::TaskThreadsReply { thread_list }.into_body()));
+            }
             Request::VmMsync(r) => self.vm_msync(task, r, reply, cx),
             Request::VmRegion(r) => {
                 let results = self.vm_region(task, r.address);

@@ -17,6 +17,7 @@ mod mach;
 mod mach_port;
 mod reply;
 mod task;
+mod thread;
 
 use std::collections::BTreeMap;
 
@@ -30,12 +31,16 @@ use crate::{TaskId, Time};
 use emm::Emm;
 use reply::{Pending, Reply};
 pub use task::{NewTask, Task};
+use thread::Thread;
+pub use thread::ThreadId;
 
 /// What a kernel-owned port stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kobject {
     /// A task.
     Task(TaskId),
+    /// A thread.
+    Thread(ThreadId),
     /// The control port of an object: what its pager tells this kernel.
     Control(ObjectId),
     /// The name port of an object: identity only.
@@ -49,6 +54,8 @@ pub enum Effect {
     Ipc(ipc::Effect),
     /// End the task's process; the shell then calls [`Kernel::task_gone`].
     Kill(TaskId),
+    /// End the `mach_msg` in which a thread waits, if it does: `thread_abort`.
+    AbortThread(ThreadId),
     /// A fault that had to wait is over; for metrics and traces.
     FaultDone {
         /// How it ended.
@@ -77,6 +84,7 @@ pub struct Kernel {
     vm: Vm,
     tasks: BTreeMap<TaskId, Task>,
     last_task: u32,
+    threads: BTreeMap<ThreadId, Thread>,
     kobjects: BTreeMap<KernelTag, Kobject>,
     last_tag: u64,
     emm: Emm,
@@ -93,6 +101,7 @@ impl Kernel {
             vm: Vm::new(config),
             tasks: BTreeMap::new(),
             last_task: 0,
+            threads: BTreeMap::new(),
             kobjects: BTreeMap::new(),
             last_tag: 0,
             emm: Emm::default(),
@@ -130,6 +139,7 @@ impl Kernel {
     pub fn kobject_label(&self, tag: KernelTag) -> String {
         match self.kobjects.get(&tag) {
             Some(Kobject::Task(task)) => format!("task {}", task.0),
+            Some(Kobject::Thread(thread)) => format!("thread {}", thread.0),
             Some(Kobject::Control(_)) => "memory control".into(),
             Some(Kobject::Name(_)) => "memory name".into(),
             None => "nothing".into(),
@@ -140,6 +150,7 @@ impl Kernel {
     fn kobject_type(&self, tag: KernelTag) -> u32 {
         match self.kobjects.get(&tag) {
             None => 0,
+            Some(Kobject::Thread(_)) => 1,
             Some(Kobject::Task(_)) => 2,
             Some(Kobject::Control(_)) => 9,
             Some(Kobject::Name(_)) => 16,
@@ -210,6 +221,7 @@ impl Kernel {
     fn on_message(&mut self, KernelMessage { tag, message, .. }: KernelMessage, cx: &mut Cx<'_>) {
         match self.kobjects.get(&tag) {
             Some(&Kobject::Task(task)) => self.on_task_message(task, message, cx),
+            Some(&Kobject::Thread(thread)) => self.on_thread_message(thread, message, cx),
             Some(&Kobject::Control(object)) => self.on_control_message(object, message, cx),
             Some(&Kobject::Name(_)) | None => self.refuse_id(message),
         }

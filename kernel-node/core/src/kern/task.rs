@@ -100,6 +100,7 @@ impl Kernel {
         }
         self.ipc.release(bootstrap, &mut self.fx);
         self.kernel_port_destroy(port);
+        self.threads_gone(task);
         self.ipc.space_destroy(space, &mut self.fx);
     }
 
