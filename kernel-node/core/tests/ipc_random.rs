@@ -390,13 +390,14 @@ impl Run {
         let ordered =
             remote.disposition != Disposition::MoveSendOnce && remote.disposition != Disposition::MakeSendOnce;
         let always = how.is_multiple_of(8);
-        let trace = TraceId(u64::from(ordered && !always));
+        let mine = |n: u8, run: &Run| (n % 8 < 3).then(|| run.name_with(s, n, 0x2_0000));
+        let (notify, cancel) = (mine(how / 8, self), mine(how / 16, self));
+        // A message that is forced into its queue goes before those of senders that wait.
+        let trace = TraceId(u64::from(ordered && !always && notify.is_none()));
         let body: Vec<_> = body.iter().map(|n| Item::Port(self.named(s, *n))).collect();
         let wait = if how.is_multiple_of(2) { Wait::Poll } else { Wait::Block(self.waiter(Some(id))) };
         self.under_way.insert(id);
         let m = Message { remote, local, id, seqno: 0, trace, body: body.into() };
-        let mine = |n: u8, run: &Run| (n % 8 < 3).then(|| run.name_with(s, n, 0x2_0000));
-        let (notify, cancel) = (mine(how / 8, self), mine(how / 16, self));
         let outcome = self.ipc.send(s, m, SendOptions { wait, always, notify, cancel }, &mut self.fx);
         let waits = matches!(outcome, Ok(SendOutcome::Blocked));
         self.tally.sent += u32::from(outcome.is_ok());

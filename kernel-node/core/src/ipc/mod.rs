@@ -19,6 +19,7 @@ mod accept;
 mod check;
 mod effect;
 mod entry;
+mod header;
 mod inspect;
 mod kernel;
 mod kmsg;

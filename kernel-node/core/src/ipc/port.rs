@@ -44,11 +44,11 @@ pub(super) struct Port {
     pub mscount: u32,
     pub seqno: u32,
     pub qlimit: u32,
-    /// What arrives in place of the port's name. [ipc.payload.1]
-    pub payload: Option<u64>,
-    /// Of the above, in the kernel's hands.
+    /// Of the rights above, in the kernel's hands.
     pub kernel_srights: u32,
     pub kernel_sorights: u32,
+    /// What arrives in place of the port's name. [ipc.payload.1]
+    pub payload: Option<u64>,
     pub set: Option<PsetId>,
     pub queue: List<KmsgId>,
     /// Messages of senders that wait for room.
@@ -90,9 +90,9 @@ impl Ipc {
             mscount: 0,
             seqno: 0,
             qlimit: QLIMIT_DEFAULT,
-            payload: None,
             kernel_srights: 0,
             kernel_sorights: 0,
+            payload: None,
             set: None,
             queue: List::default(),
             blocked: List::default(),
