@@ -25,7 +25,7 @@ pub(crate) fn write_text<R>(writer: &mut Writer<R>, text: &str) {
 
 /// UTF-8 text up to the first zero of a field of `N` bytes, or all of it.
 pub(crate) fn string_c<const N: usize>(reader: &mut Reader<'_>) -> Option<String> {
-    let field: [u8; N] = reader.array(Element::string_c(N as u16))?;
+    let field: [u8; N] = reader.array(Element::STRING_C)?;
     let end = field.iter().position(|b| *b == 0).unwrap_or(N);
     std::str::from_utf8(&field[..end]).ok().map(str::to_owned)
 }
@@ -35,7 +35,7 @@ pub(crate) fn write_string_c<R, const N: usize>(writer: &mut Writer<R>, text: &s
     let end = (0..N.min(text.len() + 1)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let mut field = [0; N];
     field[..end].copy_from_slice(&text.as_bytes()[..end]);
-    writer.data(Element::string_c(N as u16), 1, &field);
+    writer.data(Element::STRING_C, N as u32, &field);
 }
 
 /// 32-bit integers, inline.

@@ -57,11 +57,8 @@ impl Element {
     pub const CHAR: Element = Element { name: name::CHAR, size_bits: 8 };
     /// `MACH_MSG_TYPE_PORT_NAME`.
     pub const PORT_NAME: Element = Element { name: name::PORT_NAME, size_bits: 32 };
-
-    /// A C string in a field of `bytes` bytes: one element, as MIG writes a type that is declared so.
-    pub const fn string_c(bytes: u16) -> Element {
-        Element { name: name::STRING_C, size_bits: bytes * 8 }
-    }
+    /// `MACH_MSG_TYPE_STRING_C`: the characters of a field of fixed size.
+    pub const STRING_C: Element = Element { name: name::STRING_C, size_bits: 8 };
 }
 
 /// One descriptor (`mach_msg_type_t`).
@@ -71,7 +68,7 @@ pub struct Descriptor {
     pub element: Element,
     /// Whether data or rights stand in the body itself.
     pub inline: bool,
-    /// `msgt_longform`: no difference on 64 bits; kept as it came.
+    /// `msgt_longform`: no difference on 64 bits, but MIG's stubs want it of what is out of line; kept as it came.
     pub longform: bool,
     /// `msgt_deallocate`: the sender gives the memory away. Of no meaning to the receiver.
     pub deallocate: bool,
@@ -92,13 +89,13 @@ impl Descriptor {
 
     /// `number` elements out of line.
     pub const fn out_of_line(element: Element, number: u32) -> Descriptor {
-        Descriptor { element, inline: false, longform: false, deallocate: false, number }
+        Descriptor { element, inline: false, longform: true, deallocate: false, number }
     }
 
     /// `number` rights that arrive as `kind`: in slots of 64 bits, or out of line as names of 32.
     pub const fn rights(kind: Disposition, inline: bool, number: u32) -> Descriptor {
         let element = Element { name: kind as u8, size_bits: if inline { 64 } else { 32 } };
-        Descriptor { element, inline, longform: false, deallocate: false, number }
+        Descriptor { element, inline, longform: !inline, deallocate: false, number }
     }
 
     /// As it stands in a body.
@@ -210,7 +207,7 @@ mod tests {
         let right = Descriptor::rights(Disposition::MoveSendOnce, true, 1);
         assert_eq!(u64::from_le_bytes(right.to_bytes()), 0x1_2000_4012);
         let memory = Descriptor { deallocate: true, ..Descriptor::out_of_line(Element::BYTE, 4096) };
-        assert_eq!(u64::from_le_bytes(memory.to_bytes()), 0x1000_8000_0809);
+        assert_eq!(u64::from_le_bytes(memory.to_bytes()), 0x1000_c000_0809);
         for descriptor in [code, right, memory] {
             assert_eq!(Descriptor::parse(descriptor.to_bytes()), Ok(descriptor));
         }

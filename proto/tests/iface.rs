@@ -69,7 +69,7 @@ fn text_is_a_c_string_and_utf8() {
     let field = |text: &[u8]| {
         let mut field = text.to_vec();
         field.resize(80, 0);
-        Item::Typed(Element::string_c(80), 1, field.into())
+        Item::Typed(Element::STRING_C, 80, field.into())
     };
     assert_eq!(body[0], field("päge".as_bytes()));
     body[0] = field(b"\xff");

@@ -233,7 +233,7 @@ fn netmsg_name_12_what_is_not_a_request_is_answered_and_leaves_nothing_behind() 
     let name = || {
         let mut field = b"x".to_vec();
         field.resize(80, 0);
-        Item::Typed(Element::string_c(80), 1, field.into())
+        Item::Typed(Element::STRING_C, 80, field.into())
     };
     let bad = [
         (NamedRight::make_send(port), NamedRight::NULL, KernReturn::InvalidCapability),
