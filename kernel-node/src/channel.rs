@@ -185,13 +185,13 @@ pub fn decode_call(record: &[u8]) -> Result<Call, ChannelError> {
 /// Decodes the message of a call. Large out-of-line bytes are copied out of a descriptor beside it, which must be frozen:
 /// nothing that is checked here can change afterwards.
 ///
-/// Errors: the code for the sender; nothing was taken from its space.
+/// Errors: the code for the sender; nothing was taken from its space. Beside the message, the code for its first bad item.
 pub fn decode_message(
     message: proto::wire::body::NamedMessage,
     fds: Vec<OwnedFd>,
-) -> Result<Message<NamedRight>, MsgReturn> {
+) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
     let beside: Vec<Option<Memfd>> = fds.into_iter().map(|fd| Memfd::adopt(fd).ok().filter(Memfd::is_frozen)).collect();
-    codec::decode(message, |index, offset, length| {
+    codec::decode_prefix(message, |index, offset, length| {
         let mut bytes = vec![0; length];
         beside.get(index as usize)?.as_ref()?.read_at(offset, &mut bytes).ok()?;
         Some(Payload::from(bytes))

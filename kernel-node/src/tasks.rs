@@ -74,7 +74,8 @@ impl Node {
                 };
                 self.caller = Some((task, id));
                 let done = match decoded {
-                    Ok(message) => self.mach_msg(id, space, ticket, &msg, message),
+                    Ok(Some((message, Some(code)))) => self.refuse_msg(id, space, ticket, &msg, (message, code)),
+                    Ok(message) => self.mach_msg(id, space, ticket, &msg, message.map(|(message, _)| message)),
                     Err(code) => self.answer_result(id, ticket, code),
                 };
                 self.caller = None;

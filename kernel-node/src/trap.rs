@@ -90,6 +90,24 @@ impl Node {
         }
     }
 
+    /// A thread called `mach_msg` with a message that is bad from some item on.
+    ///
+    /// Errors: the connection is to be ended.
+    pub(crate) fn refuse_msg(
+        &mut self,
+        channel: ChannelId,
+        space: SpaceId,
+        ticket: u64,
+        call: &Msg,
+        (before, code): (Message<NamedRight>, MsgReturn),
+    ) -> Result<(), ChannelError> {
+        let cancel = call.send_cancel.then_some(PortName(call.notify));
+        let (ipc, fx) = self.kernel.ipc_mut();
+        let error = ipc.send_cut_short(space, before, cancel, code, fx);
+        self.settle();
+        self.end_msg(channel, ticket, Ended::of_send(error))
+    }
+
     fn start_receive(
         &mut self,
         channel: ChannelId,

@@ -50,29 +50,61 @@ impl<R> Body<R> {
     /// Errors: `SendMsgTooSmall`, `SendInvalidType` as [`Scan`]; whatever `source` refuses. What was made of the items
     /// before is dropped.
     pub fn parse<S: Source<R>>(bytes: &[u8], source: &mut S) -> Result<Body<R>, S::Error> {
-        let mut out = bytes.to_vec();
-        let mut carried = None;
-        for located in Scan::new(bytes) {
-            let Located { descriptor, at, data } = located?;
-            let kind = descriptor.disposition();
-            if kind.is_none() && descriptor.inline {
-                continue;
-            }
-            let carried = carried.get_or_insert_with(Box::<Carried<R>>::default);
-            let name = kind.map_or(descriptor.element.name, |d| d.arrival() as u8);
-            let element = Element { name, ..descriptor.element };
-            out[at..data].copy_from_slice(&Descriptor { element, deallocate: false, ..descriptor }.to_bytes());
-            let slots = data..data + descriptor.body_bytes() as usize;
-            match kind {
-                Some(kind) => {
-                    let inline = descriptor.inline.then(|| &bytes[slots.clone()]);
-                    source.rights(kind, descriptor.number as usize, inline, &mut carried.rights)?;
-                }
-                None => carried.memory.push(source.memory(descriptor.data_bytes())?),
-            }
-            out[slots].fill(0);
+        match Body::parse_prefix(bytes, source) {
+            (body, None) => Ok(body),
+            (_, Some(error)) => Err(error),
         }
-        Ok(Body { bytes: Bytes::from(out), carried })
+    }
+
+    /// The items of a body up to the first that is bad, and what is wrong with that one.
+    pub fn parse_prefix<S: Source<R>>(bytes: &[u8], source: &mut S) -> (Body<R>, Option<S::Error>) {
+        let mut out = bytes.to_vec();
+        let (mut carried, mut end) = (None, 0);
+        let mut parse = |located: Result<Located, MsgReturn>, out: &mut [u8]| {
+            Body::parse_item(bytes, located?, source, out, &mut carried)
+        };
+        let wrong = Scan::new(bytes).find_map(|located| match parse(located, &mut out) {
+            Ok(item_end) => {
+                end = item_end;
+                None
+            }
+            Err(error) => Some(error),
+        });
+        if wrong.is_some() {
+            out.truncate(end);
+        }
+        (Body { bytes: Bytes::from(out), carried }, wrong)
+    }
+
+    /// Takes over one item, whole or not at all; answers where it ends.
+    fn parse_item<S: Source<R>>(
+        bytes: &[u8],
+        Located { descriptor, at, data }: Located,
+        source: &mut S,
+        out: &mut [u8],
+        carried: &mut Option<Box<Carried<R>>>,
+    ) -> Result<usize, S::Error> {
+        let slots = data..(data + descriptor.body_bytes() as usize).min(bytes.len());
+        let kind = descriptor.disposition();
+        if kind.is_none() && descriptor.inline {
+            return Ok(slots.end);
+        }
+        let name = kind.map_or(descriptor.element.name, |d| d.arrival() as u8);
+        let element = Element { name, ..descriptor.element };
+        let (mut rights, mut memory) = (Vec::new(), None);
+        match kind {
+            Some(kind) => {
+                let inline = descriptor.inline.then(|| &bytes[slots.clone()]);
+                source.rights(kind, descriptor.number as usize, inline, &mut rights)?;
+            }
+            None => memory = Some(source.memory(descriptor.data_bytes())?),
+        }
+        let carried = carried.get_or_insert_default();
+        carried.rights.append(&mut rights);
+        carried.memory.extend(memory);
+        out[at..data].copy_from_slice(&Descriptor { element, deallocate: false, ..descriptor }.to_bytes());
+        out[slots.clone()].fill(0);
+        Ok(slots.end)
     }
 
     /// The typed bytes, with slots of zero.

@@ -69,6 +69,20 @@ pub fn decode(
     message: body::NamedMessage,
     fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
 ) -> Result<Message<NamedRight>, MsgReturn> {
+    match decode_prefix(message, fetch)? {
+        (message, None) => Ok(message),
+        (_, Some(code)) => Err(code),
+    }
+}
+
+/// As [`decode`], but an item that is bad by itself is no error yet: the message comes as far as it is good, with the code
+/// for that item. Whoever sends it is told of what stands before first: [ipc.body.3].
+///
+/// Errors: as [`decode`], what concerns the message as a whole.
+pub fn decode_prefix(
+    message: body::NamedMessage,
+    fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
+) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
     let header = |right: Option<body::NamedRight>| right.map_or(Ok(NamedRight::NULL), decode_right);
     let (remote, local) = (header(message.remote)?, header(message.local)?);
     let mut contents = Contents {
@@ -88,12 +102,15 @@ pub fn decode(
     if bytes.len() > MSG_INLINE_BYTES_MAX {
         return Err(MsgReturn::SendNoBuffer);
     }
-    let body = match message.complex {
+    let (body, wrong) = match message.complex {
         true if Scan::new(&bytes).nth(MSG_ITEMS_MAX).is_some() => return Err(MsgReturn::SendInvalidType),
-        true => Body::parse(&bytes, &mut contents)?,
-        false => Body::simple(bytes),
+        true => Body::parse_prefix(&bytes, &mut contents),
+        false => (Body::simple(bytes), None),
     };
-    Ok(Message { remote, local, id: message.id, seqno: message.seqno, trace: TraceId(message.trace), body })
+    if let Some(code @ (MsgReturn::SendNoBuffer | MsgReturn::SendInvalidRight)) = wrong {
+        return Err(code);
+    }
+    Ok((Message { remote, local, id: message.id, seqno: message.seqno, trace: TraceId(message.trace), body }, wrong))
 }
 
 /// Whether the message is within every bound, so that its record is, and each array of rights is of one kind.
@@ -309,6 +326,27 @@ mod tests {
                 prop_assert_eq!(message.body.items().len(), message.body.items_len());
             }
         }
+    }
+
+    #[test]
+    fn a_message_comes_as_far_as_it_is_good() {
+        let one = NamedRight { name: PortName(7), disposition: Disposition::MoveSend };
+        let items = vec![Item::Port(one), Item::OutOfLine(vec![1; 10].into()), Item::U32(5), Item::Port(one)];
+        let (whole, _) = encode(with_body(items), 2);
+        let part = |record: body::NamedMessage| {
+            let (message, code) = decode_prefix(record, |_, _, _| None).unwrap();
+            (message.body.items(), code)
+        };
+        assert_eq!(part(whole.clone()).1, None);
+        let short = body::NamedMessage { memory: whole.memory.slice(..9), ..whole.clone() };
+        assert_eq!(part(short), (vec![Item::Port(one)], Some(MsgReturn::SendInvalidMemory)));
+        let cut = body::NamedMessage { body: whole.body.slice(..whole.body.len() - 8), ..whole.clone() };
+        let (items, code) = part(cut);
+        assert_eq!((items.len(), code), (3, Some(MsgReturn::SendMsgTooSmall)));
+        let mut bytes = whole.body.to_vec();
+        bytes[3] |= 1;
+        let bad = body::NamedMessage { body: bytes.into(), ..whole };
+        assert_eq!(part(bad), (vec![], Some(MsgReturn::SendInvalidType)));
     }
 
     fn with_body(items: Vec<Item<NamedRight>>) -> Message<NamedRight> {

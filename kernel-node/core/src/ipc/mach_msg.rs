@@ -38,6 +38,29 @@ impl Ipc {
         result
     }
 
+    /// Sends what stands before the first bad item of a message: `code` is that item's.
+    ///
+    /// Answers what the sender is told: an error of the header or of a right before the item, as [`Ipc::send`] gives it;
+    /// else `code`, and what was taken is released. Source: spec [ipc.body.3].
+    pub fn send_cut_short(
+        &mut self,
+        space: SpaceId,
+        before: Message<NamedRight>,
+        cancel: Option<PortName>,
+        code: MsgReturn,
+        fx: &mut Vec<Effect>,
+    ) -> SendError {
+        let error = match self.copyin_message(space, before, cancel, fx) {
+            Ok(message) => {
+                self.destroy_message(message);
+                SendError::new(code, None)
+            }
+            Err(error) => error,
+        };
+        self.settle(fx);
+        error
+    }
+
     fn send_unsettled(
         &mut self,
         space: SpaceId,

@@ -186,6 +186,28 @@ fn ipc_body_1_what_stands_before_a_bad_right_is_gone() {
 }
 
 #[test]
+fn ipc_body_3_what_stands_before_a_bad_item_is_judged_first() {
+    let mut w = World::new();
+    let (a, b) = (w.space(), w.space());
+    let p = w.port(b);
+    let (to_p, mine) = (w.give(b, p, MakeSend, a), w.port(a));
+    let once = w.give(b, p, MakeSendOnce, a);
+    let refused = |w: &mut World, dest, body| {
+        let m = message(named(dest, CopySend), NamedRight::NULL, 1, body);
+        w.step(|ipc, fx| ipc.send_cut_short(a, m, None, MsgReturn::SendInvalidMemory, fx))
+    };
+    let error = refused(&mut w, UNKNOWN, vec![port(once, MoveSendOnce)]);
+    assert_eq!((error.code, error.message.is_some()), (MsgReturn::SendInvalidDest, true));
+    assert_eq!(w.type_of(a, once), RightType::SendOnce.type_bit(), "nothing was taken");
+    let error = refused(&mut w, to_p, vec![port(mine, MoveReceive), port(UNKNOWN, MoveSend), port(once, MoveSendOnce)]);
+    assert_eq!((error.code, w.type_of(a, mine)), (MsgReturn::SendInvalidRight, 0));
+    let error = refused(&mut w, to_p, vec![port(once, MoveSendOnce)]);
+    assert_eq!((error.code, error.message), (MsgReturn::SendInvalidMemory, None));
+    assert_eq!((w.type_of(a, once), w.drain(b, p)), (0, vec![71]), "what was taken is released");
+    assert_eq!(w.type_of(a, to_p), RightType::Send.type_bit());
+}
+
+#[test]
 fn ipc_body_2_null_and_dead_pass_through_a_body() {
     let mut w = World::new();
     let s = w.space();
