@@ -10,6 +10,7 @@
 //! same caveat as for a file handle on `/proc/self/mem` applies).
 
 pub mod aio;
+pub mod anonymous;
 pub mod arena;
 mod error;
 pub mod guarded;
