@@ -33,6 +33,7 @@ mod memory;
 mod msg;
 mod names;
 mod ranges;
+mod raw;
 mod right;
 mod task;
 mod trap;
@@ -43,6 +44,7 @@ pub use error::{AttachError, MapError, MemoryError, MsgError, RpcError, TrapErro
 pub use mapping::{MapOptions, Mapping};
 pub use msg::{Receive, Send};
 pub use proto;
+pub use raw::{RawAnswer, RawCall, RawMessage};
 pub use right::{Destination, PortSet, ReceiveRight, SendOnceRight, SendRight};
 pub use sys::{UffdMode, Watch};
 pub use task::{AttachOptions, Task};

@@ -76,13 +76,7 @@ impl Task {
             call.message = Some(wire);
             call.send_timeout_ms = timeout.map(milliseconds);
         }
-        if let Some(receive) = receive {
-            call.receive = true;
-            call.receive_name = receive.from.0;
-            call.receive_timeout_ms = receive.timeout.map(milliseconds);
-            call.receive_limit = receive.limit.unwrap_or(0);
-            call.receive_large = receive.large;
-        }
+        set_receive(&mut call, receive);
         let fds: Vec<_> = beside.iter().map(|memfd| memfd.as_fd()).collect();
         let reply = self.trap(call::Op::Msg(call), &fds)?;
         drop(under_way);
@@ -192,7 +186,7 @@ impl Task {
     }
 
     /// The node believes that an order was carried out; what it mapped in vain is unmapped there, too.
-    fn undo(&self, order: Order) {
+    pub(crate) fn undo(&self, order: Order) {
         if let Some(order::Op::Map(map)) = order.op {
             self.post(iface::task::VmDeallocate { address: map.address, size: map.size });
         }
@@ -289,8 +283,18 @@ fn interrupted(send: Option<Send>) -> MsgError {
     }
 }
 
+/// Writes the receiving half into a call.
+pub(crate) fn set_receive(call: &mut Msg, receive: Option<Receive>) {
+    let Some(Receive { from, timeout, limit, large }) = receive else { return };
+    call.receive = true;
+    call.receive_name = from.0;
+    call.receive_timeout_ms = timeout.map(milliseconds);
+    call.receive_limit = limit;
+    call.receive_large = large;
+}
+
 /// Rounded up, so that a short wait is not taken for none.
-fn milliseconds(timeout: Duration) -> u64 {
+pub(crate) fn milliseconds(timeout: Duration) -> u64 {
     u64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 

@@ -111,7 +111,11 @@ impl Task {
         task.0.remember(&connection);
         connection.thread = task.0.welcome.thread;
         let thread = Thread { task: Arc::downgrade(&task.0), connection, reply_port: None };
-        THREADS.with_borrow_mut(|threads| threads.push((task.0.id, thread)));
+        THREADS.with_borrow_mut(|threads| {
+            // In a forked child these are copies of the parent's connections, which would keep them open.
+            threads.retain(|(_, thread)| thread.task.upgrade().is_some_and(|task| task.pid == std::process::id()));
+            threads.push((task.0.id, thread));
+        });
         Ok(task)
     }
 
@@ -178,15 +182,6 @@ impl Task {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// A new port for replies.
-    ///
-    /// Errors: the node's code in the inner result.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn new_reply_port(&self) -> Result<Result<PortName, i32>, TrapError> {
-        let Answer { result, name, .. } = self.trap(call::Op::ReplyPort(ReplyPort {}), &[])?.answer;
-        Ok(if result == 0 { Ok(PortName(name)) } else { Err(result) })
-    }
-
     /// The calling thread's port for replies.
     ///
     /// Errors: the node's code in the inner result.
@@ -195,14 +190,17 @@ impl Task {
             if let Some(port) = thread.reply_port {
                 return Ok(Ok(port));
             }
-            let reply = thread.connection.call(self.0.memory.as_deref(), call::Op::ReplyPort(ReplyPort {}), &[])?;
-            let Answer { result, name, .. } = reply.answer;
-            if result != 0 {
-                return Ok(Err(result));
-            }
-            thread.reply_port = Some(PortName(name));
-            Ok(Ok(PortName(name)))
+            let made = make_reply_port(self, thread)?;
+            thread.reply_port = made.ok();
+            Ok(made)
         })
+    }
+
+    /// A new port for replies, which the caller gives up.
+    ///
+    /// Errors: the node's code in the inner result.
+    pub(crate) fn new_reply_port(&self) -> Result<Result<PortName, i32>, TrapError> {
+        self.with_thread(|thread| make_reply_port(self, thread))
     }
 
     /// Takes the calling thread's port for replies away, for one to which an answer could still come too late.
@@ -288,6 +286,12 @@ impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task").field("socket", &self.0.socket).field("welcome", &self.0.welcome).finish()
     }
+}
+
+fn make_reply_port(task: &Task, thread: &mut Thread) -> Result<Result<PortName, i32>, TrapError> {
+    let reply = thread.connection.call(task.0.memory.as_deref(), call::Op::ReplyPort(ReplyPort {}), &[])?;
+    let Answer { result, name, .. } = reply.answer;
+    Ok(if result == 0 { Ok(PortName(name)) } else { Err(result) })
 }
 
 fn connect(socket: &Path) -> Result<Connection, AttachError> {
