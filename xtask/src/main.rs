@@ -3,6 +3,7 @@
 mod check;
 mod generate;
 mod image;
+mod install;
 mod machine;
 mod test;
 
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   spec           only the rules of docs/spec and their tests
   test           every test; installs and starts what they need (--without containers, --without netns)
   static         the static binary
+  install-libmach PREFIX  the C library, its headers and its file for pkg-config
   image [TAG]    the static binary and the container image of it";
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["spec"] => check::run_spec(&root()),
         ["test", ref rest @ ..] => test::run(&root(), rest),
         ["static"] => image::static_binary(&root()).map(|path| println!("{}", path.display())),
+        ["install-libmach", prefix] => install::libmach(&root(), std::path::Path::new(prefix)),
         ["image"] => image::build(&root(), &image::static_binary(&root())?, image::NAME),
         ["image", tag] => image::build(&root(), &image::static_binary(&root())?, tag),
         _ => bail!("{USAGE}"),

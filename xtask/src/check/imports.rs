@@ -9,8 +9,16 @@ const CORES: &[(&str, &[&str])] =
 const SMALL: &[&str] = &["bitflags", "bytes", "slotmap", "smallvec", "thiserror"];
 
 /// Crates that only some folders may name.
-const ONLY: &[(&str, &[&str])] =
-    &[("quinn", &["netmsg", "cli"]), ("libc", &["sys", "sys/userfaultfd-sys"]), ("kernel-node", &["cli", "tests"])];
+const ONLY: &[(&str, &[&str])] = &[
+    ("quinn", &["netmsg", "cli"]),
+    ("libc", &["sys", "sys/userfaultfd-sys"]),
+    ("kernel-node", &["cli", "tests"]),
+    ("libmach", &["tests"]),
+];
+/// Packages with lints of their own, since `unsafe` stands there; all others have the workspace's, which deny it.
+const UNSAFE: &[&str] = &["sys", "sys/userfaultfd-sys", "libmach"];
+/// The workspace itself, and what is no part of it.
+const OUTSIDE: &[&str] = &["Cargo.toml", "bench/peers"];
 
 /// What a core does not name: clocks, threads, descriptors, and maps whose order differs from run to run.
 const IMPURE: &[&str] = &[
@@ -33,10 +41,15 @@ pub fn faults(tree: &Tree) -> Vec<String> {
     for (path, text) in tree.with_extension("toml").filter(|(p, _)| p.ends_with("/Cargo.toml")) {
         let folder = path.trim_end_matches("/Cargo.toml");
         match text.parse::<toml::Table>() {
-            Ok(manifest) => dependencies(&manifest).for_each(|(name, dev)| {
-                let why = forbidden(folder, name).or_else(|| forbidden_in_core(tree, folder, name, dev));
-                faults.extend(why.map(|why| format!("{path}: depends on {name}: {why}")));
-            }),
+            Ok(manifest) => {
+                dependencies(&manifest).for_each(|(name, dev)| {
+                    let why = forbidden(folder, name).or_else(|| forbidden_in_core(tree, folder, name, dev));
+                    faults.extend(why.map(|why| format!("{path}: depends on {name}: {why}")));
+                });
+                if manifest.contains_key("package") && !permits_no_unsafe(&manifest) && !may_be_unsafe(folder) {
+                    faults.push(format!("{path}: has not the workspace's lints, which deny `unsafe`"));
+                }
+            }
             Err(error) => faults.push(format!("{path}: {error}")),
         }
     }
@@ -58,6 +71,15 @@ pub fn faults(tree: &Tree) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Whether a package has the workspace's lints.
+fn permits_no_unsafe(manifest: &toml::Table) -> bool {
+    manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool) == Some(true)
+}
+
+fn may_be_unsafe(folder: &str) -> bool {
+    UNSAFE.contains(&folder) || OUTSIDE.contains(&folder)
 }
 
 /// Whether a source is compiled only for tests: an integration test, or a module that its parent declares so.
@@ -160,6 +182,15 @@ mod tests {
         assert!(line("use self::libc_like; fn quinn() {} // quinn::x").is_empty());
         assert!(found(&[("netmsg/src/lib.rs", "use quinn::Endpoint;")]).is_empty());
         assert!(found(&[("mach/Cargo.toml", "[dependencies]\nkernel-node = 1")])[0].contains("depends on kernel-node"));
+    }
+
+    #[test]
+    fn unsafe_has_its_places() {
+        let package = |lints| format!("[package]\nname = \"x\"\n{lints}");
+        let (with, without) = (package("[lints]\nworkspace = true"), package("[lints.rust]\nmissing_docs = \"warn\""));
+        assert!(found(&[("mach/Cargo.toml", &with), ("sys/Cargo.toml", &without)]).is_empty());
+        assert!(found(&[("mach/Cargo.toml", &without)])[0].contains("deny `unsafe`"));
+        assert!(found(&[("mach/Cargo.toml", &package(""))])[0].contains("deny `unsafe`"));
     }
 
     #[test]

@@ -1,0 +1,32 @@
+/* Operations on a task and its memory, as far as a node has them today; `target_task` is the task's port. */
+#ifndef _MACH_MACH_INTERFACE_H_
+#define _MACH_MACH_INTERFACE_H_
+
+#include <mach/mach_types.h>
+#include <mach/message.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+extern kern_return_t task_terminate(mach_port_t target_task);
+extern kern_return_t task_get_special_port(mach_port_t task, int which_port, mach_port_t *special_port);
+extern kern_return_t task_set_special_port(mach_port_t task, int which_port, mach_port_t special_port);
+
+extern kern_return_t vm_allocate(mach_port_t target_task, vm_address_t *address, vm_size_t size, boolean_t anywhere);
+extern kern_return_t vm_deallocate(mach_port_t target_task, vm_address_t address, vm_size_t size);
+extern kern_return_t vm_protect(mach_port_t target_task, vm_address_t address, vm_size_t size, boolean_t set_maximum,
+                                vm_prot_t new_protection);
+extern kern_return_t vm_region(mach_port_t target_task, vm_address_t *address, vm_size_t *size,
+                               vm_prot_t *protection, vm_prot_t *max_protection, vm_inherit_t *inheritance,
+                               boolean_t *is_shared, mach_port_t *object_name, vm_offset_t *offset);
+extern kern_return_t vm_map(mach_port_t target_task, vm_address_t *address, vm_size_t size, vm_address_t mask,
+                            boolean_t anywhere, mach_port_t memory_object, vm_offset_t offset, boolean_t copy,
+                            vm_prot_t cur_protection, vm_prot_t max_protection, vm_inherit_t inheritance);
+extern kern_return_t vm_msync(mach_port_t target_task, vm_address_t address, vm_size_t size, vm_sync_t sync_flags);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,152 @@
+//! Memory of the own task, for the routines of `vm` and for what messages carry.
+//!
+//! The node knows what it mapped itself, in the task's arena. Memory that came with a message, and everything that Linux
+//! gave the program, lies elsewhere: what is asked of that is carried out here.
+
+use std::ops::Range;
+
+use mach::Task;
+use proto::iface::task::{VmAllocate, VmDeallocate};
+use proto::vm::{round_page, trunc_page};
+use proto::{KernReturn, Prot};
+use sys::{Errno, SysError, anonymous};
+
+use crate::face::code;
+
+/// Fresh zero-filled memory for `bytes` bytes, from a page's border on; 0 for none.
+///
+/// Errors: no address space or memory.
+pub fn region(bytes: u64) -> Result<u64, SysError> {
+    let none = || SysError::new("mmap(2)", Errno::NOMEM, format!("{bytes:#x} bytes"));
+    match round_page(bytes).ok_or_else(none)? {
+        0 => Ok(0),
+        size => anonymous::map(size),
+    }
+}
+
+/// Copies out of the program's memory.
+///
+/// Errors: `None` part of it cannot be read.
+pub fn read(address: u64, bytes: usize) -> Option<Vec<u8>> {
+    let mut copy = Vec::with_capacity(bytes);
+    // SAFETY: the target has room for the bytes; the source may be anything.
+    unsafe { sys::guarded::copy(copy.as_mut_ptr(), address as *const u8, bytes) }.ok()?;
+    // SAFETY: all of them were written.
+    unsafe { copy.set_len(bytes) };
+    Some(copy)
+}
+
+/// Copies into the program's memory; answers whether all of it could be written.
+///
+/// # Safety
+///
+/// No Rust reference points there.
+pub unsafe fn write(address: u64, bytes: &[u8]) -> bool {
+    // SAFETY: the source is a slice; the target may be anything that Rust does not refer to.
+    unsafe { sys::guarded::copy(address as *mut u8, bytes.as_ptr(), bytes.len()) }.is_ok()
+}
+
+/// `vm_allocate` of the own task.
+pub fn allocate(task: &Task, address: u64, size: u64, anywhere: bool) -> Result<u64, i32> {
+    let no_space = |_| KernReturn::NoSpace.raw();
+    if size == 0 {
+        return Ok(0);
+    }
+    let pages = trunc_page(address)..end_of_pages(address, size)?;
+    match task.arena() {
+        Some(arena) if anywhere || overlap(&pages, &arena).is_some() => {
+            let request = VmAllocate { address, size, anywhere };
+            task.rpc(&task.task_self(), request).map(|reply| reply.address).map_err(code)
+        }
+        _ if anywhere => region(size).map_err(no_space),
+        _ => anonymous::map_at(pages.start, pages.end - pages.start).map(|()| pages.start).map_err(no_space),
+    }
+}
+
+/// `vm_deallocate` of the own task: whole pages, holes permitted.
+///
+/// # Safety
+///
+/// Nothing refers to the memory.
+pub unsafe fn deallocate(task: &Task, address: u64, size: u64) -> Result<(), i32> {
+    if size == 0 {
+        return Ok(());
+    }
+    let pages = trunc_page(address)..end_of_pages(address, size)?;
+    let [before, inside, behind] = parts(&pages, task.arena());
+    if let Some(inside) = inside {
+        let request = VmDeallocate { address: inside.start, size: inside.end - inside.start };
+        task.rpc(&task.task_self(), request).map_err(code)?;
+    }
+    for part in [before, behind].into_iter().flatten() {
+        // SAFETY: the caller's promise.
+        let done = unsafe { anonymous::unmap(part.start, part.end - part.start) };
+        done.map_err(|_| KernReturn::InvalidAddress.raw())?;
+    }
+    Ok(())
+}
+
+/// `vm_protect` of memory that the node did not map; such memory has no maximum to set.
+///
+/// # Safety
+///
+/// Nothing refers to the memory and relies on what it loses.
+pub unsafe fn protect(address: u64, size: u64, protection: Prot) -> Result<(), i32> {
+    let pages = trunc_page(address)..end_of_pages(address, size)?;
+    // SAFETY: the caller's promise.
+    let done = unsafe { anonymous::protect(pages.start, pages.end - pages.start, protection) };
+    done.map_err(|error| match error.errno {
+        Errno::ACCESS => KernReturn::ProtectionFailure.raw(),
+        _ => KernReturn::InvalidAddress.raw(),
+    })
+}
+
+/// Whether any of the bytes lie where the node maps.
+pub fn is_the_nodes(task: &Task, address: u64, size: u64) -> bool {
+    let bytes = address..address.saturating_add(size.max(1));
+    task.arena().is_some_and(|arena| overlap(&bytes, &arena).is_some())
+}
+
+/// What of a range lies before an arena, in it, and behind it.
+fn parts(range: &Range<u64>, arena: Option<Range<u64>>) -> [Option<Range<u64>>; 3] {
+    let Some(arena) = arena else { return [Some(range.clone()), None, None] };
+    [overlap(range, &(0..arena.start)), overlap(range, &arena), overlap(range, &(arena.end..u64::MAX))]
+}
+
+fn overlap(a: &Range<u64>, b: &Range<u64>) -> Option<Range<u64>> {
+    let both = a.start.max(b.start)..a.end.min(b.end);
+    (!both.is_empty()).then_some(both)
+}
+
+fn end_of_pages(address: u64, size: u64) -> Result<u64, i32> {
+    address.checked_add(size).and_then(round_page).ok_or(KernReturn::InvalidArgument.raw())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_at_the_arenas_borders() {
+        let arena = Some(100..200);
+        assert_eq!(parts(&(50..250), arena.clone()), [Some(50..100), Some(100..200), Some(200..250)]);
+        assert_eq!(parts(&(120..130), arena.clone()), [None, Some(120..130), None]);
+        assert_eq!(parts(&(200..201), arena), [None, None, Some(200..201)]);
+        assert_eq!(parts(&(1..2), None), [Some(1..2), None, None]);
+    }
+
+    #[test]
+    fn memory_that_is_not_there_is_no_crash() {
+        sys::guarded::install().unwrap();
+        let address = region(5000).unwrap();
+        assert_eq!(address % proto::PAGE_SIZE, 0);
+        // SAFETY: the memory is this test's.
+        assert!(unsafe { write(address + 4090, b"across the border") });
+        assert_eq!(read(address + 4090, 17).as_deref(), Some(&b"across the border"[..]));
+        assert_eq!(read(address + 8000, 1000), None);
+        // SAFETY: nothing of Rust's is there.
+        assert!(unsafe { !write(8, b"x") });
+        assert_eq!(region(0).unwrap(), 0);
+        assert!(region(u64::MAX).is_err());
+    }
+}

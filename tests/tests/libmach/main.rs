@@ -1,0 +1,168 @@
+//! The C library: programs of `libmach/tests`, built by the C compiler against the headers and both forms of the library,
+//! run as tasks of a real node.
+
+mod build;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use build::{Form, Program};
+use mach_tests::processes::Nodes;
+use mach_tests::wait_until;
+
+/// The longest that a program takes; each waits less for anything.
+const PROGRAM_MAX: Duration = Duration::from_secs(60);
+
+/// Builds a program in both forms, runs each as a task of a node of its own, and expects success.
+#[track_caller]
+fn runs(source: &str) {
+    let nodes = Nodes::start(1);
+    for form in [Form::Static, Form::Shared] {
+        let program = Program::build(nodes.folder(), &[source], form);
+        succeeds(&program, Some(&nodes.socket(1)));
+    }
+    nodes.assert_up(1);
+}
+
+#[track_caller]
+fn succeeds(program: &Program, socket: Option<&Path>) -> Output {
+    let mut command = program.command();
+    command.env_remove("MACH_SOCKET").env_remove("MACH_TOKEN");
+    if let Some(socket) = socket {
+        command.env("MACH_SOCKET", socket);
+    }
+    let output = finished(command);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program:?}: {}\n{text}", output.status);
+    output
+}
+
+#[track_caller]
+fn finished(mut command: Command) -> Output {
+    let mut child =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("it runs");
+    wait_until(PROGRAM_MAX, "the end of the program", || child.try_wait().expect("our own child"));
+    child.wait_with_output().expect("our own child")
+}
+
+#[test]
+fn sizes_offsets_and_values_are_machs_for_c_and_for_cplusplus() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for compiler in ["gcc", "g++"] {
+        let program = Program::build_with(compiler, folder.path(), &["tests/c/layout.c"], Form::Static);
+        succeeds(&program, None);
+    }
+}
+
+#[test]
+fn every_header_compiles_alone_in_c_and_in_cplusplus() {
+    let headers = build::headers();
+    assert!(headers.len() > 30, "{headers:?}");
+    for header in headers {
+        for (compiler, standard) in [("gcc", "c11"), ("gcc", "gnu17"), ("g++", "c++11"), ("g++", "c++20")] {
+            let source = format!("#include <{header}>\nextern int nothing;\n#include <{header}>\n");
+            build::compiles(compiler, standard, &source);
+        }
+    }
+}
+
+#[test]
+fn only_the_interface_of_c_is_exported() {
+    let exported = build::exported(&build::library(Form::Shared));
+    let declared = build::declared();
+    assert!(exported.contains("mach_msg") && exported.contains("mig_get_reply_port"));
+    assert_eq!(exported, declared, "what the headers declare is what the library exports");
+}
+
+#[test]
+fn without_a_node_every_call_answers_an_error_and_says_why_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Program::build(folder.path(), &["tests/c/detached.c"], Form::Static);
+    for socket in [None, Some(folder.path().join("nobody"))] {
+        let output = succeeds(&program, socket.as_deref());
+        let text = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<&str> = text.lines().collect();
+        assert_eq!(said.len(), 3, "{text}");
+        assert!(said[0].starts_with("libmach: ") && said[1].starts_with("here: (os/kern)"), "{text}");
+        assert_eq!(said[2], "and so on");
+    }
+}
+
+#[test]
+fn a_call_and_its_answer() {
+    runs("tests/c/rpc.c");
+}
+
+#[test]
+fn rights_in_messages_and_by_name() {
+    runs("tests/c/rights.c");
+}
+
+#[test]
+fn out_of_line_memory_is_copied_given_away_and_refused() {
+    runs("tests/c/memory.c");
+}
+
+#[test]
+fn queues_that_are_full_or_empty_and_buffers_too_small() {
+    runs("tests/c/timeouts.c");
+}
+
+#[test]
+fn port_sets() {
+    runs("tests/c/sets.c");
+}
+
+#[test]
+fn notifications_through_a_server_loop() {
+    runs("tests/c/notices.c");
+}
+
+#[test]
+fn names_and_a_client_in_another_process() {
+    runs("tests/c/names.c");
+}
+
+#[test]
+fn a_forked_child_is_a_task_of_its_own() {
+    runs("tests/c/forks.c");
+}
+
+#[test]
+fn a_server_replies_refuses_and_ends() {
+    runs("tests/c/server.c");
+}
+
+#[test]
+fn what_gnu_mig_wrote_works_as_client_as_server_and_against_the_node() {
+    let nodes = Nodes::start(1);
+    let generated = ["demo_user.c", "demo_server.c", "notify_server.c", "mach_port_user.c", "netname_user.c"];
+    let mut sources = vec!["tests/mig/main.c".to_owned()];
+    sources.extend(generated.map(|file| format!("tests/mig/generated/{file}")));
+    let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+    for form in [Form::Static, Form::Shared] {
+        succeeds(&Program::build(nodes.folder(), &sources, form), Some(&nodes.socket(1)));
+    }
+    nodes.assert_up(1);
+}
+
+#[test]
+fn the_example_answers_itself() {
+    let nodes = Nodes::start(1);
+    let program = Program::build(nodes.folder(), &["examples/echo.c"], Form::Shared);
+    let socket = nodes.socket(1);
+    let with = |words: &[&str]| {
+        let mut command = program.command();
+        command.args(words).env("MACH_SOCKET", &socket);
+        command
+    };
+    let mut server = with(&["serve"]).spawn().expect("it runs");
+    let answer = wait_until(PROGRAM_MAX, "an answer of the server", || {
+        let output = finished(with(&["say", "hello, node"]));
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    });
+    server.kill().expect("our own child");
+    server.wait().expect("our own child");
+    assert_eq!(answer, "hello, node\n");
+}
