@@ -15,7 +15,8 @@ use sys::aio::Async;
 
 use crate::cancel::Canceller;
 use crate::error::{MsgError, RpcError, TrapError};
-use crate::msg::{Send, request_message};
+use crate::message::{Incoming, Right};
+use crate::msg::{Send, named_request, request_message};
 use crate::right::{Destination, PortSet, ReceiveRight};
 use crate::task::Task;
 
@@ -23,12 +24,13 @@ use crate::task::Task;
 const REPLY_PORTS_KEPT: usize = 16;
 
 impl PortSet {
-    /// The next message of any member; its `local` names the member.
+    /// The next message of any member, which it names.
     ///
     /// Conditions: within a tokio runtime with I/O enabled. Dropping the future loses no message.
     /// Errors: as [`PortSet::receive`].
-    pub async fn recv(&self) -> Result<Message<NamedRight>, MsgError> {
-        self.ready().recv(self.task(), self.name()).await
+    pub async fn recv(&self) -> Result<Incoming, MsgError> {
+        let message = self.ready().recv(self.task(), self.name()).await?;
+        Ok(Incoming::adopt(self.task(), message))
     }
 }
 
@@ -36,8 +38,9 @@ impl ReceiveRight {
     /// The next message.
     ///
     /// Conditions and errors: as [`PortSet::recv`].
-    pub async fn recv(&self) -> Result<Message<NamedRight>, MsgError> {
-        self.ready().recv(self.task(), self.name()).await
+    pub async fn recv(&self) -> Result<Incoming, MsgError> {
+        let message = self.ready().recv(self.task(), self.name()).await?;
+        Ok(Incoming::adopt(self.task(), message))
     }
 }
 
@@ -72,11 +75,39 @@ impl Task {
     /// Conditions: within a tokio runtime with I/O enabled. When the future is dropped the request may have been carried out.
     /// Errors: as [`Task::rpc`].
     pub async fn call<Q: Routine<NamedRight>>(&self, to: &impl Destination, request: Q) -> Result<Q::Reply, RpcError> {
-        let failed = |source| RpcError::Msg { routine: Q::NAME, source };
-        let port = self.lend_reply_port().map_err(|e| {
-            e.map_or_else(|e| failed(e.into()), |code| RpcError::Other { routine: "mach_reply_port", code })
-        })?;
-        let message = request_message(to.destination(), NamedRight::make_send_once(port.name), request);
+        let request = request_message(to.destination(), NamedRight::NULL, request);
+        let reply = self.exchange_async(Q::NAME, request).await?;
+        self.results::<Q>(reply)
+    }
+
+    /// As [`Task::call`], with rights as values.
+    pub(crate) async fn invoke_async<Q: Routine<Right>>(
+        &self,
+        to: NamedRight,
+        request: Q,
+    ) -> Result<Q::Reply, RpcError> {
+        let reply = self.exchange_async(Q::NAME, named_request(to, request)).await?;
+        self.adopt_results::<Q>(reply)
+    }
+
+    /// Sends a request, with a port of its own for the reply, and waits for that.
+    async fn exchange_async(
+        &self,
+        routine: &'static str,
+        request: Message<NamedRight>,
+    ) -> Result<Message<NamedRight>, RpcError> {
+        let failed = |source| RpcError::Msg { routine, source };
+        let port = match self.lend_reply_port() {
+            Ok(port) => port,
+            Err(error) => {
+                self.release_request(request);
+                return Err(match error {
+                    Ok(code) => RpcError::Other { routine: "mach_reply_port", code },
+                    Err(error) => failed(error.into()),
+                });
+            }
+        };
+        let message = Message { local: NamedRight::make_send_once(port.name), ..request };
         if let Err(error) = self.send_async(message).await {
             if let MsgError::Code { message: Some(message), .. } = &error {
                 self.release_request(message.as_ref().clone());
@@ -85,7 +116,7 @@ impl Task {
         }
         let reply = port.ready.recv(self, port.name).await.map_err(failed)?;
         port.give_back();
-        self.results::<Q>(reply)
+        Ok(reply)
     }
 
     /// A port for one reply: one that was kept, or a new one.

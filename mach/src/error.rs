@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use proto::{KernReturn, Message, MigError, MsgReturn, NamedRight};
 use sys::SysError;
 
+use crate::message::Outgoing;
+
 /// The node could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum TrapError {
@@ -53,6 +55,22 @@ pub enum MsgError {
     #[error(transparent)]
     Trap(#[from] TrapError),
 }
+
+/// An [`Outgoing`] was not sent.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct SendError {
+    /// Why.
+    pub source: MsgError,
+    /// The message, to be sent again, where nothing of it was taken or the node gave it back; its rights may have other names
+    /// now. Dropped, they are given up.
+    pub message: Option<Box<Outgoing>>,
+}
+
+/// A message is not what its receiver takes it for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the message has something else in place of {0}")]
+pub struct Unexpected(pub &'static str);
 
 /// A remote procedure call did not succeed.
 #[derive(Debug, thiserror::Error)]

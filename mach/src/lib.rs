@@ -28,23 +28,35 @@ mod agent;
 mod aio;
 mod cancel;
 mod error;
+#[rustfmt::skip]
+#[allow(missing_docs, clippy::all)]
+pub mod iface;
+mod kernel;
 mod mapping;
 mod memory;
+mod message;
 mod msg;
 mod names;
 mod ranges;
 mod raw;
 mod right;
+mod service;
 mod task;
 mod trap;
 mod watch;
 
 pub use cancel::Canceller;
-pub use error::{AttachError, MapError, MemoryError, MsgError, RpcError, TrapError};
+pub use error::{AttachError, MapError, MemoryError, MsgError, RpcError, SendError, TrapError, Unexpected};
 pub use mapping::{MapOptions, Mapping};
+pub use message::{Incoming, Items, Outgoing, Right};
 pub use msg::{Receive, Send};
+#[doc(hidden)]
+pub use prost;
 pub use proto;
 pub use raw::{RawAnswer, RawCall, RawMessage};
 pub use right::{Destination, PortSet, ReceiveRight, SendOnceRight, SendRight};
+#[cfg(feature = "tokio")]
+pub use service::serve_async;
+pub use service::{AsyncService, Call, Code, Deferred, Invocation, Service, Source, serve};
 pub use sys::{UffdMode, Watch};
 pub use task::{AttachOptions, Task};

@@ -13,6 +13,7 @@ use sys::Memfd;
 
 use crate::cancel;
 use crate::error::{MsgError, RpcError, TrapError};
+use crate::message::{Incoming, Right, named_body};
 use crate::right::Destination;
 use crate::task::Task;
 use crate::trap::{self, Reply};
@@ -113,15 +114,42 @@ impl Task {
         request: Q,
         timeout: Option<Duration>,
     ) -> Result<Q::Reply, RpcError> {
-        let failed = |source| RpcError::Msg { routine: Q::NAME, source };
-        let reply_port = self
-            .reply_port()
-            .map_err(|e| failed(e.into()))?
-            .map_err(|code| RpcError::Other { routine: "mach_reply_port", code })?;
-        let message = request_message(to.destination(), NamedRight::make_send_once(reply_port), request);
+        let request = request_message(to.destination(), NamedRight::NULL, request);
+        let reply = self.exchange(Q::NAME, request, timeout)?;
+        self.results::<Q>(reply)
+    }
+
+    /// As [`Task::rpc_within`], with rights as values.
+    pub(crate) fn invoke<Q: Routine<Right>>(
+        &self,
+        to: NamedRight,
+        request: Q,
+        timeout: Option<Duration>,
+    ) -> Result<Q::Reply, RpcError> {
+        let reply = self.exchange(Q::NAME, named_request(to, request), timeout)?;
+        self.adopt_results::<Q>(reply)
+    }
+
+    /// Sends a request, with the thread's port for its reply, and waits for that.
+    fn exchange(
+        &self,
+        routine: &'static str,
+        request: Message<NamedRight>,
+        timeout: Option<Duration>,
+    ) -> Result<Message<NamedRight>, RpcError> {
+        let failed = |source| RpcError::Msg { routine, source };
+        let reply_port = match self.reply_port().map_err(|e| failed(e.into())) {
+            Ok(Ok(port)) => port,
+            Ok(Err(code)) => {
+                self.release_request(request);
+                return Err(RpcError::Other { routine: "mach_reply_port", code });
+            }
+            Err(error) => return Err(error),
+        };
+        let message = Message { local: NamedRight::make_send_once(reply_port), ..request };
         let receive = Receive { timeout, ..Receive::from(reply_port) };
         match self.mach_msg(Some(Send { message, timeout: None }), Some(receive)) {
-            Ok(Some(reply)) => self.results::<Q>(reply),
+            Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err(failed(TrapError::Protocol("no message and no code").into())),
             Err(error) => {
                 self.after_failed_rpc(&error);
@@ -192,37 +220,49 @@ impl Task {
         }
     }
 
-    pub(crate) fn results<Q: Routine<NamedRight>>(&self, mut reply: Message<NamedRight>) -> Result<Q::Reply, RpcError> {
-        let routine = Q::NAME;
-        let mig = |code| Err(RpcError::Mig { routine, code });
-        if reply.id != Q::REPLY_ID {
-            let died = reply.id == <iface::notify::SendOnce as SimpleRoutine<NamedRight>>::ID;
-            self.release_rights(reply);
-            return mig(if died { MigError::ServerDied } else { MigError::ReplyMismatch });
-        }
-        let Some(code) = code_of(&reply.body) else {
-            self.release_rights(reply);
-            return mig(MigError::TypeError);
-        };
-        if code != 0 {
-            self.release_rights(reply);
-            return Err(match (KernReturn::from_raw(code), MigError::from_raw(code)) {
-                (Some(code), _) => RpcError::Kern { routine, code },
-                (None, Some(code)) => RpcError::Mig { routine, code },
-                (None, None) => RpcError::Other { routine, code },
-            });
-        }
+    pub(crate) fn results<Q: Routine<NamedRight>>(&self, reply: Message<NamedRight>) -> Result<Q::Reply, RpcError> {
+        let mut reply = self.succeeded(Q::NAME, Q::REPLY_ID, reply)?;
         Q::Reply::from_body(std::mem::take(&mut reply.body)).map_err(|bad| {
             reply.body = bad.body;
             self.release_rights(reply);
-            RpcError::Mig { routine, code: bad.error }
+            RpcError::Mig { routine: Q::NAME, code: bad.error }
         })
+    }
+
+    /// As [`Task::results`], with rights as values.
+    pub(crate) fn adopt_results<Q: Routine<Right>>(&self, reply: Message<NamedRight>) -> Result<Q::Reply, RpcError> {
+        let reply = Incoming::adopt(self, self.succeeded(Q::NAME, Q::REPLY_ID, reply)?);
+        Q::Reply::from_body(reply.body).map_err(|bad| RpcError::Mig { routine: Q::NAME, code: bad.error })
+    }
+
+    /// A reply that says success; any other is given up.
+    fn succeeded(
+        &self,
+        routine: &'static str,
+        reply_id: i32,
+        reply: Message<NamedRight>,
+    ) -> Result<Message<NamedRight>, RpcError> {
+        let error = match (reply.id == reply_id, code_of(&reply.body)) {
+            (false, _) => {
+                let died = reply.id == <iface::notify::SendOnce as SimpleRoutine<NamedRight>>::ID;
+                RpcError::Mig { routine, code: if died { MigError::ServerDied } else { MigError::ReplyMismatch } }
+            }
+            (true, Some(0)) => return Ok(reply),
+            (true, None) => RpcError::Mig { routine, code: MigError::TypeError },
+            (true, Some(code)) => match (KernReturn::from_raw(code), MigError::from_raw(code)) {
+                (Some(code), _) => RpcError::Kern { routine, code },
+                (None, Some(code)) => RpcError::Mig { routine, code },
+                (None, None) => RpcError::Other { routine, code },
+            },
+        };
+        self.release_rights(reply);
+        Err(error)
     }
 
     fn after_failed_rpc(&self, error: &MsgError) {
         match error {
             // Nothing was sent: what the request carried is the caller's again, and it has no use for it here.
-            MsgError::Code { code, message } if (code.raw() as u32) < MsgReturn::RcvInvalidName.raw() as u32 => {
+            MsgError::Code { code, message } if is_send(*code) => {
                 if let Some(message) = message.clone() {
                     self.release_request(*message);
                 }
@@ -271,6 +311,17 @@ pub(crate) fn request_message<Q: SimpleRoutine<NamedRight>>(
     request: Q,
 ) -> Message<NamedRight> {
     Message { remote, local, id: Q::ID, seqno: 0, trace: TraceId(0), body: request.into_body() }
+}
+
+/// A request with its rights as names.
+pub(crate) fn named_request<Q: Routine<Right>>(to: NamedRight, request: Q) -> Message<NamedRight> {
+    let body = named_body(request.into_body());
+    Message { remote: to, local: NamedRight::NULL, id: Q::ID, seqno: 0, trace: TraceId(0), body }
+}
+
+/// Whether a code is one of the sending half's.
+pub(crate) fn is_send(code: MsgReturn) -> bool {
+    (code.raw() as u32) < MsgReturn::RcvInvalidName.raw() as u32
 }
 
 /// How a call that was cancelled before it began ends: nothing was sent, no message was taken.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use proto::{Disposition, Message, NamedRight, PortName, RightType, iface::mach_port};
+use proto::{Disposition, NamedRight, PortName, RightType, iface::mach_port};
 
 use crate::error::{MsgError, RpcError};
+use crate::message::Incoming;
 use crate::task::Task;
 
 /// What a message can be sent to without being used up.
@@ -17,6 +18,12 @@ pub trait Destination {
 impl Destination for PortName {
     fn destination(&self) -> NamedRight {
         NamedRight::copy_send(*self)
+    }
+}
+
+impl<D: Destination> Destination for &D {
+    fn destination(&self) -> NamedRight {
+        (**self).destination()
     }
 }
 
@@ -63,8 +70,8 @@ impl SendRight {
         NamedRight::copy_send(self.name)
     }
 
-    /// For a message that gives this reference away.
-    pub fn moved(self) -> NamedRight {
+    /// For a message with plain names that gives this reference away; nobody gives it up any more.
+    pub fn into_named(self) -> NamedRight {
         NamedRight::move_send(self.into_name())
     }
 
@@ -98,8 +105,8 @@ impl SendOnceRight {
         self.name
     }
 
-    /// For the header or the body of a message, which uses it up.
-    pub fn moved(mut self) -> NamedRight {
+    /// For a message with plain names, which uses it up; nobody gives it up any more.
+    pub fn into_named(mut self) -> NamedRight {
         NamedRight::move_send_once(std::mem::take(&mut self.name))
     }
 }
@@ -169,12 +176,12 @@ impl ReceiveRight {
     }
 
     /// The next message; waits for it at most `timeout`, `None` for ever.
-    pub fn receive(&self, timeout: Option<Duration>) -> Result<Message<NamedRight>, MsgError> {
-        self.task.receive(self.name, timeout)
+    pub fn receive(&self, timeout: Option<Duration>) -> Result<Incoming, MsgError> {
+        Ok(Incoming::adopt(&self.task, self.task.receive(self.name, timeout)?))
     }
 
-    /// For a message that gives the port away.
-    pub fn moved(mut self) -> NamedRight {
+    /// For a message with plain names that gives the port away; nobody gives it up any more.
+    pub fn into_named(mut self) -> NamedRight {
         NamedRight { name: std::mem::take(&mut self.name), disposition: Disposition::MoveReceive }
     }
 }
@@ -231,9 +238,9 @@ impl PortSet {
         self.move_member(port, PortName::NULL)
     }
 
-    /// The next message of any member; its `local` names the member.
-    pub fn receive(&self, timeout: Option<Duration>) -> Result<Message<NamedRight>, MsgError> {
-        self.task.receive(self.name, timeout)
+    /// The next message of any member, which it names.
+    pub fn receive(&self, timeout: Option<Duration>) -> Result<Incoming, MsgError> {
+        Ok(Incoming::adopt(&self.task, self.task.receive(self.name, timeout)?))
     }
 
     fn move_member(&self, port: &ReceiveRight, after: PortName) -> Result<(), RpcError> {

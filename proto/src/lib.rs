@@ -4,7 +4,8 @@
 //! `proto/idl/` are the single source of every interface (stubs in `iface`) and of every record that leaves a
 //! process (`wire`). `cargo xtask gen` writes both and a test holds them fresh.
 
-mod args;
+#[doc(hidden)]
+pub mod args;
 pub mod body;
 pub mod code;
 pub mod codec;
@@ -23,6 +24,8 @@ pub mod vm;
 pub mod wire;
 
 pub use body::Body;
+#[doc(hidden)]
+pub use bytes::Bytes;
 pub use code::{KernReturn, MigError, MsgReturn, NoRoom};
 pub use item::Item;
 pub use msg::{BadBody, Disposition, Message, NamedRight, RightType, Routine, SimpleRoutine, TraceId};

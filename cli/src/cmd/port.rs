@@ -370,7 +370,7 @@ impl Client {
         let what = format!("show the port {port}");
         let answer = self.talk(&what, move |task| {
             let right = checked_in.map(|name| task.look_up(&name, "*")).transpose()?;
-            let right = right.map_or(NamedRight::NULL, mach::SendRight::moved);
+            let right = right.map_or(NamedRight::NULL, mach::SendRight::into_named);
             task.rpc(&task.host(), node::Port { uid_origin, uid_serial, right })
         })?;
         answer.map_err(|error| match error.kern() {

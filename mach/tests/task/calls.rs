@@ -197,7 +197,7 @@ fn dropping_rights_gives_them_up() {
     drop(more);
     assert_eq!(requests(), [deallocate]);
     // Moved into a message, it is no longer ours.
-    assert_eq!(send.moved(), NamedRight::move_send(PortName(500)));
+    assert_eq!(send.into_named(), NamedRight::move_send(PortName(500)));
     assert_eq!(requests(), []);
     drop(port);
     assert_eq!(requests(), [mod_refs]);

@@ -1,6 +1,7 @@
 //! Real nodes and real tasks on loopback, one cause of failure to a test. Nothing may hang for longer than the configured
 //! deadline, and no byte may be seen that was not the file's.
 
+mod examples;
 mod files;
 mod garbage;
 mod join;
@@ -9,6 +10,7 @@ mod observe;
 mod options;
 mod ports;
 mod reading;
+mod services;
 mod tasks;
 mod waiting;
 mod writing;

@@ -60,7 +60,7 @@ fn a_call_and_its_answer_carry_rights_and_memory_both_ways() {
     ];
     client.send(message(right.copied(), reply.made_send_once(), 400, body)).expect("it is sent");
 
-    let request = port.receive(Some(SOON)).expect("the request");
+    let request = port.receive(Some(SOON)).expect("the request").into_raw();
     assert_eq!((request.id, request.local.name), (400, port.name()));
     let Ok([Item::U32(1), Item::U64(u64::MAX), Item::Data(inline), Item::Port(carried), Item::OutOfLine(copy)]) =
         <[Item<NamedRight>; 5]>::try_from(request.body.items())
@@ -75,17 +75,17 @@ fn a_call_and_its_answer_carry_rights_and_memory_both_ways() {
     // The answer carries a right to another port of the owner, and the carried right leads back to the client.
     let other = ReceiveRight::allocate(&owner).expect("a port");
     owner
-        .send(message(answer_to.moved(), NamedRight::NULL, 500, vec![Item::Port(other.made_send())]))
+        .send(message(answer_to.into_named(), NamedRight::NULL, 500, vec![Item::Port(other.made_send())]))
         .expect("an answer");
     let back = SendRight::adopt(&owner, carried.name);
     owner.send(message(back.copied(), NamedRight::NULL, 401, vec![Item::U32(9)])).expect("it is sent");
 
-    let answer = reply.receive(Some(SOON)).expect("the answer");
+    let answer = reply.receive(Some(SOON)).expect("the answer").into_raw();
     let (500, [Item::Port(given)]) = (answer.id, &answer.body.items()[..]) else { panic!("{answer:?}") };
-    assert_eq!(number(&inner.receive(Some(SOON)).expect("what came through the carried right")), 9);
+    assert_eq!(number(&inner.receive(Some(SOON)).expect("what came through the carried right").into_raw()), 9);
     let given = SendRight::adopt(&client, given.name);
     client.send(message(given.copied(), NamedRight::NULL, 402, vec![Item::U32(8)])).expect("it is sent");
-    assert_eq!(number(&other.receive(Some(SOON)).expect("what came through the given right")), 8);
+    assert_eq!(number(&other.receive(Some(SOON)).expect("what came through the given right").into_raw()), 8);
     (1..=2).for_each(|n| nodes.assert_up(n));
 }
 
@@ -98,7 +98,7 @@ fn messages_of_one_sender_arrive_in_order_and_once() {
         }
     });
     for n in 0..2000 {
-        assert_eq!(number(&port.receive(Some(SOON)).expect("a message")), n);
+        assert_eq!(number(&port.receive(Some(SOON)).expect("a message").into_raw()), n);
     }
     sender.join().expect("the sender");
     assert!(port.receive(Some(Duration::from_millis(50))).is_err(), "nothing came twice");
@@ -128,11 +128,11 @@ fn a_full_queue_makes_a_remote_sender_wait_until_its_time_is_up() {
     assert!(sent >= 3, "{sent}");
     // What was taken arrives, and then there is room again.
     for n in 0..sent {
-        let message = port.receive(Some(SOON)).unwrap_or_else(|e| panic!("message {n} of {sent}: {e}"));
+        let message = port.receive(Some(SOON)).unwrap_or_else(|e| panic!("message {n} of {sent}: {e}")).into_raw();
         assert_eq!(number(&message), n);
     }
     send(7777).expect("there is room");
-    assert_eq!(number(&port.receive(Some(SOON)).expect("a message")), 7777);
+    assert_eq!(number(&port.receive(Some(SOON)).expect("a message").into_raw()), 7777);
 }
 
 /// The client asks to be told of the death of its right; answers the port that is told.
@@ -151,7 +151,7 @@ fn watch(client: &Task, right: &SendRight) -> ReceiveRight {
 /// The notification comes, and the right is a dead name afterwards.
 #[track_caller]
 fn is_dead(client: &Task, right: &SendRight, told: &ReceiveRight) {
-    let notice = told.receive(Some(SOON)).expect("a notification");
+    let notice = told.receive(Some(SOON)).expect("a notification").into_raw();
     assert_eq!(notice.id, <notify::DeadName as SimpleRoutine<NamedRight>>::ID);
     let notice = notify::DeadName::from_body(notice.body).expect("a dead-name notification");
     assert_eq!(notice.name, right.name().0);

@@ -87,8 +87,11 @@ fn ports(task: &Task) -> anyhow::Result<ExitCode> {
     let own = ReceiveRight::allocate(task)?;
     loop {
         let carried = ReceiveRight::allocate(task)?;
-        let body =
-            vec![Item::Port(own.made_send()), Item::Port(carried.moved()), Item::OutOfLine(vec![7; 100_000].into())];
+        let body = vec![
+            Item::Port(own.made_send()),
+            Item::Port(carried.into_named()),
+            Item::OutOfLine(vec![7; 100_000].into()),
+        ];
         let remote = own.made_send();
         task.send(Message { remote, local: NamedRight::NULL, id: 1, seqno: 0, trace: TraceId(0), body: body.into() })?;
         // Sometimes one stays queued when the end comes.

@@ -1,58 +1,96 @@
-//! `cargo xtask gen`: the stubs, the wire records and the reference page, all from `proto/idl/`.
+//! Code from `.proto` files: the modern MIG. `cargo xtask gen` makes the stubs, the library's clients and servers, the wire
+//! records and the reference page of `proto/idl/`; a build script makes the same of its own services ([`compile`]).
 //!
 //! protox compiles the definitions (no protoc), prost-build writes the plain structures, our [`stubs::Stubs`] is its
 //! `ServiceGenerator`. The outputs are committed; a test here compares them with what the definitions give now.
 
 mod model;
 mod reference;
+mod services;
 mod stubs;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use prost_build::Module;
 use protox::Compiler;
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 use protox::prost_reflect::DescriptorPool;
 use protox::prost_reflect::prost_types::FileDescriptorProto;
 
+use model::Interface;
+use services::Roots;
+
 const HEADER: &str = "// Written by `cargo xtask gen` from proto/idl; do not edit.\n";
 
-/// Every generated file: its path from the root, and its text.
-pub fn outputs(root: &Path) -> Result<BTreeMap<&'static str, String>> {
-    let idl = root.join("proto/idl");
-    let (stubs, reference) = interfaces(&idl)?;
-    Ok(BTreeMap::from([
-        ("proto/src/iface.rs", stubs),
-        ("proto/src/wire.rs", records(&idl)?),
-        ("docs/reference.md", reference),
-    ]))
+/// What the interfaces of this project give.
+pub struct Interfaces {
+    /// The stubs, for `proto`.
+    pub stubs: String,
+    /// Clients and servers, for the library.
+    pub services: String,
+    /// The reference page.
+    pub reference: String,
 }
 
-/// Writes what changed; `check` only says so.
-pub fn run(root: &Path, check: bool) -> Result<()> {
-    for (path, text) in outputs(root)? {
-        let file = root.join(path);
-        if std::fs::read_to_string(&file).is_ok_and(|old| old == text) {
-            continue;
-        }
-        ensure!(!check, "{path} is stale: run `cargo xtask gen`");
-        std::fs::write(&file, text).with_context(|| format!("writing {path}"))?;
-        println!("wrote {path}");
+/// For a build script: writes, for each of the `.proto` files, `$OUT_DIR/MODULE.rs` with stubs, client and server traits;
+/// MODULE is the last part of the file's package.
+///
+/// `import "mach/options.proto"` finds the options; other imports are looked for in `includes`.
+/// Errors: a definition breaks a rule of `proto/idl/mach/options.proto`, or a file cannot be read or written.
+pub fn compile(protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<()> {
+    let out = std::env::var_os("OUT_DIR").context("OUT_DIR is not set: this is for a build script")?;
+    for path in protos.iter().map(AsRef::as_ref).chain(includes.iter().map(AsRef::as_ref)) {
+        println!("cargo:rerun-if-changed={}", path.display());
+    }
+    for (module, text) in generated(protos, includes)? {
+        let file = Path::new(&out).join(format!("{module}.rs"));
+        std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
 }
 
-fn interfaces(idl: &Path) -> Result<(String, String)> {
-    let compiler = compile(idl, "mach")?;
+/// What [`compile`] writes, by module.
+pub fn generated(protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<BTreeMap<String, String>> {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(OwnOptions);
+    resolver.add(GoogleFileResolver::new());
+    includes.iter().for_each(|path| resolver.add(IncludeFileResolver::new(path.as_ref().to_owned())));
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(protos)?;
+    let pool = compiler.descriptor_pool();
+    let roots = Roots { mach: "::mach::", proto: "::mach::proto::" };
+    let mut config = config();
+    config.prost_path("::mach::prost");
+    let stubs = stubs::Stubs { interfaces: model::read(&pool)?, root: "::mach::proto::", services: Some(roots) };
+    config.service_generator(Box::new(stubs));
+    generate(&mut config, with_services(&compiler, &pool))
+}
+
+/// The definition of the options, wherever the user's files are.
+struct OwnOptions;
+
+impl FileResolver for OwnOptions {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        const NAME: &str = "mach/options.proto";
+        match name {
+            NAME => File::from_source(NAME, include_str!("../../../proto/idl/mach/options.proto")),
+            _ => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
+/// The stubs, the clients and servers, and the reference page of `proto/idl/mach`.
+pub fn interfaces(idl: &Path) -> Result<Interfaces> {
+    let compiler = compile_folder(idl, "mach")?;
     let pool = compiler.descriptor_pool();
     let interfaces = model::read(&pool)?;
     let mut config = config();
-    config.service_generator(Box::new(stubs::Stubs(interfaces.clone())));
-    let mut files = compiler.file_descriptor_set().file;
-    files.iter_mut().for_each(|f| remove_bodies(f, &pool));
-    files.retain(|f| !f.service.is_empty());
-    let modules = generate(&mut config, files)?;
+    let stubs = stubs::Stubs { interfaces: interfaces.clone(), root: "crate::", services: None };
+    config.service_generator(Box::new(stubs));
+    let modules = generate(&mut config, with_services(&compiler, &pool))?;
     let mut text = String::from(HEADER);
     text.push_str(
         "//! The kernel interfaces of `proto/idl/mach`: one module each, one struct to a request and one to a reply.\n",
@@ -61,7 +99,33 @@ fn interfaces(idl: &Path) -> Result<(String, String)> {
     text.push_str(&in_modules(&modules, |module| {
         interfaces.iter().find(|i| i.module == module).map(|i| i.doc.clone()).unwrap_or_default()
     }));
-    Ok((text, reference::page(&interfaces)))
+    Ok(Interfaces { stubs: text, services: library(&interfaces)?, reference: reference::page(&interfaces) })
+}
+
+/// Clients and servers of the kernel's own interfaces.
+fn library(interfaces: &[Interface]) -> Result<String> {
+    let roots = Roots { mach: "crate::", proto: "::proto::" };
+    let mut text = String::from(HEADER);
+    text.push_str(
+        "//! Clients and servers of the kernel's interfaces, one module each; the stubs are in `proto::iface`.\n",
+    );
+    for interface in interfaces {
+        let (module, service) = (&interface.module, services::of(interface, roots));
+        text.push_str(&format!(
+            "{}pub mod {module} {{\n#[allow(unused_imports)]\nuse ::proto::iface::{module}::*;\n{service}}}\n",
+            stubs::doc(&interface.doc)
+        ));
+    }
+    let file = syn::parse_file(&text).context("clients and servers")?;
+    Ok(format!("{HEADER}{}", prettyplease::unparse(&file)))
+}
+
+/// The files with a service in them, without the messages that are requests and replies.
+fn with_services(compiler: &Compiler, pool: &DescriptorPool) -> Vec<FileDescriptorProto> {
+    let mut files = compiler.file_descriptor_set().file;
+    files.iter_mut().for_each(|f| remove_bodies(f, pool));
+    files.retain(|f| !f.service.is_empty());
+    files
 }
 
 /// Takes requests and replies out of a file: they become items, and only the structures inside them are prost's.
@@ -83,8 +147,9 @@ fn remove_bodies(file: &mut FileDescriptorProto, pool: &DescriptorPool) {
     });
 }
 
-fn records(idl: &Path) -> Result<String> {
-    let compiler = compile(idl, "wire")?;
+/// The records of `proto/idl/wire`.
+pub fn records(idl: &Path) -> Result<String> {
+    let compiler = compile_folder(idl, "wire")?;
     let modules = generate(&mut config(), compiler.file_descriptor_set().file)?;
     let mut text = String::from(HEADER);
     text.push_str("//! The records of `proto/idl/wire`: everything that leaves a process.\n");
@@ -93,7 +158,7 @@ fn records(idl: &Path) -> Result<String> {
 }
 
 /// All definitions of one folder, with imports and comments.
-fn compile(idl: &Path, folder: &str) -> Result<Compiler> {
+fn compile_folder(idl: &Path, folder: &str) -> Result<Compiler> {
     let mut files: Vec<_> = std::fs::read_dir(idl.join(folder))
         .with_context(|| format!("{}", idl.join(folder).display()))?
         .map(|e| Ok(e?.path()))
@@ -140,27 +205,22 @@ fn in_modules(modules: &BTreeMap<String, String>, doc: impl Fn(&str) -> Vec<Stri
 mod tests {
     use super::*;
 
-    fn idl_with(service: &str) -> Result<(String, String)> {
+    fn idl_with(service: &str) -> Result<Interfaces> {
         let dir = tempfile::tempdir()?;
         let mach = dir.path().join("mach");
         std::fs::create_dir(&mach)?;
-        std::fs::copy(crate::root().join("proto/idl/mach/options.proto"), mach.join("options.proto"))?;
+        std::fs::copy(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto/idl/mach/options.proto"),
+            mach.join("options.proto"),
+        )?;
         let head = "syntax = \"proto3\"; package mach.t; import \"mach/options.proto\"; message Empty {}\n";
         std::fs::write(mach.join("t.proto"), format!("{head}{service}"))?;
         interfaces(dir.path())
     }
 
     fn refused(service: &str, why: &str) {
-        let error = idl_with(service).expect_err("a definition that breaks a rule");
+        let error = idl_with(service).err().expect("a definition that breaks a rule");
         assert!(format!("{error:#}").contains(why), "{error:#}");
-    }
-
-    #[test]
-    fn what_is_committed_is_what_the_definitions_give() {
-        for (path, text) in outputs(&crate::root()).unwrap() {
-            let committed = std::fs::read_to_string(crate::root().join(path)).unwrap();
-            assert!(committed == text, "{path} is stale: run `cargo xtask gen`");
-        }
     }
 
     #[test]
@@ -204,7 +264,7 @@ mod tests {
             service T { option (mach.subsystem) = 1; option (mach.prefix) = \"Tee\";
             // Does A.
             rpc TeeA(M) returns (N) { option (mach.id) = 7; } }";
-        let (stubs, page) = idl_with(text).unwrap();
+        let Interfaces { stubs, reference: page, .. } = idl_with(text).unwrap();
         assert!(stubs.contains("pub struct A<R> {") && stubs.contains("pub struct AReply {"), "{stubs}");
         assert!(page.contains("| 7 | `tee_a` | `p`: right (move send) | `n`: u32 | Does A. |"), "{page}");
     }

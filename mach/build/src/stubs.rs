@@ -3,17 +3,27 @@
 use prost_build::{Service, ServiceGenerator};
 
 use super::model::{Field, Interface, Kind, Routine, WordKind};
+use super::services::{self, Roots};
 
 /// Writes the stubs of the interfaces.
-pub struct Stubs(pub Vec<Interface>);
+pub struct Stubs {
+    /// What is written.
+    pub interfaces: Vec<Interface>,
+    /// Where the stubs find what they stand on: `crate::` in that crate itself.
+    pub root: &'static str,
+    /// Whether clients and servers are written beside them, and where these find the library.
+    pub services: Option<Roots>,
+}
 
 impl ServiceGenerator for Stubs {
     fn generate(&mut self, service: Service, buf: &mut String) {
-        let found = self.0.iter().find(|i| i.service == service.proto_name);
+        let found = self.interfaces.iter().find(|i| i.service == service.proto_name);
         let interface = found.expect("prost-build and the pool read the same files");
-        buf.push_str("use crate::typed::Element;\nuse crate::{args, body, msg};\n");
-        interface.routines.iter().for_each(|r| buf.push_str(&routine(r)));
-        buf.push_str(&requests(interface));
+        let mut text = String::from("use crate::typed::Element;\nuse crate::{args, body, msg};\n");
+        interface.routines.iter().for_each(|r| text.push_str(&routine(r)));
+        text.push_str(&requests(interface));
+        buf.push_str(&text.replace("crate::", self.root));
+        buf.push_str(&self.services.map(|roots| services::of(interface, roots)).unwrap_or_default());
     }
 }
 
@@ -168,11 +178,11 @@ fn requests(interface: &Interface) -> String {
 }
 
 /// The struct's name with its parameter, which it has when it carries rights.
-fn applied(name: &str, fields: &[Field]) -> String {
+pub(crate) fn applied(name: &str, fields: &[Field]) -> String {
     if fields.iter().any(Field::is_right) { format!("{name}<R>") } else { name.to_owned() }
 }
 
-fn doc(lines: &[String]) -> String {
+pub(crate) fn doc(lines: &[String]) -> String {
     lines.iter().map(|l| format!("/// {l}\n")).collect()
 }
 
@@ -185,7 +195,7 @@ fn rust_type(kind: &Kind) -> String {
         Kind::Bool => "bool".to_owned(),
         Kind::U64 => "u64".to_owned(),
         Kind::Text | Kind::StringC(_) => "String".to_owned(),
-        Kind::Bytes => "::bytes::Bytes".to_owned(),
+        Kind::Bytes => "crate::Bytes".to_owned(),
         Kind::OutOfLine => "crate::Payload".to_owned(),
         Kind::Array(_) | Kind::InlineArray => "Vec<u32>".to_owned(),
         Kind::Words(m, _) | Kind::Record(m) => m.clone(),

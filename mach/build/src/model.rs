@@ -151,6 +151,7 @@ fn check_names(interface: &Interface, pool: &DescriptorPool) -> Result<()> {
         std::iter::once(r.rust.clone()).chain(reply)
     });
     let mut seen = BTreeSet::from(["Request".to_owned()]);
+    seen.extend(super::services::names(&interface.service));
     for name in structures.chain(stubs) {
         ensure!(seen.insert(name.clone()), "{}: two types named {name}", interface.module);
     }
