@@ -11,6 +11,7 @@ pub mod abi;
 mod attach;
 mod destroy;
 mod face;
+mod host;
 mod memory;
 mod message;
 mod mig;
@@ -22,6 +23,7 @@ mod text;
 mod vm;
 
 pub use destroy::mach_msg_destroy;
+pub use host::*;
 pub use message::{mach_msg, mach_msg_trap};
 pub use mig::*;
 pub use netname::*;

@@ -244,7 +244,7 @@ pub extern "C" fn mach_port_clear_protected_payload(task: u32, name: u32) -> i32
 /// # Safety
 ///
 /// Both places are null or valid for the write.
-unsafe fn give_array(array: *mut *mut u32, count: *mut u32, words: &[u32]) -> Result<(), i32> {
+pub(crate) unsafe fn give_array(array: *mut *mut u32, count: *mut u32, words: &[u32]) -> Result<(), i32> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     let address = memory::region(bytes.len() as u64).map_err(|_| KernReturn::ResourceShortage.raw())?;
     // SAFETY: the memory was made here.

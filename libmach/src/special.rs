@@ -3,7 +3,7 @@
 use std::process;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use mach::Task;
+use mach::{SendRight, Task};
 use proto::iface::mach_port::ModRefs;
 use proto::{PortName, RightType};
 
@@ -38,6 +38,15 @@ pub extern "C" fn mach_task_self() -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn mach_host_self() -> u32 {
     guarded(0, || attach::task().map_or(0, |task| one_more(task, task.host())))
+}
+
+/// The calling thread's port, with one more user reference, which is the caller's.
+///
+/// Errors: `MACH_PORT_NULL`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mach_thread_self() -> u32 {
+    let own = || attach::task().and_then(|task| task.thread_self().ok()).map(SendRight::into_name);
+    guarded(None, own).unwrap_or_default().0
 }
 
 /// A new port to receive from.

@@ -1,13 +1,14 @@
-//! The routines on a task and its memory. On the own task, memory that the node did not map is Linux's business: what is
+//! The routines on a task, its threads and its memory. On the own task, memory that the node did not map is Linux's business: what is
 //! asked of it is done here (`memory`).
 
 use std::ffi::c_int;
 
-use proto::iface::task as idl;
+use proto::iface::{task as idl, thread};
 use proto::{KernReturn, NamedRight, PortName, Prot};
 
 use crate::face::{code, get, put, routine};
 use crate::memory;
+use crate::port::give_array;
 
 /// Ends a task.
 #[unsafe(no_mangle)]
@@ -35,6 +36,42 @@ pub extern "C" fn task_set_special_port(task: u32, which: c_int, port: u32) -> i
     routine(|own| {
         let request = idl::TaskSetSpecialPort { which: which as u32, special: NamedRight::copy_send(PortName(port)) };
         own.rpc(&PortName(task), request).map_err(code)
+    })
+}
+
+/// A send right to the port of each of a task's threads, in memory of the caller's.
+///
+/// # Safety
+///
+/// Both places are null or valid for the write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn task_threads(task: u32, list: *mut *mut u32, count: *mut u32) -> i32 {
+    routine(|own| {
+        let reply = own.rpc(&PortName(task), idl::TaskThreads).map_err(code)?;
+        let names: Vec<u32> = reply.thread_list.iter().map(|right| right.name.0).collect();
+        // SAFETY: the caller's promise.
+        unsafe { give_array(list, count, &names) }
+    })
+}
+
+/// Ends the `mach_msg` in which a thread waits.
+#[unsafe(no_mangle)]
+pub extern "C" fn thread_abort(thread: u32) -> i32 {
+    routine(|own| own.rpc(&PortName(thread), thread::Abort).map_err(code))
+}
+
+/// One of the ports that every thread has.
+///
+/// # Safety
+///
+/// `port` is null or valid for the write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thread_get_special_port(thread: u32, which: c_int, port: *mut u32) -> i32 {
+    routine(|own| {
+        let request = thread::GetSpecialPort { which_port: which as u32 };
+        let reply = own.rpc(&PortName(thread), request).map_err(code)?;
+        // SAFETY: the caller's promise.
+        unsafe { put(port, reply.special_port.name.0) }
     })
 }
 

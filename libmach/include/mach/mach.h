@@ -3,6 +3,7 @@
 #define _MACH_MACH_H_
 
 #include <mach/kern_return.h>
+#include <mach/mach_host.h>
 #include <mach/mach_interface.h>
 #include <mach/mach_param.h>
 #include <mach/mach_port.h>

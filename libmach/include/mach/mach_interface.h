@@ -1,4 +1,4 @@
-/* Operations on a task and its memory, as far as a node has them today; `target_task` is the task's port. */
+/* Operations on a task, its threads and its memory, as far as a node has them today; `target_task` is the task's port. */
 #ifndef _MACH_MACH_INTERFACE_H_
 #define _MACH_MACH_INTERFACE_H_
 
@@ -12,6 +12,13 @@ extern "C" {
 extern kern_return_t task_terminate(mach_port_t target_task);
 extern kern_return_t task_get_special_port(mach_port_t task, int which_port, mach_port_t *special_port);
 extern kern_return_t task_set_special_port(mach_port_t task, int which_port, mach_port_t special_port);
+
+/* A send right to each thread, in memory to be deallocated. */
+extern kern_return_t task_threads(mach_port_t target_task, thread_array_t *thread_list,
+                                  mach_msg_type_number_t *thread_listCnt);
+/* Ends the mach_msg in which a thread waits: MACH_SEND_INTERRUPTED or MACH_RCV_INTERRUPTED. */
+extern kern_return_t thread_abort(mach_port_t target_thread);
+extern kern_return_t thread_get_special_port(mach_port_t thread, int which_port, mach_port_t *special_port);
 
 extern kern_return_t vm_allocate(mach_port_t target_task, vm_address_t *address, vm_size_t size, boolean_t anywhere);
 extern kern_return_t vm_deallocate(mach_port_t target_task, vm_address_t address, vm_size_t size);

@@ -19,7 +19,8 @@ extern mach_port_name_t mach_reply_port(void);
 /* The task's own port. The library keeps this reference: it is not to be deallocated. */
 extern mach_port_name_t mach_task_self(void);
 
-/* The port of the task's host: each call gives one more user reference, to be deallocated. */
+/* The calling thread's port, and the port of its host: each call gives one more user reference, to be deallocated. */
+extern mach_port_name_t mach_thread_self(void);
 extern mach_port_name_t mach_host_self(void);
 
 /* Says a text on the standard error output, as it is. */

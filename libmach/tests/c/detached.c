@@ -9,7 +9,7 @@ int main(void) {
     vm_address_t address = 0;
     mach_msg_header_t m = header_of(1, MACH_MSG_TYPE_COPY_SEND, MACH_PORT_NULL, 0, sizeof m, 1);
     CHECK(mach_task_self() == MACH_PORT_NULL && mach_reply_port() == MACH_PORT_NULL);
-    CHECK(mach_host_self() == MACH_PORT_NULL && mig_get_reply_port() == MACH_PORT_NULL);
+    CHECK(mach_thread_self() == MACH_PORT_NULL && mach_host_self() == MACH_PORT_NULL && mig_get_reply_port() == MACH_PORT_NULL);
     CHECK(name_server_port == MACH_PORT_NULL && bootstrap_port == MACH_PORT_NULL);
     IS(send(&m), MACH_SEND_INVALID_DEST);
     IS(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port), MACH_SEND_INVALID_DEST);

@@ -110,6 +110,11 @@ fn queues_that_are_full_or_empty_and_buffers_too_small() {
 }
 
 #[test]
+fn threads_their_waits_and_their_host() {
+    runs("tests/c/threads.c");
+}
+
+#[test]
 fn port_sets() {
     runs("tests/c/sets.c");
 }
