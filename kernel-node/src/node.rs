@@ -147,6 +147,10 @@ impl Node {
     /// A call of the kernel, with what it may use.
     pub(crate) fn with_kernel<T>(&mut self, f: impl FnOnce(&mut Kernel, &mut Cx<'_>) -> T) -> T {
         let now = self.now();
+        self.with_kernel_at(now, f)
+    }
+
+    fn with_kernel_at<T>(&mut self, now: Time, f: impl FnOnce(&mut Kernel, &mut Cx<'_>) -> T) -> T {
         f(&mut self.kernel, &mut Cx { now, pmap: &mut self.pmap, out: &mut self.effects })
     }
 
@@ -188,14 +192,18 @@ impl Node {
 
     /// Lets everything that is due happen, until nothing is.
     pub fn settle(&mut self) {
+        // Everything that follows from one act happens at one time.
+        let now = self.now();
+        let mut effects = Vec::new();
         loop {
-            self.with_kernel(|kernel, cx| kernel.settle(cx));
+            self.with_kernel_at(now, |kernel, cx| kernel.settle(cx));
             let ordered = self.send_orders();
-            let effects = std::mem::take(&mut self.effects);
+            // Two lists that change places, so that neither is made anew each time.
+            std::mem::swap(&mut effects, &mut self.effects);
             if effects.is_empty() && !ordered {
                 break;
             }
-            for effect in effects {
+            for effect in effects.drain(..) {
                 self.carry_out(effect);
             }
         }

@@ -256,13 +256,15 @@ impl Shell {
     async fn connection(self, id: ChannelId, socket: Rc<Async<Channel>>) {
         let ended = loop {
             let step = socket
-                .when_readable(|channel| {
+                .when_drained(|channel| {
                     let mut record = self.record.borrow_mut();
                     Ok(match channel.try_recv(&mut record)? {
                         Received::WouldBlock => Poll::Pending,
-                        Received::Closed => Poll::Ready(None),
+                        Received::Closed => Poll::Ready((None, false)),
                         Received::Record(len, fds) => {
-                            Poll::Ready(Some(self.node.borrow_mut().on_record(id, &record[..len], fds)))
+                            let done = self.node.borrow_mut().on_record(id, &record[..len], fds);
+                            // As a rule the thread waits now, and its next record is to be waited for.
+                            Poll::Ready((Some(done), channel.is_drained()?))
                         }
                     })
                 })

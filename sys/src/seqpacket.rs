@@ -179,6 +179,12 @@ impl Channel {
         self.recv_with(buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)
     }
 
+    /// Whether no record waits. Cheaper than to find out by [`Channel::try_recv`].
+    pub fn is_drained(&self) -> Result<bool, SysError> {
+        let waiting = rustix::io::ioctl_fionread(&self.fd).context("ioctl(2)", || "FIONREAD")?;
+        Ok(waiting == 0)
+    }
+
     /// Who is at the other end.
     pub fn peer_credentials(&self) -> Result<PeerCredentials, SysError> {
         let cred = rustix::net::sockopt::socket_peercred(&self.fd).context("getsockopt(2)", || "SO_PEERCRED")?;
@@ -225,20 +231,16 @@ impl Channel {
     }
 
     fn send_with(&self, record: &[u8], fds: &[BorrowedFd<'_>], flags: SendFlags) -> Result<Sent, SysError> {
+        if fds.is_empty() {
+            // Most records have none, and then the kernel need not look for any.
+            return sent(record, || rustix::net::send(&self.fd, record, flags));
+        }
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(TRAP_FDS_MAX))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        if !control.push(SendAncillaryMessage::ScmRights(fds)) {
             return Err(SysError::new("sendmsg(2)", Errno::INVAL, format!("{} descriptors in one record", fds.len())));
         }
-        loop {
-            return match rustix::net::sendmsg(&self.fd, &[IoSlice::new(record)], &mut control, flags) {
-                Ok(_) => Ok(Sent::Done),
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => Ok(Sent::WouldBlock),
-                Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Sent::Closed),
-                Err(errno) => Err(SysError::new("sendmsg(2)", errno, format!("a record of {} bytes", record.len()))),
-            };
-        }
+        sent(record, || rustix::net::sendmsg(&self.fd, &[IoSlice::new(record)], &mut control, flags))
     }
 
     fn recv_with(&self, buffer: &mut [u8], flags: RecvFlags) -> Result<Received, SysError> {
@@ -277,6 +279,19 @@ impl AsFd for Channel {
 impl From<OwnedFd> for Channel {
     fn from(fd: OwnedFd) -> Channel {
         Channel { fd }
+    }
+}
+
+/// Sends until no signal comes in between, and says what came of it.
+fn sent(record: &[u8], mut send: impl FnMut() -> Result<usize, Errno>) -> Result<Sent, SysError> {
+    loop {
+        return match send() {
+            Ok(_) => Ok(Sent::Done),
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => Ok(Sent::WouldBlock),
+            Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Sent::Closed),
+            Err(errno) => Err(SysError::new("sendmsg(2)", errno, format!("a record of {} bytes", record.len()))),
+        };
     }
 }
 
@@ -340,6 +355,22 @@ mod tests {
         // The connection still works.
         assert_eq!(a.try_send(b"y", &[]).unwrap(), Sent::Done);
         assert_eq!(record(&b, &mut [0; 9]).0, 1);
+    }
+
+    #[test]
+    fn a_channel_is_drained_when_its_last_record_is_taken() {
+        let (a, b) = Channel::pair().unwrap();
+        assert!(b.is_drained().unwrap());
+        for text in [&b"one"[..], b"two"] {
+            assert_eq!(a.try_send(text, &[]).unwrap(), Sent::Done);
+        }
+        assert_eq!(record(&b, &mut [0; 9]).0, 3);
+        assert!(!b.is_drained().unwrap());
+        assert_eq!(record(&b, &mut [0; 9]).0, 3);
+        assert!(b.is_drained().unwrap());
+        // The end is no record.
+        drop(a);
+        assert!(b.is_drained().unwrap() && matches!(b.try_recv(&mut [0; 9]).unwrap(), Received::Closed));
     }
 
     #[test]
