@@ -11,6 +11,7 @@ mod host;
 mod netns;
 pub mod processes;
 mod run;
+pub mod soak;
 mod talk;
 
 use std::path::PathBuf;

@@ -11,6 +11,7 @@ mod options;
 mod ports;
 mod reading;
 mod services;
+mod soak;
 mod tasks;
 mod waiting;
 mod writing;

@@ -3,6 +3,7 @@
 //! `mach-test-task SOCKET read NAME FILE` reads pages at random and compares them with the file; at the first memory
 //! error it looks at every page and prints `readable N unreadable M`. A page that is not the file's is printed and ends it
 //! with code 1. `... write NAME` writes words at random; `... ports` sends, receives and calls. Each prints `ready` first.
+//! `... soak LIFE SEED` is a process of the soak (`tests/src/soak/worker.rs`).
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use mach::proto::iface::node;
 use mach::proto::{Item, Message, NamedRight, TraceId};
 use mach::{AttachOptions, MapOptions, Mapping, ReceiveRight, Task};
+use mach_tests::soak::{Life, work};
 use rand::Rng;
 
 const PAGE: u64 = 4096;
@@ -21,7 +23,8 @@ fn main() -> anyhow::Result<ExitCode> {
         [socket, "read", name, file] => read(&map(socket, name, false)?, &std::fs::read(file)?),
         [socket, "write", name] => write(&map(socket, name, true)?),
         [socket, "ports"] => ports(&attach(socket, false)?),
-        _ => anyhow::bail!("SOCKET read NAME FILE, SOCKET write NAME, or SOCKET ports"),
+        [socket, "soak", life, seed] => work(socket.as_ref(), Life(life.parse()?), seed.parse()?),
+        _ => anyhow::bail!("SOCKET read NAME FILE, SOCKET write NAME, SOCKET ports, or SOCKET soak LIFE SEED"),
     }
 }
 
