@@ -259,6 +259,30 @@ mod tests {
     }
 
     #[test]
+    fn a_routine_named_like_what_stands_beside_it_is_refused() {
+        let clash =
+            "service T { option (mach.subsystem) = 1; rpc Client(Empty) returns (Empty) { option (mach.id) = 7; } }";
+        refused(clash, "two types named Client");
+    }
+
+    #[test]
+    fn a_service_of_ones_own_finds_the_options_and_the_library() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("own.proto");
+        let text = "syntax = \"proto3\"; package some.own; import \"mach/options.proto\";
+            message Q { uint32 p = 1 [(mach.port) = MAKE_SEND]; bytes b = 2 [(mach.ool) = true]; } message Empty {}
+            service Own { option (mach.subsystem) = 1; rpc Type(Q) returns (Empty) { option (mach.id) = 7; option (mach.oneway) = true; } }";
+        std::fs::write(&file, text).unwrap();
+        let all = generated(&[&file], &[dir.path()]).unwrap();
+        let own = &all["own"];
+        assert!(own.contains("pub struct Client<D>") && own.contains("pub trait OwnAsync"), "{own}");
+        assert!(own.contains("pub fn r#type(") && own.contains("impl Into<::mach::Right>"), "{own}");
+        assert!(!own.contains("crate::"), "{own}");
+        let without = generated(&[&file], &[Path::new("/no/such/folder")]);
+        assert!(without.is_err(), "a file outside of every folder of imports");
+    }
+
+    #[test]
     fn a_right_makes_a_struct_generic_and_its_absence_does_not() {
         let text = "message M { uint32 p = 1 [(mach.port) = MOVE_SEND]; } message N { uint32 n = 1; }
             service T { option (mach.subsystem) = 1; option (mach.prefix) = \"Tee\";
