@@ -49,7 +49,7 @@ fn words(info: &Info) -> Result<Vec<u32>, KernReturn> {
 
 fn now() -> TimeValue {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimeValue { seconds: since.as_secs() as i32, microseconds: since.subsec_micros() as i32 }
+    TimeValue { seconds: since.as_secs() as i64, microseconds: since.subsec_micros().into() }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub unsafe extern "C" fn host_info(host: u32, flavor: c_int, info: *mut u32, cou
 pub unsafe extern "C" fn host_get_time(host: u32, time: *mut TimeValue) -> i32 {
     routine(|own| {
         let now = own.rpc(&PortName(host), idl::GetTime).map_err(code)?.current_time;
-        let now = TimeValue { seconds: now.seconds.into(), microseconds: now.microseconds };
+        let now = TimeValue { seconds: now.seconds, microseconds: now.microseconds as i32 };
         // SAFETY: the caller's promise.
         unsafe { put(time, now) }
     })

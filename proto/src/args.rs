@@ -55,6 +55,19 @@ pub fn write_words<R>(writer: &mut Writer<R>, words: &[u32]) {
     writer.data(Element::INTEGER_32, words.len() as u32, &bytes);
 }
 
+/// A structure of 64-bit words, inline.
+pub fn wide_words<const N: usize>(reader: &mut Reader<'_>) -> Option<[u64; N]> {
+    let bytes = reader.data(Element::INTEGER_64)?;
+    let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    bytes.chunks_exact(8).map(word).collect::<Vec<u64>>().try_into().ok()
+}
+
+/// What [`wide_words`] reads.
+pub fn write_wide_words<R>(writer: &mut Writer<R>, words: &[u64]) {
+    let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    writer.data(Element::INTEGER_64, words.len() as u32, &bytes);
+}
+
 /// An array of 32-bit words, out of line.
 pub fn array(reader: &mut Reader<'_>, element: Element) -> Option<Vec<u32>> {
     let bytes = reader.memory(element)?.to_bytes();

@@ -19,13 +19,13 @@ pub fn name_of(id: i32) -> Option<&'static str> {
 
 /// What Mach tells of a host; sent to the host port, as is what `node.proto` adds. mach-api §4.5.
 pub mod host {
-    /// time_value_t.
+    /// time_value_t: MIG takes the second word with its padding, as one of 64 bits.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct TimeValue {
-        #[prost(int32, tag = "1")]
-        pub seconds: i32,
-        #[prost(int32, tag = "2")]
-        pub microseconds: i32,
+        #[prost(int64, tag = "1")]
+        pub seconds: i64,
+        #[prost(int64, tag = "2")]
+        pub microseconds: i64,
     }
     use crate::typed::Element;
     use crate::{args, body, msg};
@@ -66,9 +66,9 @@ pub mod host {
             let GetTimeReply { current_time } = self;
             let mut writer = body::Writer::new();
             writer.u32(Element::INTEGER_32, 0);
-            args::write_words(
+            args::write_wide_words(
                 &mut writer,
-                &[current_time.seconds as u32, current_time.microseconds as u32],
+                &[current_time.seconds as u64, current_time.microseconds as u64],
             );
             writer.finish()
         }
@@ -76,15 +76,15 @@ pub mod host {
             let mut reader = body::Reader::new(&body);
             let mut read = || {
                 reader.u32(Element::INTEGER_32)?;
-                let current_time = args::words::<2>(&mut reader)?;
+                let current_time = args::wide_words::<2>(&mut reader)?;
                 reader.end()?;
                 Some((current_time,))
             };
             let Some((current_time,)) = read() else { return Err(args::misfit(body)) };
             Ok(GetTimeReply {
                 current_time: TimeValue {
-                    seconds: current_time[0] as i32,
-                    microseconds: current_time[1] as i32,
+                    seconds: current_time[0] as i64,
+                    microseconds: current_time[1] as i64,
                 },
             })
         }

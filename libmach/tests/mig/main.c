@@ -11,6 +11,7 @@
 #include "demo_types.h"
 #include "generated/demo.h"
 #include "generated/demo_server.h"
+#include "generated/mach_host.h"
 #include "generated/mach_port.h"
 #include "generated/netname.h"
 #include "generated/notify_server.h"
@@ -230,6 +231,19 @@ static void against_the_node(void) {
     IS(mig_netname_look_up(name_server_port, "", "gim", &found), NETNAME_NOT_CHECKED_IN);
     IS(mig_mach_port_deallocate(SELF, 0x7777), KERN_INVALID_NAME);
     OK(mach_port_destroy(SELF, port));
+
+    mach_port_t host = mach_host_self();
+    time_value_t now;
+    host_basic_info_data_t basic;
+    new_kernel_version_t kernel;
+    count = HOST_BASIC_INFO_COUNT;
+    OK(mig_host_get_time(host, &now));
+    CHECK(now.seconds > 1700000000 && now.microseconds < TIME_MICROS_MAX);
+    OK(mig_host_info(host, HOST_BASIC_INFO, (host_info_t)&basic, &count));
+    CHECK(count == HOST_BASIC_INFO_COUNT && basic.avail_cpus > 0);
+    OK(mig_host_get_kernel_version(host, kernel));
+    CHECK(strlen(kernel) > 0);
+    OK(mach_port_deallocate(SELF, host));
 }
 
 int main(void) {

@@ -106,6 +106,8 @@ pub enum WordKind {
     Signed,
     /// `bool`.
     Bool,
+    /// `int64`, of which a structure has no others beside.
+    Wide,
 }
 
 impl Routine {
@@ -285,11 +287,15 @@ fn words_of(message: &MessageDescriptor) -> Result<Vec<(String, WordKind)>> {
             (ProtoKind::Uint32, false) => WordKind::Unsigned,
             (ProtoKind::Int32, false) => WordKind::Signed,
             (ProtoKind::Bool, false) => WordKind::Bool,
+            (ProtoKind::Int64, false) => WordKind::Wide,
             _ => bail!("{}.{} is no word", message.name(), f.name()),
         };
         Ok((f.name().to_owned(), kind))
     };
-    fields.iter().map(word).collect()
+    let words: Vec<(String, WordKind)> = fields.iter().map(word).collect::<Result<_>>()?;
+    let wide = words.iter().filter(|(_, kind)| *kind == WordKind::Wide).count();
+    ensure!(wide == 0 || wide == words.len(), "{} has words of 32 and of 64 bits", message.name());
+    Ok(words)
 }
 
 /// The comment that opens a file: it stands above the `syntax` line.

@@ -225,9 +225,11 @@ fn write(field: &Field) -> String {
                 WordKind::Unsigned => format!("{f}.{name}"),
                 WordKind::Signed => format!("{f}.{name} as u32"),
                 WordKind::Bool => format!("{f}.{name}.into()"),
+                WordKind::Wide => format!("{f}.{name} as u64"),
             };
+            let writer = if is_wide(words) { "write_wide_words" } else { "write_words" };
             let words: Vec<String> = words.iter().map(word).collect();
-            format!("args::write_words(&mut writer, &[{}])", words.join(", "))
+            format!("args::{writer}(&mut writer, &[{}])", words.join(", "))
         }
         Kind::Record(_) => format!("args::write_record(&mut writer, &{f})"),
         Kind::Records(_) => format!("args::write_records(&mut writer, &{f})"),
@@ -250,10 +252,16 @@ fn read(kind: &Kind) -> String {
         Kind::OutOfLine => "reader.memory(Element::BYTE).cloned()".to_owned(),
         Kind::Array(element) => format!("args::array(&mut reader, Element::{element})"),
         Kind::InlineArray => "args::inline_array(&mut reader)".to_owned(),
+        Kind::Words(_, words) if is_wide(words) => format!("args::wide_words::<{}>(&mut reader)", words.len()),
         Kind::Words(_, words) => format!("args::words::<{}>(&mut reader)", words.len()),
         Kind::Record(m) => format!("args::record::<{m}>(&mut reader)"),
         Kind::Records(m) => format!("args::records::<{m}>(&mut reader)"),
     }
+}
+
+/// Whether a structure is of words of 64 bits.
+fn is_wide(words: &[(String, WordKind)]) -> bool {
+    words.iter().any(|(_, kind)| *kind == WordKind::Wide)
 }
 
 /// The member of the struct, from what was read.
@@ -270,6 +278,7 @@ fn build(field: &Field) -> String {
                 WordKind::Unsigned => format!("{name}: {f}[{i}]"),
                 WordKind::Signed => format!("{name}: {f}[{i}] as i32"),
                 WordKind::Bool => format!("{name}: {f}[{i}] != 0"),
+                WordKind::Wide => format!("{name}: {f}[{i}] as i64"),
             };
             let members: Vec<String> = words.iter().enumerate().map(member).collect();
             format!("{f}: {structure} {{ {} }}", members.join(", "))

@@ -142,7 +142,8 @@ fn a_server_replies_refuses_and_ends() {
 #[test]
 fn what_gnu_mig_wrote_works_as_client_as_server_and_against_the_node() {
     let nodes = Nodes::start(1);
-    let generated = ["demo_user.c", "demo_server.c", "notify_server.c", "mach_port_user.c", "netname_user.c"];
+    let generated =
+        ["demo_user.c", "demo_server.c", "notify_server.c", "mach_port_user.c", "netname_user.c", "mach_host_user.c"];
     let mut sources = vec!["tests/mig/main.c".to_owned()];
     sources.extend(generated.map(|file| format!("tests/mig/generated/{file}")));
     let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
