@@ -65,6 +65,8 @@ fn install_static(built: &Path, lib: &Path) -> Result<()> {
     )?;
     let mut hide = Command::new("objcopy");
     hide.arg(format!("--keep-global-symbols={}", names.display())).arg("--strip-debug");
+    // Bitcode of std, which a plugin of the archiver would try to read.
+    hide.args(["--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
     tool("objcopy", hide.args([&whole, &object]))?;
     let archive = lib.join("libmach.a");
     let _ = fs::remove_file(&archive);
