@@ -70,7 +70,7 @@ pub(crate) fn decode(send: wire::Send, payload: Payload) -> Result<Arrival, Peer
     let reply = send.reply.map_or(Ok(LinkRight::Null), decode_right)?;
     let beside = send.body_length as usize;
     let bytes = if beside > 0 { payload.slice(0, beside).to_bytes() } else { send.body };
-    let mut contents = Contents { rights: send.rights.into_iter(), payload, at: beside };
+    let mut contents = Contents { rights: send.rights.into_iter(), slots: 0, payload, at: beside };
     let body = match send.complex {
         true if Scan::new(&bytes).nth(MSG_ITEMS_MAX).is_some() => {
             return Err(PeerMisbehaved::Malformed("too many items"));
@@ -89,6 +89,8 @@ pub(crate) fn decode(send: wire::Send, payload: Payload) -> Result<Arrival, Peer
 /// What a frame's slots stand for, taken in order.
 struct Contents {
     rights: std::vec::IntoIter<wire::Right>,
+    /// Slots of rights so far.
+    slots: usize,
     payload: Payload,
     at: usize,
 }
@@ -112,7 +114,8 @@ impl Source<LinkRight> for Contents {
         _: Option<&[u8]>,
         out: &mut Vec<LinkRight>,
     ) -> Result<(), Mangled> {
-        if number > MSG_RIGHTS_MAX - out.len() {
+        self.slots = self.slots.saturating_add(number);
+        if self.slots > MSG_RIGHTS_MAX {
             return Err(Mangled("too many rights in a message"));
         }
         if number > self.rights.len() {
