@@ -5,7 +5,6 @@
 //! 2. A process that cannot attach says so once on its standard error output, and tries again at the next call.
 //! 3. Nothing here is a lock that a fork could leave locked for ever: whoever attaches is told by its process number.
 
-use std::process;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 ///
 /// Errors: `None` it cannot attach; the reason was said.
 pub fn task() -> Option<&'static Task> {
-    let pid = process::id();
+    let pid = sys::process::id();
     loop {
         if let Some(task) = current(pid) {
             return Some(task);
@@ -47,7 +46,7 @@ pub fn task() -> Option<&'static Task> {
 
 /// Whether this process is a fork of one that attached and has not attached itself.
 pub fn is_fork_of_attached() -> bool {
-    let pid = process::id();
+    let pid = sys::process::id();
     attached().is_some_and(|a| a.pid != pid)
 }
 

@@ -91,7 +91,7 @@ impl Task {
         let welcome = say_hello(&mut connection, &socket, first_hello(token, memory.as_ref()), memory.as_ref())?;
         let task = Task(Arc::new(Inner {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed),
-            pid: std::process::id(),
+            pid: sys::process::id(),
             socket,
             welcome,
             memory: memory.map(Arc::new),
@@ -113,7 +113,7 @@ impl Task {
         let thread = Thread { task: Arc::downgrade(&task.0), connection, reply_port: None };
         THREADS.with_borrow_mut(|threads| {
             // In a forked child these are copies of the parent's connections, which would keep them open.
-            threads.retain(|(_, thread)| thread.task.upgrade().is_some_and(|task| task.pid == std::process::id()));
+            threads.retain(|(_, thread)| thread.task.upgrade().is_some_and(|task| task.pid == sys::process::id()));
             threads.push((task.0.id, thread));
         });
         Ok(task)
@@ -210,7 +210,7 @@ impl Task {
 
     /// Conditions: `act` does not come back here.
     fn with_thread<T>(&self, act: impl FnOnce(&mut Thread) -> Result<T, TrapError>) -> Result<T, TrapError> {
-        if self.0.pid != std::process::id() {
+        if self.0.pid != sys::process::id() {
             return Err(TrapError::Forked);
         }
         let mut act = Some(act);
@@ -263,7 +263,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // In a forked child the connections are the parent's, too.
-        if self.pid == std::process::id() {
+        if self.pid == sys::process::id() {
             let channels = self.channels.get_mut().unwrap_or_else(PoisonError::into_inner);
             channels.iter().filter_map(Weak::upgrade).for_each(|c| c.shutdown());
         }
@@ -274,7 +274,7 @@ impl Drop for Thread {
     fn drop(&mut self) {
         // The thread ends before its task: its port for replies would stay in the task's space for ever.
         if let (Some(port), Some(task)) = (self.reply_port, self.task.upgrade())
-            && task.pid == std::process::id()
+            && task.pid == sys::process::id()
         {
             let request = crate::msg::give_up_receive(&Task(task.clone()), port);
             let _ = self.connection.call(task.memory.as_deref(), request, &[]);
