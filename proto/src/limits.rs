@@ -30,6 +30,10 @@ pub const PORTS_MAX: usize = 1 << 20;
 pub const QUEUED_BYTES_MAX: usize = 1 << 30;
 /// Messages of one node that were forced into full queues and whose senders are to be told; `SendNoNotify` above.
 pub const ACCEPT_REQUESTS_MAX: usize = 1 << 14;
+/// Ports of one node that one task made and that live; `ResourceShortage` above, so that others can make some.
+pub const SPACE_PORTS_MAX: usize = PORTS_MAX / 4;
+/// Bytes that the queued messages of one task cost; `SendNoBuffer` above, so that there is room for those of others.
+pub const SPACE_QUEUED_BYTES_MAX: usize = QUEUED_BYTES_MAX / 4;
 /// Receive rights in transit one within the other that a send with a receive right looks through; `SendNoBuffer` above.
 pub const TRANSIT_CHAIN_MAX: usize = 1024;
 /// Bytes of a network name without its terminating zero (mach-api §5.2); `InvalidArgument` above.
@@ -135,6 +139,7 @@ pub const GOSSIP_BYTES_MAX: usize = 16 << 10;
 pub const JOIN_BYTES_MAX: usize = 64 << 10;
 
 const _: () = assert!(READ_AHEAD_BYTES_MAX.is_multiple_of(PAGE_SIZE));
+const _: () = assert!(MSG_OOL_BYTES_MAX + MSG_INLINE_BYTES_MAX < SPACE_QUEUED_BYTES_MAX / 2);
 const _: () = assert!(FAULT_AROUND_BYTES.is_multiple_of(PAGE_SIZE));
 const _: () =
     assert!(DATA_RETURN_BYTES_MAX.is_multiple_of(PAGE_SIZE) && DATA_RETURN_BYTES_MAX as usize <= MSG_OOL_BYTES_MAX);

@@ -47,6 +47,11 @@ impl Ipc {
         self.check_pollers();
         let costs = self.kmsgs.values().map(|k| k.size.cost_bytes);
         assert_eq!(self.queued_bytes, costs.sum::<usize>(), "bytes of queued messages");
+        for (space, s) in &self.spaces {
+            let made = self.ports.values().filter(|p| p.maker == Some(space)).count();
+            let paid = self.kmsgs.values().filter(|k| k.size.payer == Some(space)).map(|k| k.size.cost_bytes);
+            assert_eq!((s.ports_made, s.queued_bytes), (made, paid.sum::<usize>()), "ports and bytes of {space:?}");
+        }
         let listed: u32 = self.ports.values().map(|p| p.queue.len() + p.blocked.len()).sum();
         assert_eq!(self.kmsgs.len(), listed as usize, "messages outside any queue");
     }

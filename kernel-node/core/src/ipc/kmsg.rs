@@ -57,13 +57,16 @@ pub(super) struct Size {
     pub out_of_line_bytes: usize,
     /// Bytes that it costs the node while it is queued.
     pub cost_bytes: usize,
+    /// The task whose share of the node's bytes they are; none for the kernel's messages and in-process servers'.
+    pub payer: Option<SpaceId>,
 }
 
 /// What a message measures.
 pub(super) fn measure<R>(message: &Message<R>) -> Size {
     let (inline, outside) = (message.body.bytes().len(), message.body.out_of_line_bytes());
     let rights = message.body.rights().len() * size_of::<Right>();
-    Size { inline_bytes: inline, out_of_line_bytes: outside, cost_bytes: size_of::<Kmsg>() + rights + inline + outside }
+    let cost_bytes = size_of::<Kmsg>() + rights + inline + outside;
+    Size { inline_bytes: inline, out_of_line_bytes: outside, cost_bytes, payer: None }
 }
 
 /// Measures a message of a task and holds it to the bounds of one message.

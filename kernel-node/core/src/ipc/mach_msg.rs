@@ -1,6 +1,6 @@
 //! The calls of `mach_msg`: send, receive, and the end of a wait.
 
-use proto::limits::QUEUED_BYTES_MAX;
+use proto::limits::{QUEUED_BYTES_MAX, SPACE_QUEUED_BYTES_MAX};
 use proto::{Message, MsgReturn, NamedRight, PortName};
 
 use super::entry::Entry;
@@ -69,11 +69,13 @@ impl Ipc {
         fx: &mut Vec<Effect>,
     ) -> Result<SendOutcome, SendError> {
         let unchanged = |code, message| Err(SendError::new(code, Some(message)));
-        let size = match measure_bounded(&message) {
+        let mut size = match measure_bounded(&message) {
             Ok(size) => size,
             Err(code) => return unchanged(code, message),
         };
-        if self.queued_bytes + size.cost_bytes > QUEUED_BYTES_MAX {
+        size.payer = self.spaces.get(space).filter(|s| !s.in_process).map(|_| space);
+        let its = size.payer.map_or(0, |payer| self.spaces[payer].queued_bytes);
+        if self.queued_bytes + size.cost_bytes > QUEUED_BYTES_MAX || its + size.cost_bytes > SPACE_QUEUED_BYTES_MAX {
             return unchanged(MsgReturn::SendNoBuffer, message);
         }
         let message = self.copyin_message(space, message, options.cancel, fx)?;

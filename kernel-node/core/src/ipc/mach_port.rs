@@ -73,7 +73,7 @@ impl Ipc {
         }
         let entry = match right {
             RightType::Receive => {
-                let port = self.port_create(Receiver::Limbo)?;
+                let port = self.port_create_by(space)?;
                 Entry::Port { port, urefs: 0, receive: true, armed: false }
             }
             RightType::PortSet => Entry::Set(self.psets.insert(Pset::new(space))),

@@ -86,6 +86,9 @@ impl Ipc {
 
     fn add(&mut self, kmsg: Kmsg) -> KmsgId {
         self.queued_bytes += kmsg.size.cost_bytes;
+        if let Some(payer) = kmsg.size.payer.and_then(|space| self.spaces.get_mut(space)) {
+            payer.queued_bytes += kmsg.size.cost_bytes;
+        }
         self.kmsgs.insert(kmsg)
     }
 
@@ -93,6 +96,9 @@ impl Ipc {
     fn remove(&mut self, id: KmsgId) -> Kmsg {
         let kmsg = self.kmsgs.remove(id).expect("a listed message");
         self.queued_bytes -= kmsg.size.cost_bytes;
+        if let Some(payer) = kmsg.size.payer.and_then(|space| self.spaces.get_mut(space)) {
+            payer.queued_bytes -= kmsg.size.cost_bytes;
+        }
         self.accepted(&kmsg);
         kmsg
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proto::limits::{PORTS_MAX, QLIMIT_DEFAULT, TRANSIT_CHAIN_MAX};
+use proto::limits::{PORTS_MAX, QLIMIT_DEFAULT, SPACE_PORTS_MAX, TRANSIT_CHAIN_MAX};
 use proto::{KernReturn, MsgReturn, PortName, PortUid};
 use slotmap::new_key_type;
 
@@ -36,6 +36,8 @@ pub(super) enum Receiver {
 
 pub(super) struct Port {
     pub uid: PortUid,
+    /// The task among whose ports it counts; none for the kernel's and in-process servers'.
+    pub maker: Option<SpaceId>,
     pub receiver: Receiver,
     /// Send rights: entries, messages, the kernel's hands. User references do not count.
     pub srights: u32,
@@ -74,6 +76,22 @@ impl Port {
 }
 
 impl Ipc {
+    /// A port that `space` makes, whose receive right is on its way there.
+    ///
+    /// Errors: `ResourceShortage` the space has [`SPACE_PORTS_MAX`], or the node [`PORTS_MAX`].
+    pub(super) fn port_create_by(&mut self, space: SpaceId) -> Result<PortId, KernReturn> {
+        let maker = self.spaces.get(space).filter(|s| !s.in_process).map(|_| space);
+        if maker.is_some_and(|maker| self.spaces[maker].ports_made >= SPACE_PORTS_MAX) {
+            return Err(KernReturn::ResourceShortage);
+        }
+        let port = self.port_create(Receiver::Limbo)?;
+        self.ports[port].maker = maker;
+        if let Some(maker) = maker {
+            self.spaces[maker].ports_made += 1;
+        }
+        Ok(port)
+    }
+
     /// A port whose receive right is with `receiver`.
     ///
     /// Errors: `ResourceShortage` the node has [`PORTS_MAX`].
@@ -84,6 +102,7 @@ impl Ipc {
         self.last_serial += 1;
         Ok(self.ports.insert(Port {
             uid: PortUid { origin: self.incarnation, serial: self.last_serial },
+            maker: None,
             receiver,
             srights: 0,
             sorights: 0,
@@ -140,6 +159,9 @@ impl Ipc {
             self.defer_release(Right::SendOnce(notify));
         }
         let p = self.ports.remove(port).expect("the port lives");
+        if let Some(maker) = p.maker.and_then(|space| self.spaces.get_mut(space)) {
+            maker.ports_made -= 1;
+        }
         self.destroy_list(p.blocked, fx);
         if let Some(notify) = p.no_senders {
             self.defer_release(Right::SendOnce(notify));

@@ -28,6 +28,10 @@ pub(super) struct Space {
     pub readable: bool,
     /// How many of its ports and sets have a poller.
     pub pollers: u32,
+    /// Ports that it made and that live, wherever their receive rights are. [ipc.bound.4]
+    pub ports_made: usize,
+    /// What its messages that are queued or blocked cost. [ipc.bound.5]
+    pub queued_bytes: usize,
 }
 
 impl Ipc {
@@ -41,6 +45,8 @@ impl Ipc {
             in_process,
             readable: false,
             pollers: 0,
+            ports_made: 0,
+            queued_bytes: 0,
         })
     }
 

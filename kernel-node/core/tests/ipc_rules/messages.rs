@@ -246,6 +246,31 @@ fn ipc_bound_1_a_message_beyond_its_bounds_is_refused_whole() {
 }
 
 #[test]
+fn ipc_bound_5_a_task_that_fills_queues_leaves_room_for_others() {
+    let mut w = World::new();
+    let (hostile, other, owner) = (w.space(), w.space(), w.space());
+    let p = w.port(owner);
+    w.set_qlimit(owner, p, QLIMIT_MAX);
+    let (theirs, its) = (w.give(owner, p, MakeSend, hostile), w.give(owner, p, MakeSend, other));
+    let memory = Payload::from(vec![0; MSG_OOL_BYTES_MAX]);
+    let big = |to| message(NamedRight::copy_send(to), NamedRight::NULL, 1, vec![Item::OutOfLine(memory.clone())]);
+    let mut sent = 0;
+    while (sent + 1) * (MSG_OOL_BYTES_MAX + 1024) <= SPACE_QUEUED_BYTES_MAX {
+        w.send(hostile, big(theirs)).unwrap();
+        sent += 1;
+    }
+    fails_without_a_trace(&mut w, hostile, big(theirs), MsgReturn::SendNoBuffer);
+    w.send(other, big(its)).unwrap();
+    // What is received is no longer its sender's.
+    w.receive(owner, p);
+    w.send(hostile, big(theirs)).unwrap();
+    // Its messages outlive it; their end is nobody's.
+    w.step(|ipc, fx| ipc.space_destroy(hostile, fx));
+    (0..=sent).for_each(|_| drop(w.receive(owner, p)));
+    assert_eq!(w.ipc.queued(), (0, 0));
+}
+
+#[test]
 fn ipc_bound_2_queued_messages_of_a_node_have_a_cost() {
     let mut w = World::new();
     let (a, b) = (w.space(), w.space());
@@ -256,8 +281,16 @@ fn ipc_bound_2_queued_messages_of_a_node_have_a_cost() {
     let memory = Payload::from(vec![0; MSG_OOL_BYTES_MAX]);
     let big = || message(NamedRight::copy_send(to_p), NamedRight::NULL, 1, vec![Item::OutOfLine(memory.clone())]);
     let mut sent = 0;
+    // No task may fill it alone. [ipc.bound.5]
+    let mut others = Vec::new();
     while w.ipc.queued().1 + MSG_OOL_BYTES_MAX + 1024 <= QUEUED_BYTES_MAX {
-        w.send(a, big()).unwrap();
+        if sent % 3 == 0 {
+            let other = w.space();
+            others.push((other, w.give(b, p, MakeSend, other)));
+        }
+        let (other, to_p) = *others.last().unwrap();
+        let memory = vec![Item::OutOfLine(memory.clone())];
+        w.send(other, message(NamedRight::copy_send(to_p), NamedRight::NULL, 1, memory)).unwrap();
         sent += 1;
     }
     fails_without_a_trace(&mut w, a, big(), MsgReturn::SendNoBuffer);

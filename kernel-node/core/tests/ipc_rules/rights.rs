@@ -2,7 +2,7 @@
 
 use kernel_core::ipc::{NotificationKind, Right};
 use proto::Disposition::*;
-use proto::limits::{PORTS_MAX, QLIMIT_DEFAULT, SPACE_NAMES_MAX, UREFS_MAX};
+use proto::limits::{PORTS_MAX, QLIMIT_DEFAULT, SPACE_NAMES_MAX, SPACE_PORTS_MAX, UREFS_MAX};
 use proto::{KernReturn, NamedRight, PortName, RightType};
 
 use super::world::{TYPE_ARMED, World, message, port};
@@ -518,7 +518,7 @@ fn ipc_bound_3_a_node_has_so_many_ports() {
     let mut ipc = kernel_core::ipc::Ipc::new(proto::Incarnation(1));
     let mut space = ipc.space_create(false);
     while ipc.ports_len() < PORTS_MAX {
-        if ipc.names_len(space) == SPACE_NAMES_MAX - 1 {
+        if ipc.names_len(space) == SPACE_PORTS_MAX {
             space = ipc.space_create(false);
         }
         ipc.allocate(space, RightType::Receive).unwrap();
@@ -527,4 +527,28 @@ fn ipc_bound_3_a_node_has_so_many_ports() {
     assert_eq!(ipc.allocate(other, RightType::Receive), Err(KernReturn::ResourceShortage));
     assert_eq!(ipc.kernel_port_allocate(kernel_core::ipc::KernelTag(0)), Err(KernReturn::ResourceShortage));
     assert_eq!(ipc.names_len(other), 0);
+}
+
+#[test]
+fn ipc_bound_4_a_task_that_makes_ports_leaves_some_for_others() {
+    let mut ipc = kernel_core::ipc::Ipc::new(proto::Incarnation(1));
+    let (space, other, server) = (ipc.space_create(false), ipc.space_create(false), ipc.space_create(true));
+    let fx = &mut Vec::new();
+    let first = ipc.allocate(space, RightType::Receive).unwrap();
+    while ipc.ports_len() < SPACE_PORTS_MAX {
+        ipc.allocate(space, RightType::Receive).unwrap();
+    }
+    assert_eq!(ipc.allocate(space, RightType::Receive), Err(KernReturn::ResourceShortage));
+    ipc.allocate(other, RightType::Receive).unwrap();
+    // One that it gave away is still one that it made.
+    let moved = ipc.extract_right(space, first, MoveReceive, fx).unwrap();
+    let moved = ipc.insert_right_for(other, moved, fx).unwrap();
+    assert_eq!(ipc.allocate(space, RightType::Receive), Err(KernReturn::ResourceShortage));
+    ipc.destroy(other, moved, fx).unwrap();
+    ipc.allocate(space, RightType::Receive).unwrap();
+    ipc.space_destroy(space, fx);
+    assert_eq!(ipc.ports_len(), 1);
+    for _ in 0..=SPACE_PORTS_MAX {
+        ipc.allocate(server, RightType::Receive).unwrap();
+    }
 }
