@@ -4,6 +4,7 @@
 mod examples;
 mod files;
 mod garbage;
+mod hostile;
 mod join;
 mod nodes;
 mod observe;
