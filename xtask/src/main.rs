@@ -1,6 +1,7 @@
 //! Developer commands: generated files, checks, the whole test run.
 
 mod check;
+mod fuzz;
 mod generate;
 mod image;
 mod install;
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   check          format, clippy, import rules, tidiness, rules with their tests; writes nothing
   spec           only the rules of docs/spec and their tests
   test           every test; installs and starts what they need (--without containers, --without netns)
+  fuzz SECONDS   each target of fuzz/ for so long, from its corpus on
   static         the static binary
   install-libmach PREFIX  the C library, its headers and its file for pkg-config
   image [TAG]    the static binary and the container image of it";
@@ -41,6 +43,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["check"] => check::run(&root()),
         ["spec"] => check::run_spec(&root()),
         ["test", ref rest @ ..] => test::run(&root(), rest),
+        ["fuzz", seconds] => fuzz::run(&root(), seconds),
         ["static"] => image::static_binary(&root()).map(|path| println!("{}", path.display())),
         ["install-libmach", prefix] => install::libmach(&root(), std::path::Path::new(prefix)),
         ["image"] => image::build(&root(), &image::static_binary(&root())?, image::NAME),
