@@ -123,7 +123,7 @@ fn a_node_without_descriptors_serves_those_who_are_there() {
     let (channel, task_self) = attach(&nodes).expect("a task");
     let silent: Vec<_> = (0..80).filter_map(|_| Channel::connect(&nodes.socket(1)).ok()).collect();
     wait_until(SOON, "the limit", || (fds(&nodes) >= before + 38).then_some(()));
-    say(&channel, with_memory(task_self), &vec![null.as_fd(); 16]);
+    say(&channel, with_memory(task_self), &[null.as_fd(); 16]);
     is_answered(&witness);
     nodes.assert_up(1);
     drop((silent, channel));
