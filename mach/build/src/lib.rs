@@ -271,7 +271,8 @@ mod tests {
         let file = dir.path().join("own.proto");
         let text = "syntax = \"proto3\"; package some.own; import \"mach/options.proto\";
             message Q { uint32 p = 1 [(mach.port) = MAKE_SEND]; bytes b = 2 [(mach.ool) = true]; } message Empty {}
-            service Own { option (mach.subsystem) = 1; rpc Type(Q) returns (Empty) { option (mach.id) = 7; option (mach.oneway) = true; } }";
+            service Own { option (mach.subsystem) = 1;
+                rpc Type(Q) returns (Empty) { option (mach.id) = 7; option (mach.oneway) = true; } }";
         std::fs::write(&file, text).unwrap();
         let all = generated(&[&file], &[dir.path()]).unwrap();
         let own = &all["own"];
