@@ -7,7 +7,7 @@
 //! Safe functions here never reach memory that Rust code refers to: addresses of the own process are accepted only by
 //! [`Arena`], which owns them and hands out no reference, and by [`Uffd`], whose addresses belong to the process that
 //! made the descriptor and which fills none but missing pages of ranges that were registered (for the own process the
-//! same caveat as for a file handle on `/proc/self/mem` applies).
+//! same caveat as for a file handle on `/proc/self/mem` applies). [`Shared`] is reached by atomic operations only.
 
 pub mod aio;
 pub mod anonymous;
@@ -21,6 +21,7 @@ pub mod probe;
 pub mod process;
 pub mod ready;
 pub mod seqpacket;
+pub mod shared;
 pub mod thread;
 pub mod uffd;
 pub mod words;
@@ -32,5 +33,6 @@ pub use memfd::Memfd;
 pub use pidfd::PidFd;
 pub use ready::{Level, Watch};
 pub use seqpacket::{Channel, Listener};
+pub use shared::Shared;
 pub use uffd::{Uffd, UffdMode};
 pub use words::Words;
