@@ -4,8 +4,12 @@ use super::{Tree, code};
 
 /// A core is pure: the crates that it may have, of the workspace and beside it. Development dependencies are free, but
 /// may not reach up either.
-const CORES: &[(&str, &[&str])] =
-    &[("kernel-node/core", &["proto"]), ("netmsg/core", &["proto", "kernel-core"]), ("pager/core", &["proto"])];
+const CORES: &[(&str, &[&str])] = &[
+    ("kernel-node/core", &["proto"]),
+    ("netmsg/core", &["proto", "kernel-core"]),
+    ("pager/core", &["proto"]),
+    ("lane", &[]),
+];
 const SMALL: &[&str] = &["bitflags", "bytes", "slotmap", "smallvec", "thiserror"];
 
 /// Crates that only some folders may name.
