@@ -4,6 +4,8 @@
 mod death;
 #[path = "ipc_rules/kernel.rs"]
 mod kernel;
+#[path = "ipc_rules/lanes.rs"]
+mod lanes;
 #[path = "ipc_rules/messages.rs"]
 mod messages;
 #[path = "ipc_rules/names.rs"]

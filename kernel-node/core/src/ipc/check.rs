@@ -45,6 +45,7 @@ impl Ipc {
         self.check_sets();
         self.check_waiters();
         self.check_pollers();
+        self.check_lanes();
         let costs = self.kmsgs.values().map(|k| k.size.cost_bytes);
         assert_eq!(self.queued_bytes, costs.sum::<usize>(), "bytes of queued messages");
         for (space, s) in &self.spaces {

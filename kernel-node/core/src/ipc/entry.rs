@@ -82,6 +82,9 @@ pub(super) fn urefs_add(urefs: u16, delta: i32, max: u32) -> Result<u16, KernRet
 }
 
 const GENERATION_BITS: u32 = 12;
+const GENERATION_LAST: u16 = (1 << GENERATION_BITS) - 1;
+/// In the place of the next free slot: this one is not free, but set aside.
+const RESERVED: u32 = u32::MAX;
 /// Slots that lie free before the oldest of them is used again.
 const REUSE_DISTANCE: usize = 64;
 const _: () = assert!(SPACE_NAMES_MAX <= 1 << (32 - GENERATION_BITS));
@@ -104,12 +107,22 @@ pub(super) struct Table {
     /// Names that a caller chose and that the table would not have given out yet.
     chosen: BTreeMap<PortName, Entry>,
     len: usize,
+    /// Slots whose names are given out by nobody here.
+    reserved_len: usize,
 }
 
 impl Table {
     pub fn new() -> Table {
         let reserved = Slot { generation: 0, entry: None, next_free: 0 };
-        Table { slots: vec![reserved], free_first: 0, free_last: 0, free_len: 0, chosen: BTreeMap::new(), len: 0 }
+        Table {
+            slots: vec![reserved],
+            free_first: 0,
+            free_last: 0,
+            free_len: 0,
+            chosen: BTreeMap::new(),
+            len: 0,
+            reserved_len: 0,
+        }
     }
 
     /// Names in use.
@@ -119,7 +132,7 @@ impl Table {
 
     /// Whether another name can be had.
     pub fn has_room(&self) -> bool {
-        self.len + 1 < SPACE_NAMES_MAX
+        self.len + self.reserved_len + 1 < SPACE_NAMES_MAX
     }
 
     pub fn get(&self, name: PortName) -> Option<Entry> {
@@ -179,6 +192,51 @@ impl Table {
                 entry
             }
             None => self.chosen.remove(&name).expect("remove: the name is in use"),
+        }
+    }
+
+    /// Sets a slot aside: its names are given out elsewhere, and denote nothing here until [`Table::settle_reserved`].
+    /// Answers the first of them; the next is the next generation.
+    ///
+    /// Errors: `None` no room, or a name of the slot was chosen by a task.
+    pub fn reserve(&mut self) -> Option<PortName> {
+        if !self.has_room() {
+            return None;
+        }
+        let slot = self.vacant();
+        let chosen = self.chosen.range(name_of(slot, 0)..=name_of(slot, GENERATION_LAST)).next().is_some();
+        // The last slot has the name `DEAD` among its own.
+        if chosen || slot == SPACE_NAMES_MAX - 1 {
+            self.vacate(slot);
+            return None;
+        }
+        self.slots[slot].next_free = RESERVED;
+        self.reserved_len += 1;
+        Some(name_of(slot, self.slots[slot].generation))
+    }
+
+    /// The first name of the reserved slot that `name` belongs to.
+    pub fn reserved(&self, name: PortName) -> Option<PortName> {
+        let index = (name.0 >> GENERATION_BITS) as usize;
+        let slot = self.slots.get(index)?;
+        (slot.next_free == RESERVED).then(|| name_of(index, slot.generation))
+    }
+
+    /// Reserved slots.
+    pub fn reserved_len(&self) -> usize {
+        self.reserved_len
+    }
+
+    /// Ends a reservation after `used` of its names: the next one denotes `entry`, or nothing.
+    pub fn settle_reserved(&mut self, first: PortName, used: u32, entry: Option<Entry>) {
+        let slot = (first.0 >> GENERATION_BITS) as usize;
+        assert!(self.reserved(first) == Some(first), "settle_reserved: the slot is reserved");
+        let generation = (u32::from(self.slots[slot].generation) + used) & u32::from(GENERATION_LAST);
+        self.slots[slot] = Slot { generation: generation as u16, entry, next_free: 0 };
+        self.reserved_len -= 1;
+        match entry {
+            Some(_) => self.len += 1,
+            None => self.vacate(slot),
         }
     }
 

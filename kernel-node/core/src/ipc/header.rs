@@ -136,6 +136,7 @@ impl Ipc {
 
     /// The header under which a message of `port` arrives where its receive right is, without a reply right; counts it.
     pub(super) fn arrival_header(&mut self, port: PortId, dest: &Right, id: i32) -> Delivery {
+        self.sync_answers(port);
         let p = &mut self.ports[port];
         let seqno = p.seqno;
         p.seqno = p.seqno.wrapping_add(1);

@@ -91,6 +91,8 @@ impl Ipc {
                 return Err(SendError::new(MsgReturn::SendNoBuffer, None));
             }
         }
+        // Whether a receiver waits is asked below.
+        self.close_leases(dest);
         let once = matches!(message.remote, Right::SendOnce(_));
         if once || options.always || self.takes_message(dest) {
             self.post(dest, message, size, fx);
@@ -170,6 +172,9 @@ impl Ipc {
             Some(Entry::Port { port, receive: true, .. }) => Source::Port(port),
             _ => return Err(ReceiveError::new(MsgReturn::RcvInvalidName)),
         };
+        if let Source::Port(port) = on {
+            self.close_leases(port);
+        }
         if let Some(result) = self.take(space, on, &options, fx) {
             self.settle(fx);
             return result.map(ReceiveOutcome::Message);
@@ -181,7 +186,8 @@ impl Ipc {
             }
             Wait::Block(waiter) => {
                 let ReceiveOptions { limit, large, notify, .. } = options;
-                self.block_receiver(Receiving { waiter, space, on, limit, large, notify, links: Links::default() });
+                let (lease, links) = (None, Links::default());
+                self.block_receiver(Receiving { waiter, space, on, limit, large, notify, lease, links });
                 Ok(ReceiveOutcome::Blocked)
             }
         }
@@ -196,6 +202,7 @@ impl Ipc {
     pub fn cancel(&mut self, waiter: WaiterId, why: Cut, fx: &mut Vec<Effect>) -> Option<Cancelled> {
         let cancelled = match (*self.waiters.get(&waiter)?, why) {
             (Waiting::Receive(id), why) => {
+                self.close_lease(id);
                 self.end_receive(id);
                 Cancelled::Receive(match why {
                     Cut::Deadline => MsgReturn::RcvTimedOut,

@@ -16,7 +16,8 @@ const TYPE_DEAD_NAME_REQUEST: u32 = 0x8000_0000;
 const TYPE_ACCEPTED_REQUEST: u32 = 0x4000_0000;
 
 impl Ipc {
-    /// All names of a space with the bits of their types.
+    /// All names of a space with the bits of their types, but for reply rights that lanes have reserved
+    /// ([`Ipc::lanes_cut_space`]).
     #[doc(alias = "mach_port_names")]
     pub fn names(&self, space: SpaceId) -> Result<Vec<(PortName, u32)>, KernReturn> {
         let table = &self.spaces.get(space).ok_or(KernReturn::InvalidTask)?.table;
@@ -61,6 +62,9 @@ impl Ipc {
         right: RightType,
         chosen: Option<PortName>,
     ) -> Result<PortName, KernReturn> {
+        if let Some(name) = chosen {
+            self.lane_cut_reserved(space, name);
+        }
         let holder = self.spaces.get(space).ok_or(KernReturn::InvalidTask)?;
         if chosen.is_some_and(|name| !name.is_valid()) || matches!(right, RightType::Send | RightType::SendOnce) {
             return Err(KernReturn::InvalidValue);

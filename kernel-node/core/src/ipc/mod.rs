@@ -11,7 +11,8 @@
 //! 3. A space has at most one name for the send and receive rights of a port, and finds it by the port.
 //! 4. Where a receiver waits no message waits; where a sender is blocked the queue is full.
 //! 5. Every message of a member's queue is in its set's queue, in the same order.
-//! 6. Between calls the list of deferred work is empty: nothing recurses, whatever a death brings with it.
+//! 6. A lane's names, ports and reserved slot are as when it was made; who has a lease is the only receiver of its port.
+//! 7. Between calls the list of deferred work is empty: nothing recurses, whatever a death brings with it.
 //!
 //! Rules carried out: `docs/spec/ipc.md`, all.
 
@@ -23,6 +24,7 @@ mod header;
 mod inspect;
 mod kernel;
 mod kmsg;
+mod lane;
 mod list;
 mod mach_msg;
 mod mach_port;
@@ -46,6 +48,7 @@ pub use effect::{
 };
 pub use inspect::{Denoted, NameInfo, PortInfo, PortState, QueuedMessage, ReceiverKind};
 pub use kernel::{KernelMessage, KernelTag};
+pub use lane::{AnswerCount, LaneEnds, LaneId, LaneMemory, LeaseEnd, LeaseMemory, Opened};
 pub use notify::NotificationKind;
 pub use poll::{Polled, PollerId};
 pub use port::PortId;
@@ -54,6 +57,7 @@ pub use space::SpaceId;
 pub use status::ReceiveStatus;
 
 use kmsg::{Kmsg, KmsgId};
+use lane::Lanes;
 use mqueue::{Receiving, ReceivingId, Waiting};
 use notify::Notice;
 use poll::Poller;
@@ -74,6 +78,7 @@ pub struct Ipc {
     waiters: BTreeMap<WaiterId, Waiting>,
     inbox: VecDeque<KernelMessage>,
     work: VecDeque<Work>,
+    lanes: Lanes,
     /// What queued and blocked messages cost together; see [`kmsg::cost`].
     queued_bytes: usize,
     /// Requests beside messages that were forced into full queues.
@@ -103,6 +108,7 @@ impl Ipc {
             waiters: BTreeMap::new(),
             inbox: VecDeque::new(),
             work: VecDeque::new(),
+            lanes: Lanes::default(),
             queued_bytes: 0,
             accept_requests: 0,
         }

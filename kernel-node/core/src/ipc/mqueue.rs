@@ -4,6 +4,8 @@
 //! room, else its sender waits. Receivers and blocked senders are each served in the order in which they came. A blocked
 //! sender's message moves into the queue the moment there is room, so its thread has no second try to lose.
 
+use std::rc::Rc;
+
 use proto::{Message, MsgReturn, NoRoom, PortName};
 use slotmap::new_key_type;
 
@@ -14,7 +16,7 @@ use super::port::{Port, PortId, Receiver};
 use super::pset::PsetId;
 use super::right::Right;
 use super::space::SpaceId;
-use super::{Delivery, Effect, Ipc, KernelMessage, KernelTag, ReceiveError, ReceiveOptions, WaiterId};
+use super::{Delivery, Effect, Ipc, KernelMessage, KernelTag, LeaseMemory, ReceiveError, ReceiveOptions, WaiterId};
 
 new_key_type! {
     pub(super) struct ReceivingId;
@@ -28,6 +30,8 @@ pub(super) struct Receiving {
     pub limit: Option<usize>,
     pub large: bool,
     pub notify: Option<PortName>,
+    /// While it is set the receiver may take messages from its lanes, or be away.
+    pub lease: Option<Rc<dyn LeaseMemory>>,
     pub links: Links<ReceivingId>,
 }
 
@@ -57,6 +61,7 @@ enum Fit {
 impl Ipc {
     /// Brings a message to a live port: to the kernel, a waiting receiver, or the queue, whatever its limit.
     pub(super) fn post(&mut self, port: PortId, message: Message<Right>, size: Size, fx: &mut Vec<Effect>) {
+        self.close_leases(port);
         let p = &self.ports[port];
         if let Receiver::Kernel(tag) = p.receiver {
             return self.post_to_kernel(port, tag, message);
@@ -217,6 +222,7 @@ impl Ipc {
             self.psets[set].queue.push_back(&mut self.kmsgs, id, |k| &mut k.in_set);
         }
         self.announce(port, fx);
+        self.lanes_touch(port);
     }
 
     /// Lets a sender wait for room.
@@ -234,6 +240,7 @@ impl Ipc {
         if let Some(set) = p.set {
             self.psets[set].blocked += 1;
         }
+        self.lanes_touch(port);
         self.wait(sender.waiter, Waiting::Send(id));
         // With a queue limit of 0 a poll of the receiver takes it from here.
         if self.ports[port].qlimit == 0 {
@@ -281,7 +288,11 @@ impl Ipc {
     /// Ends every receive that waits on `on`, and its poller.
     pub(super) fn end_receives(&mut self, on: Source, code: MsgReturn, fx: &mut Vec<Effect>) {
         while let Some(id) = self.receivers_of(on).front() {
+            let present = self.close_lease(id);
             let waiter = self.end_receive(id).waiter;
+            if !present {
+                continue;
+            }
             fx.push(Effect::Received { waiter, result: Err(ReceiveError::new(code)) });
         }
         self.end_poller(on, fx);
@@ -310,6 +321,7 @@ impl Ipc {
         for waiting in waiting {
             match waiting {
                 Waiting::Receive(id) => {
+                    self.close_lease(id);
                     let waiter = self.end_receive(id).waiter;
                     fx.push(Effect::Received { waiter, result: Err(ReceiveError::new(MsgReturn::RcvPortDied)) });
                 }

@@ -138,6 +138,8 @@ impl Ipc {
     /// Takes the receive right from where it is, on its way into a message or to its death: the port leaves its set, its
     /// receivers end with `code`, the counters start again. [ipc.move.1]
     pub(super) fn detach_receive(&mut self, port: PortId, code: MsgReturn, fx: &mut Vec<Effect>) {
+        self.lanes_cut_port(port);
+        self.forget_answers(port);
         self.leave_set(port, fx);
         self.end_receives(Source::Port(port), code, fx);
         let p = &mut self.ports[port];

@@ -51,6 +51,7 @@ impl Ipc {
     ///
     /// Conditions: the port is in no set; its receive right is in the set's space. Source: spec [ipc.set.2].
     pub(super) fn join_set(&mut self, port: PortId, set: PsetId, fx: &mut Vec<Effect>) {
+        self.lanes_cut_port(port);
         self.end_receives(Source::Port(port), MsgReturn::RcvPortChanged, fx);
         let p = &mut self.ports[port];
         p.set = Some(set);

@@ -59,6 +59,7 @@ impl Ipc {
         if !self.spaces.contains_key(space) {
             return;
         }
+        self.lanes_cut_space(space);
         self.interrupt_space(space, fx);
         let names: Vec<PortName> = self.spaces[space].table.iter().map(|(name, _)| name).collect();
         for name in names {
@@ -77,6 +78,7 @@ impl Ipc {
 
     /// What `name` denotes now; an entry whose port has died becomes a dead name here and now. [ipc.dead.1]
     pub(super) fn lookup(&mut self, space: SpaceId, name: PortName) -> Option<Entry> {
+        self.lane_cut_reserved(space, name);
         let entry = self.spaces.get(space)?.table.get(name)?;
         match entry.port() {
             Some(port) if !self.ports.contains_key(port) => {
@@ -93,11 +95,14 @@ impl Ipc {
         Some(if entry.port().is_some_and(|p| !self.ports.contains_key(p)) { entry.died() } else { entry })
     }
 
-    /// As [`Ipc::lookup`], for the routines. Errors: `InvalidTask` no such space; `InvalidName` no such name.
+    /// As [`Ipc::lookup`], for the routines, to which lanes do not show.
+    ///
+    /// Errors: `InvalidTask` no such space; `InvalidName` no such name.
     pub(super) fn named(&mut self, space: SpaceId, name: PortName) -> Result<Entry, KernReturn> {
         if !self.spaces.contains_key(space) {
             return Err(KernReturn::InvalidTask);
         }
+        self.lanes_cut_name(space, name);
         self.lookup(space, name).ok_or(KernReturn::InvalidName)
     }
 
@@ -130,6 +135,7 @@ impl Ipc {
 
     /// As [`Ipc::free_name`], with the notification still to be sent.
     fn unname(&mut self, space: SpaceId, name: PortName) -> Option<Work> {
+        self.lanes_cut_name(space, name);
         self.forget_forced(space, name);
         let holder = &mut self.spaces[space];
         let entry = holder.table.remove(name);
@@ -174,7 +180,10 @@ impl Ipc {
         if self.lookup(space, new).is_some() {
             return Err(KernReturn::NameExists);
         }
-        let entry = self.lookup(space, old).ok_or(KernReturn::InvalidName)?;
+        let entry = self.named(space, old)?;
+        if let Entry::Port { port, receive: true, .. } = entry {
+            self.lanes_cut_port(port);
+        }
         let holder = &mut self.spaces[space];
         holder.table.remove(old);
         holder.table.insert_at(new, entry).expect("the old name made room");

@@ -72,6 +72,7 @@ impl Kernel {
         let disposition = |raw| Disposition::from_raw(raw).ok_or(KernReturn::InvalidValue);
         Ok(match request {
             Request::Names(_) => {
+                ipc.lanes_cut_space(space);
                 let (names, types): (Vec<u32>, Vec<u32>) =
                     ipc.names(space)?.into_iter().map(|(name, bits)| (name.0, bits)).unzip();
                 mach_port::NamesReply { names, types }.into_body()
