@@ -53,6 +53,8 @@ pub struct Settings {
     pub remote_admin: bool,
     /// Whether CPUs are kept awake while threads wait for remote pages.
     pub low_latency: bool,
+    /// Whether threads that call each other often get shared memory for it.
+    pub fast_path: bool,
     /// Largest UDP payload.
     pub mtu_max: u16,
     /// Another uid whose tasks may attach.
@@ -142,6 +144,7 @@ struct File {
     metrics: Option<SocketAddr>,
     remote_admin: Option<bool>,
     low_latency: Option<bool>,
+    fast_path: Option<bool>,
     mtu_max: Option<u16>,
     task_uid: Option<u32>,
     log: Option<String>,
@@ -188,6 +191,7 @@ pub fn resolve(run: &NodeRun, cluster: &ClusterDir, given: &dyn Fn(&str) -> Orig
         metrics: layers.option("metrics", run.metrics, file.metrics),
         remote_admin: layers.value("remote-admin", run.remote_admin, file.remote_admin, false),
         low_latency: layers.value("low-latency", run.low_latency, file.low_latency, true),
+        fast_path: layers.value("fast-path", run.fast_path, file.fast_path, true),
         mtu_max: layers.value("mtu-max", run.mtu_max, file.mtu_max, kernel_node::NodeConfig::MTU_MAX),
         task_uid: layers.option("task-uid", run.task_uid, file.task_uid),
         log: layers.value("log", run.log.clone(), file.log, LOG_DEFAULT.into()),
@@ -224,6 +228,7 @@ impl Settings {
             ("metrics", optional(self.metrics.map(|a| a.to_string()))),
             ("remote-admin", self.remote_admin.to_string()),
             ("low-latency", self.low_latency.to_string()),
+            ("fast-path", self.fast_path.to_string()),
             ("mtu-max", self.mtu_max.to_string()),
             ("task-uid", optional(self.task_uid.map(|u| u.to_string()))),
             ("log", self.log.clone()),

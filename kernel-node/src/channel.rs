@@ -9,12 +9,13 @@ use std::rc::Rc;
 
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
-use proto::wire::trap::{Answer, Call, MapObject, Protect, Unmap, order};
+use proto::wire::trap::{Answer, Call, LaneEnd, LaneServe, MapObject, Protect, Unmap, order};
 use proto::{KernReturn, Message, MsgReturn, NamedRight, Payload, codec};
 use sys::aio::Async;
 use sys::seqpacket::Sent;
 use sys::{Channel, Memfd};
 
+use crate::lanes::ThreadLanes;
 use crate::pmap::{Order, OrderKind};
 
 /// A connection. Counts up; never reused in one life of the node.
@@ -58,6 +59,8 @@ pub struct Receive {
     pub large: bool,
     /// `MACH_RCV_NOTIFY`.
     pub notify: Option<proto::PortName>,
+    /// The thread can serve lanes.
+    pub serve: Option<LaneServe>,
 }
 
 /// One connection.
@@ -73,6 +76,8 @@ pub struct Connection {
     pub last_ticket: u64,
     /// Of a `mach_msg` that is to be interrupted as soon as it would wait.
     pub interrupted: Option<u64>,
+    /// Its lanes.
+    pub lanes: ThreadLanes,
     /// Orders that the thread carries out before its call returns.
     orders: Vec<Order>,
 }
@@ -97,7 +102,15 @@ pub enum ChannelError {
 impl Connection {
     /// A connection without a hello.
     pub fn new(socket: Rc<Async<Channel>>) -> Connection {
-        Connection { socket, role: Role::New, in_msg: None, last_ticket: 0, interrupted: None, orders: Vec::new() }
+        Connection {
+            socket,
+            role: Role::New,
+            in_msg: None,
+            last_ticket: 0,
+            interrupted: None,
+            lanes: ThreadLanes::default(),
+            orders: Vec::new(),
+        }
     }
 
     /// Has `order` ride in the next answer.
@@ -111,6 +124,9 @@ impl Connection {
     pub fn answer(&mut self, mut answer: Answer, message: Option<Message<NamedRight>>) -> Result<(), ChannelError> {
         let mut fds = Descriptors::default();
         answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect();
+        if answer.orders.is_empty() {
+            fds.lanes(&mut answer, &mut self.lanes);
+        }
         if let Some(message) = message {
             let (wire, beside) = codec::encode(message, fds.objects.len() as u32);
             answer.message = Some(wire);
@@ -168,6 +184,17 @@ impl Descriptors {
             }
         };
         proto::wire::trap::Order { order: order.id.0, op: Some(op) }
+    }
+
+    /// Has ends of lanes ride along.
+    fn lanes(&mut self, answer: &mut Answer, lanes: &mut ThreadLanes) {
+        let mut add = |fd| {
+            self.objects.push(fd);
+            self.objects.len() as u32 - 1
+        };
+        let (page, ends) = lanes.take_ends();
+        answer.lane_page = page.map(&mut add);
+        answer.lanes = ends.into_iter().map(|(end, fd)| LaneEnd { fd: add(fd), ..end }).collect();
     }
 
     fn borrowed(&self) -> Vec<BorrowedFd<'_>> {

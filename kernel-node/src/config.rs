@@ -32,6 +32,8 @@ pub struct NodeConfig {
     pub remote_admin: bool,
     /// Keep this machine's CPUs out of idle states while threads wait for pages of other nodes, and shortly after.
     pub low_latency: bool,
+    /// Give threads that call each other often shared memory for their messages.
+    pub fast_path: bool,
     /// The largest UDP payload that path discovery tries.
     pub mtu_max: u16,
     /// Task processes with this uid may attach besides the node's own and root's.

@@ -102,9 +102,18 @@ impl Node {
             Request::Info(_) => node::InfoReply { info: self.node_info() }.into_body(),
             Request::Members(_) => node::MembersReply { members: self.members() }.into_body(),
             Request::Objects(_) => node::ObjectsReply { objects: self.objects() }.into_body(),
-            Request::Ports(_) => node::PortsReply { ports: self.ports_info() }.into_body(),
-            Request::Names(r) => node::NamesReply { names: self.names_info(r.task)? }.into_body(),
-            Request::Port(r) => self.node_port(r)?.into_body(),
+            Request::Ports(_) => {
+                self.show_calls_by_lanes();
+                node::PortsReply { ports: self.ports_info() }.into_body()
+            }
+            Request::Names(r) => {
+                self.show_calls_by_lanes();
+                node::NamesReply { names: self.names_info(r.task)? }.into_body()
+            }
+            Request::Port(r) => {
+                self.show_calls_by_lanes();
+                self.node_port(r)?.into_body()
+            }
             Request::Tasks(_) => node::TasksReply { tasks: self.tasks_info() }.into_body(),
             Request::Metrics(_) => {
                 self.publish();

@@ -11,6 +11,7 @@ pub mod config;
 pub mod host;
 mod host_info;
 mod inspect;
+pub mod lanes;
 pub mod metrics;
 pub mod names;
 pub mod node;

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::awake::Awake;
 use crate::channel::{ChannelId, Connection};
 use crate::host::Host;
+use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::pagers::Pagers;
@@ -42,6 +43,8 @@ pub struct Facts {
     pub remote_admin: bool,
     /// Whether CPUs are kept awake while threads wait for remote pages.
     pub low_latency: bool,
+    /// Whether threads that call each other often get lanes.
+    pub fast_path: bool,
     /// When it started: time 0.
     pub started: Instant,
     /// Where the Prometheus endpoint listens.
@@ -67,6 +70,8 @@ pub struct Node {
     pub(crate) due: BTreeSet<(Time, Due)>,
     pub(crate) connections: BTreeMap<ChannelId, Connection>,
     pub(crate) last_channel: u64,
+    /// Calls that do without us.
+    pub(crate) lanes: Lanes,
     /// What tasks poll.
     pub(crate) levels: Levels,
     pub(crate) processes: Processes,
@@ -105,6 +110,7 @@ impl Node {
         let pagers = Pagers::new(&mut kernel, &names, config.fault_deadline_ns / 2)?;
         let host = Host::new(&mut kernel)?;
         let awake = Awake::new(facts.low_latency);
+        let lanes = Lanes::new(facts.fast_path);
         let mut node = Node {
             facts,
             kernel,
@@ -113,6 +119,7 @@ impl Node {
             due: BTreeSet::new(),
             connections: BTreeMap::new(),
             last_channel: 0,
+            lanes,
             levels: Levels::new(),
             processes: Processes::default(),
             ordered: BTreeMap::new(),
@@ -207,6 +214,8 @@ impl Node {
                 self.carry_out(effect);
             }
         }
+        self.lanes_settle(None);
+        self.lanes_sweep();
         self.flush_remote();
         self.arm();
     }
@@ -218,6 +227,8 @@ impl Node {
             Effect::Ipc(ipc::Effect::Sent { waiter, result }) => match waiters::parse(waiter) {
                 Waiter::Channel(channel) => self.sent(channel, result),
                 Waiter::Netmsg(ticket) => self.remote_taken(ticket),
+                // Nothing is sent by a lease.
+                Waiter::Lease(_) => {}
             },
             Effect::Ipc(ipc::Effect::Level { poller, ready }) => self.level(poller, ready),
             Effect::Ipc(ipc::Effect::PollerEnded(poller)) => drop(self.levels.remove(&poller)),
@@ -320,6 +331,7 @@ impl Node {
             ("mach_resident_bytes", crate::metrics::resident_bytes()),
             ("mach_tasks", self.processes.iter().count() as u64),
             ("mach_ports", self.kernel.ipc.ports_len() as u64),
+            ("mach_lanes", self.lanes.len() as u64),
             ("mach_messages_queued", queued as u64),
             ("mach_message_bytes_queued", queued_bytes as u64),
             ("mach_pages_in_total", counters.pages_in),

@@ -113,6 +113,7 @@ async fn serve(config: NodeConfig, ready: impl FnOnce(std::net::SocketAddr)) -> 
         incarnation,
         remote_admin: config.remote_admin,
         low_latency: config.low_latency,
+        fast_path: config.fast_path,
         started: Instant::now(),
         metrics_address,
     };

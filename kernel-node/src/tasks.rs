@@ -119,6 +119,7 @@ impl Node {
             tracing::warn!(channel = id.0, ?role, %why, "a task's connection was ended");
         }
         self.msg_abandoned(id);
+        self.lanes_disconnected(id);
         if let Some(connection) = self.connections.remove(&id) {
             connection.socket.get().shutdown();
         }
@@ -164,6 +165,7 @@ impl Node {
         let channels: Vec<ChannelId> = self.connections.iter().filter(|(_, c)| of_task(c)).map(|(id, _)| *id).collect();
         for id in channels {
             self.msg_abandoned(id);
+            self.lanes_disconnected(id);
             if let Some(connection) = self.connections.remove(&id) {
                 connection.socket.get().shutdown();
             }
@@ -354,6 +356,8 @@ impl Node {
         answer: Answer,
         message: Option<Message<NamedRight>>,
     ) -> Result<(), ChannelError> {
+        self.lanes_settle(Some(id));
+        self.deny_lease(id);
         match self.connections.get_mut(&id) {
             Some(connection) => connection.answer(answer, message),
             None => Ok(()),

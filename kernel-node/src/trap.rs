@@ -5,7 +5,7 @@
 
 use kernel_core::ipc::{
     Cancelled, Cut, Delivery, ReceiveError, ReceiveOptions, ReceiveOutcome, SendError, SendOptions, SendOutcome,
-    SpaceId, Wait,
+    SpaceId, Wait, WaiterId,
 };
 use kernel_core::kern::ThreadId;
 use kernel_core::{TaskId, Time};
@@ -14,7 +14,7 @@ use proto::{KernReturn, Message, MsgReturn, NamedRight, NoRoom, PortName, RightT
 
 use crate::channel::{ChannelError, ChannelId, InMsg, Receive, Role};
 use crate::node::{Due, Node};
-use crate::waiters;
+use crate::waiters::{self, Waiter};
 
 /// How a `mach_msg` ended, as its answer says it.
 struct Ended {
@@ -64,7 +64,9 @@ impl Node {
             limit: call.receive_limit.map(|bytes| bytes as usize),
             large: call.receive_large,
             notify: call.receive_notify.then_some(notify),
+            serve: call.lane_serve,
         });
+        self.lanes_on_call(channel, ticket, space, call, message.as_ref());
         let Some(message) = message else { return self.start_receive(channel, space, ticket, receive) };
         // Without a deadline one who is notified waits for none. [ipc.accept.1]
         let timeout_ms = call.send_timeout_ms.or(call.send_notify.then_some(0));
@@ -116,11 +118,63 @@ impl Node {
         receive: Option<Receive>,
     ) -> Result<(), ChannelError> {
         let Some(receive) = receive else { return self.end_msg(channel, ticket, Ended::with(MsgReturn::Success)) };
-        let wait = wait_for(channel, receive.timeout_ms);
-        let Receive { limit, large, notify, .. } = receive;
-        let options = ReceiveOptions { wait, limit, large, notify };
+        if let Some(serve) = receive.serve {
+            self.lanes_on_receive(channel, space, receive.name);
+            if serve.lease {
+                if let Some(outcome) = self.receive_leased(channel, space, ticket, receive, serve.mapped) {
+                    return self.receive_ended(channel, ticket, receive, outcome);
+                }
+                return Ok(());
+            }
+        }
+        let outcome = self.receive(space, receive, wait_for(channel, receive.timeout_ms), waiters::of_channel(channel));
+        self.receive_ended(channel, ticket, receive, outcome)
+    }
+
+    fn receive(
+        &mut self,
+        space: SpaceId,
+        receive: Receive,
+        wait: Wait,
+        thread: WaiterId,
+    ) -> Result<ReceiveOutcome, ReceiveError> {
+        let Receive { name, limit, large, notify, .. } = receive;
+        self.kernel.ipc.lanes_before_receive(space, name, thread);
         let (ipc, fx) = self.kernel.ipc_mut();
-        match ipc.receive(space, receive.name, options, fx) {
+        ipc.receive(space, name, ReceiveOptions { wait, limit, large, notify }, fx)
+    }
+
+    /// Registers a receive under which the thread takes from its lanes: `None` when it waits so.
+    fn receive_leased(
+        &mut self,
+        channel: ChannelId,
+        space: SpaceId,
+        ticket: u64,
+        receive: Receive,
+        mapped: u64,
+    ) -> Option<Result<ReceiveOutcome, ReceiveError>> {
+        let (thread, waiter) = (waiters::of_channel(channel), waiters::of_lease(channel));
+        // The thread asks for another one, so it does not count on what was registered before.
+        self.cancel_lease(channel);
+        if receive.timeout_ms.is_none() {
+            match self.receive(space, receive, Wait::Block(waiter), thread) {
+                Ok(ReceiveOutcome::Blocked) if self.grant_lease(channel, ticket, mapped) => return None,
+                Ok(ReceiveOutcome::Blocked) => self.cancel_lease(channel),
+                outcome => return Some(outcome),
+            }
+        }
+        self.deny_lease(channel);
+        Some(self.receive(space, receive, wait_for(channel, receive.timeout_ms), thread))
+    }
+
+    fn receive_ended(
+        &mut self,
+        channel: ChannelId,
+        ticket: u64,
+        receive: Receive,
+        outcome: Result<ReceiveOutcome, ReceiveError>,
+    ) -> Result<(), ChannelError> {
+        match outcome {
             Ok(ReceiveOutcome::Message(delivery)) => {
                 // Who has taken the last message shall not find its descriptor readable.
                 if !self.levels.is_empty() {
@@ -167,10 +221,14 @@ impl Node {
 
     /// A waiting receive ended.
     pub(crate) fn received(&mut self, waiter: kernel_core::ipc::WaiterId, result: Result<Delivery, ReceiveError>) {
-        let waiters::Waiter::Channel(channel) = waiters::parse(waiter) else { return };
-        let Some(in_msg) = self.unwait(channel) else { return };
+        let (channel, ticket) = match waiters::parse(waiter) {
+            Waiter::Channel(channel) => (channel, self.unwait(channel).map(|in_msg| in_msg.ticket)),
+            Waiter::Lease(channel) => (channel, self.lease_ticket(channel)),
+            Waiter::Netmsg(_) => return,
+        };
+        let Some(ticket) = ticket else { return };
         let ended = result.map_or_else(Ended::of_receive, Ended::of_delivery);
-        let done = self.end_msg(channel, in_msg.ticket, ended);
+        let done = self.end_msg(channel, ticket, ended);
         self.end_on_error(channel, done);
     }
 
@@ -215,6 +273,9 @@ impl Node {
         let channel = ChannelId(thread.0);
         if self.connections.get(&channel).is_some_and(|c| c.in_msg.is_some()) {
             self.cut_short(channel, Cut::Interrupt);
+        } else if let Some(ticket) = self.abort_by_lane(channel) {
+            let done = self.end_msg(channel, ticket, Ended::with(MsgReturn::RcvInterrupted));
+            self.end_on_error(channel, done);
         }
     }
 

@@ -429,6 +429,21 @@ pub mod trap {
         pub send_cancel: bool,
         #[prost(bool, tag = "12")]
         pub receive_notify: bool,
+        /// The thread can call by a lane: it sends to a copied right and receives the answer on the port it keeps for replies.
+        #[prost(bool, tag = "13")]
+        pub lane_call: bool,
+        /// The thread can serve lanes in this receive.
+        #[prost(message, optional, tag = "14")]
+        pub lane_serve: ::core::option::Option<LaneServe>,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct LaneServe {
+        /// The greatest number of a lane that the thread has mapped, of those it was given to serve.
+        #[prost(uint64, tag = "1")]
+        pub mapped: u64,
+        /// Its page says that it waits for a lease.
+        #[prost(bool, tag = "2")]
+        pub lease: bool,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct ReplyPort {}
@@ -481,6 +496,49 @@ pub mod trap {
         /// The protected payload of the port that the message came from: what its task sees in place of the name in local.
         #[prost(uint64, optional, tag = "8")]
         pub payload: ::core::option::Option<u64>,
+        /// For the thread, to map: its page, if it has none, and ends of lanes.
+        #[prost(uint32, optional, tag = "9")]
+        pub lane_page: ::core::option::Option<u32>,
+        #[prost(message, repeated, tag = "10")]
+        pub lanes: ::prost::alloc::vec::Vec<LaneEnd>,
+    }
+    /// One end of a lane; `fd` is an index among the descriptors beside the record.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct LaneEnd {
+        #[prost(uint64, tag = "1")]
+        pub number: u64,
+        #[prost(uint32, tag = "2")]
+        pub fd: u32,
+        #[prost(oneof = "lane_end::End", tags = "3, 4")]
+        pub end: ::core::option::Option<lane_end::End>,
+    }
+    /// Nested message and enum types in `LaneEnd`.
+    pub mod lane_end {
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+        pub enum End {
+            #[prost(message, tag = "3")]
+            Client(super::LaneClient),
+            #[prost(message, tag = "4")]
+            Server(super::LaneServer),
+        }
+    }
+    /// Calls to this name by the thread may take it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct LaneClient {
+        #[prost(uint32, tag = "1")]
+        pub destination: u32,
+        #[prost(uint32, tag = "2")]
+        pub reply_port: u32,
+    }
+    /// Requests come to this port of the thread's task; the reply right of the first has this name, of each later one the next.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct LaneServer {
+        #[prost(uint32, tag = "1")]
+        pub port: u32,
+        #[prost(uint32, tag = "2")]
+        pub index: u32,
+        #[prost(uint32, tag = "3")]
+        pub reply_first: u32,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Welcome {

@@ -85,6 +85,9 @@ pub struct NodeRun {
     /// true]
     #[arg(long, env = "MACH_LOW_LATENCY", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub low_latency: Option<bool>,
+    /// Give threads that call each other often shared memory for their messages [default: true]
+    #[arg(long, env = "MACH_FAST_PATH", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub fast_path: Option<bool>,
     /// Largest UDP payload to try [default: 8952]
     #[arg(long, value_name = "BYTES", env = "MACH_MTU_MAX", value_parser = clap::value_parser!(u16).range(1200..))]
     pub mtu_max: Option<u16>,

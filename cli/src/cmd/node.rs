@@ -108,6 +108,7 @@ fn serve(settings: &Settings, detached: bool) -> Result<()> {
         metrics: settings.metrics,
         remote_admin: settings.remote_admin,
         low_latency: settings.low_latency,
+        fast_path: settings.fast_path,
         mtu_max: settings.mtu_max,
         task_uid: settings.task_uid,
     };
