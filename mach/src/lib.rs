@@ -28,10 +28,12 @@ mod agent;
 mod aio;
 mod cancel;
 mod error;
+mod exchange;
 #[rustfmt::skip]
 #[allow(missing_docs, clippy::all)]
 pub mod iface;
 mod kernel;
+mod lane;
 mod mapping;
 mod memory;
 mod message;

@@ -1,6 +1,5 @@
 //! `mach_msg`, and the remote procedure call made of it.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use proto::wire::trap::{Msg, Order, call, order};
@@ -13,6 +12,7 @@ use sys::Memfd;
 
 use crate::cancel;
 use crate::error::{MsgError, RpcError, TrapError};
+use crate::exchange::{Ended, Exchange};
 use crate::message::{Incoming, Right, named_body};
 use crate::right::Destination;
 use crate::task::Task;
@@ -63,25 +63,21 @@ impl Task {
             Ok(under_way) => under_way,
             Err(cancel::Cancelled) => return Err(interrupted(send)),
         };
-        let mut call = Msg::default();
-        let mut beside = None;
-        if let Some(Send { message, timeout }) = send {
-            if let Err(code) = codec::check(&message) {
-                return Err(MsgError::Code { code, message: Some(Box::new(message)) });
-            }
-            let (wire, chunks) = codec::encode(message, 0);
-            if !chunks.is_empty() {
-                beside = Some(Memfd::frozen("mach-out-of-line", &chunks).map_err(TrapError::Sys)?);
-            }
-            call.send = true;
-            call.message = Some(wire);
-            call.send_timeout_ms = timeout.map(milliseconds);
+        if let Some(Send { message, .. }) = &send
+            && let Err(code) = codec::check(message)
+        {
+            return Err(MsgError::Code { code, message: send.map(|send| Box::new(send.message)) });
         }
-        set_receive(&mut call, receive);
-        let fds: Vec<_> = beside.iter().map(|memfd| memfd.as_fd()).collect();
-        let reply = self.trap(call::Op::Msg(call), &fds)?;
+        let memory = self.0.memory.as_deref();
+        let by_lanes = under_way.is_none();
+        let ended = self.with_thread(|thread| {
+            Exchange { connection: &mut thread.connection, memory, by_lanes }.run(send, receive)
+        })?;
         drop(under_way);
-        self.outcome(reply)
+        match ended {
+            Ended::Here(message) => Ok(message),
+            Ended::ByNode(reply) => self.outcome(*reply),
+        }
     }
 
     /// Sends a message, waiting while the queue is full.

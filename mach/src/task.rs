@@ -62,9 +62,9 @@ pub(crate) struct Inner {
 }
 
 /// What a thread has of a task.
-struct Thread {
+pub(crate) struct Thread {
     task: Weak<Inner>,
-    connection: Connection,
+    pub connection: Connection,
     /// A receive right for replies, kept from call to call.
     reply_port: Option<PortName>,
 }
@@ -209,7 +209,7 @@ impl Task {
     }
 
     /// Conditions: `act` does not come back here.
-    fn with_thread<T>(&self, act: impl FnOnce(&mut Thread) -> Result<T, TrapError>) -> Result<T, TrapError> {
+    pub(crate) fn with_thread<T>(&self, act: impl FnOnce(&mut Thread) -> Result<T, TrapError>) -> Result<T, TrapError> {
         if self.0.pid != sys::process::id() {
             return Err(TrapError::Forked);
         }

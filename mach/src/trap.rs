@@ -13,6 +13,7 @@ use sys::seqpacket::{Received, Sent};
 use sys::{Channel, Memfd, SysError};
 
 use crate::error::TrapError;
+use crate::lane::ThreadLanes;
 use crate::memory::Memory;
 
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Connection {
     /// What the node calls it.
     pub thread: u64,
     ticket: u64,
+    /// Its thread's lanes.
+    pub lanes: ThreadLanes,
     /// Kept from call to call; records are short as a rule, and room for the largest is dear to make.
     buffer: Vec<u8>,
 }
@@ -36,7 +39,8 @@ pub(crate) struct Reply {
 
 impl Connection {
     pub fn open(path: &Path) -> Result<Connection, SysError> {
-        Ok(Connection { channel: Arc::new(Channel::connect(path)?), thread: 0, ticket: 0, buffer: Vec::new() })
+        let (channel, lanes) = (Arc::new(Channel::connect(path)?), ThreadLanes::default());
+        Ok(Connection { channel, thread: 0, ticket: 0, lanes, buffer: Vec::new() })
     }
 
     /// What the next call will be known as.
@@ -48,13 +52,28 @@ impl Connection {
     ///
     /// Conditions: `fds` go beside the call.
     pub fn call(&mut self, memory: Option<&Memory>, op: call::Op, fds: &[BorrowedFd<'_>]) -> Result<Reply, TrapError> {
+        if matches!(&op, call::Op::Msg(msg) if msg.receive) {
+            self.lanes.received_otherwise();
+        }
+        let ticket = self.ask(op, fds)?;
+        self.answer(memory, ticket)
+    }
+
+    /// Asks, and does not wait: the ticket of the answer.
+    pub fn ask(&mut self, op: call::Op, fds: &[BorrowedFd<'_>]) -> Result<u64, TrapError> {
         self.ticket += 1;
         send(&self.channel, &Call { ticket: self.ticket, op: Some(op) }, fds)?;
+        Ok(self.ticket)
+    }
+
+    /// Waits for the answer with this ticket, which is the next; carries out the orders that come with it.
+    pub fn answer(&mut self, memory: Option<&Memory>, ticket: u64) -> Result<Reply, TrapError> {
         let (answer, fds) = receive(&self.channel, &mut self.buffer)?;
-        if answer.ticket != self.ticket {
+        if answer.ticket != ticket {
             self.channel.shutdown();
             return Err(TrapError::Protocol("an answer to another call"));
         }
+        self.lanes.adopt(&answer, &fds);
         let failed = carry_out(&self.channel, memory, &answer.orders, &fds)?;
         Ok(Reply { answer, fds, failed })
     }
