@@ -42,6 +42,11 @@ impl Talk {
         }
     }
 
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("our own child").is_none()
+    }
+
     /// How it ended. Panics after `limit`.
     #[track_caller]
     pub fn end(&mut self, limit: Duration) -> ExitStatus {

@@ -6,6 +6,7 @@ mod files;
 mod garbage;
 mod hostile;
 mod join;
+mod lanes;
 mod nodes;
 mod observe;
 mod options;

@@ -2,15 +2,16 @@
 //!
 //! `mach-test-task SOCKET read NAME FILE` reads pages at random and compares them with the file; at the first memory
 //! error it looks at every page and prints `readable N unreadable M`. A page that is not the file's is printed and ends it
-//! with code 1. `... write NAME` writes words at random; `... ports` sends, receives and calls. Each prints `ready` first.
+//! with code 1. `... write NAME` writes words at random; `... ports` sends, receives and calls; `... serve NAME` answers calls
+//! and `... call NAME` makes them. Each prints `ready` first.
 //! `... soak LIFE SEED` is a process of the soak (`tests/src/soak/worker.rs`).
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use mach::proto::iface::node;
-use mach::proto::{Item, Message, NamedRight, TraceId};
-use mach::{AttachOptions, MapOptions, Mapping, ReceiveRight, Task};
+use mach::proto::{Body, Item, Message, MsgReturn, NamedRight, TraceId};
+use mach::{AttachOptions, MapOptions, Mapping, MsgError, Receive, ReceiveRight, Send, Task};
 use mach_tests::soak::{Life, work};
 use rand::Rng;
 
@@ -24,7 +25,11 @@ fn main() -> anyhow::Result<ExitCode> {
         [socket, "write", name] => write(&map(socket, name, true)?),
         [socket, "ports"] => ports(&attach(socket, false)?),
         [socket, "soak", life, seed] => work(socket.as_ref(), Life(life.parse()?), seed.parse()?),
-        _ => anyhow::bail!("SOCKET read NAME FILE, SOCKET write NAME, SOCKET ports, or SOCKET soak LIFE SEED"),
+        [socket, "serve", name] => serve(&attach(socket, false)?, name),
+        [socket, "call", name] => call(&attach(socket, false)?, name),
+        _ => {
+            anyhow::bail!("SOCKET read NAME FILE, SOCKET ports, SOCKET write|serve|call NAME, or SOCKET soak LIFE SEED")
+        }
     }
 }
 
@@ -104,4 +109,40 @@ fn ports(task: &Task) -> anyhow::Result<ExitCode> {
         let _ = own.receive(Some(Duration::from_millis(5)));
         task.rpc(&task.host(), node::Info)?;
     }
+}
+
+/// Answers every call with its own bytes.
+fn serve(task: &Task, name: &str) -> anyhow::Result<ExitCode> {
+    let port = ReceiveRight::allocate(task)?;
+    task.check_in(name, NamedRight::NULL, port.made_send())?;
+    println!("ready");
+    let mut answer = None;
+    loop {
+        match task.mach_msg(answer.take(), Some(Receive::from(port.name()))) {
+            Ok(request) => {
+                let Message { remote, id, body, trace, .. } = request.expect("a message was asked for");
+                let message = Message { remote, local: NamedRight::NULL, id: id + 1_000_000, seqno: 0, trace, body };
+                answer = Some(Send { message, timeout: None });
+            }
+            // A caller that is gone.
+            Err(MsgError::Code { code: MsgReturn::SendInvalidDest, .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Calls without end.
+fn call(task: &Task, name: &str) -> anyhow::Result<ExitCode> {
+    let server = task.look_up(name, "")?;
+    let reply = ReceiveRight::allocate(task)?;
+    println!("ready");
+    for id in 0.. {
+        let body = Body::simple(vec![id as u8; id as usize % 4000].into());
+        let (local, trace) = (reply.made_send_once(), TraceId(0));
+        let message = Message { remote: server.copied(), local, id, seqno: 0, trace, body: body.clone() };
+        let answer = task.mach_msg(Some(Send { message, timeout: None }), Some(Receive::from(reply.name())))?;
+        let answer = answer.expect("a message was asked for");
+        anyhow::ensure!(answer.id == id + 1_000_000 && answer.body == body, "an answer to something else: {answer:?}");
+    }
+    unreachable!("it calls without end")
 }
