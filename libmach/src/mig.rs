@@ -41,17 +41,24 @@ pub extern "C" fn mig_get_reply_port() -> u32 {
     guarded(PortName::NULL, made).0
 }
 
-/// Gives the port back for the next call. A port that is not the thread's is left alone.
+/// Gives the port back for the next call: it is kept anyway.
 #[unsafe(no_mangle)]
 pub extern "C" fn mig_put_reply_port(_port: u32) {}
 
-/// Gives the port up: an answer to a call that failed may still come to it.
+/// Gives up the calling thread's port for replies: an answer to a call that failed may still come to it.
+///
+/// A stub says which port stands in its buffer. After a send whose message came back, that is the right to reply under
+/// a name of its own, which goes with the port.
 #[unsafe(no_mangle)]
 pub extern "C" fn mig_dealloc_reply_port(port: u32) {
     guarded((), || {
-        take(|name| name.0 == port);
-        if let Some(task) = attach::task().filter(|_| PortName(port).is_valid()) {
-            give_up(task, PortName(port));
+        let kept = take(PortName::is_valid);
+        let Some(task) = attach::task() else { return };
+        if let Some(kept) = kept {
+            give_up(task, kept);
+        }
+        if kept != Some(PortName(port)) {
+            task.release_right(NamedRight { name: PortName(port), disposition: Disposition::MoveSendOnce });
         }
     });
 }

@@ -112,7 +112,7 @@ impl Task {
     ) -> Result<Q::Reply, RpcError> {
         let request = request_message(to.destination(), NamedRight::NULL, request);
         let reply = self.exchange(Q::NAME, request, timeout)?;
-        self.results::<Q>(reply)
+        self.results::<Q>(reply).inspect_err(|error| self.after_bad_reply(error))
     }
 
     /// As [`Task::rpc_within`], with rights as values.
@@ -123,7 +123,7 @@ impl Task {
         timeout: Option<Duration>,
     ) -> Result<Q::Reply, RpcError> {
         let reply = self.exchange(Q::NAME, named_request(to, request), timeout)?;
-        self.adopt_results::<Q>(reply)
+        self.adopt_results::<Q>(reply).inspect_err(|error| self.after_bad_reply(error))
     }
 
     /// Sends a request, with the thread's port for its reply, and waits for that.
@@ -255,6 +255,8 @@ impl Task {
         Err(error)
     }
 
+    /// The port for replies goes, too: also a request that was refused may have used up the right to reply, and what
+    /// then says so stands in the queue where the next call looks for its answer.
     fn after_failed_rpc(&self, error: &MsgError) {
         match error {
             // Nothing was sent: what the request carried is the caller's again, and it has no use for it here.
@@ -268,10 +270,19 @@ impl Task {
                 if let Some(message) = message.clone() {
                     self.release_rights(*message);
                 }
-                self.drop_reply_port();
             }
-            MsgError::TooLarge { .. } => self.drop_reply_port(),
-            MsgError::NoWatch { .. } | MsgError::Trap(_) => {}
+            MsgError::TooLarge { .. } => {}
+            // A connection that failed takes its port along.
+            MsgError::NoWatch { .. } | MsgError::Trap(_) => return,
+        }
+        self.drop_reply_port();
+    }
+
+    /// What was no answer to the request may stand before one.
+    fn after_bad_reply(&self, error: &RpcError) {
+        let bad = [MigError::TypeError, MigError::ReplyMismatch, MigError::ServerDied];
+        if matches!(error, RpcError::Mig { code, .. } if bad.contains(code)) {
+            self.drop_reply_port();
         }
     }
 
@@ -281,11 +292,13 @@ impl Task {
         }
     }
 
-    /// Of a request that came back, only what was to be *moved* is given up; the rest was never taken.
+    /// Of a request that came back, only what was to be *moved* is given up, the right to reply included; the rest was
+    /// never taken.
     pub(crate) fn release_request(&self, message: Message<NamedRight>) {
         use proto::Disposition::{MoveReceive, MoveSend, MoveSendOnce};
         let moved = |r: &NamedRight| matches!(r.disposition, MoveReceive | MoveSend | MoveSendOnce);
-        message.body.into_rights().into_iter().filter(moved).for_each(|right| self.release(right));
+        let Message { local, body, .. } = message;
+        body.into_rights().into_iter().chain([local]).filter(moved).for_each(|right| self.release(right));
     }
 }
 

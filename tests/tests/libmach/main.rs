@@ -154,6 +154,11 @@ fn what_gnu_mig_wrote_works_as_client_as_server_and_against_the_node() {
 }
 
 #[test]
+fn a_call_that_fails_leaves_nothing_for_the_next() {
+    runs("tests/c/failed.c");
+}
+
+#[test]
 fn the_example_answers_itself() {
     let nodes = Nodes::start(1);
     let program = Program::build(nodes.folder(), &["examples/echo.c"], Form::Shared);
