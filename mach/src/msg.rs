@@ -240,6 +240,8 @@ impl Task {
     ) -> Result<Message<NamedRight>, RpcError> {
         let error = match (reply.id == reply_id, code_of(&reply.body)) {
             (false, _) => {
+                // Whatever else comes to that port is not for the next call.
+                self.drop_reply_port();
                 let died = reply.id == <iface::notify::SendOnce as SimpleRoutine<NamedRight>>::ID;
                 RpcError::Mig { routine, code: if died { MigError::ServerDied } else { MigError::ReplyMismatch } }
             }
@@ -260,11 +262,9 @@ impl Task {
     fn after_failed_rpc(&self, error: &MsgError) {
         match error {
             // Nothing was sent: what the request carried is the caller's again, and it has no use for it here.
-            MsgError::Code { code, message } if is_send(*code) => {
-                if let Some(message) = message.clone() {
-                    self.release_request(*message);
-                }
-            }
+            MsgError::Code { code, message: Some(message) } if is_send(*code) => self.release_unsent(message.as_ref()),
+            // The message was destroyed, and with it the right to the reply port, which is told of that.
+            MsgError::Code { code, message: None } if is_send(*code) => self.drop_reply_port(),
             // It was, so an answer may still come: to a port that nobody takes for the next call's.
             MsgError::Code { message, .. } => {
                 if let Some(message) = message.clone() {
@@ -283,6 +283,17 @@ impl Task {
         let bad = [MigError::TypeError, MigError::ReplyMismatch, MigError::ServerDied];
         if matches!(error, RpcError::Mig { code, .. } if bad.contains(code)) {
             self.drop_reply_port();
+        }
+    }
+
+    /// Gives up a request that came back. One that had been taken came back with rights of its header, too; the port for
+    /// its reply goes, since the end of a right to it is told there.
+    fn release_unsent(&self, message: &Message<NamedRight>) {
+        let Message { remote, local, .. } = *message;
+        self.release_request(message.clone());
+        if local.disposition == proto::Disposition::MoveSendOnce {
+            self.drop_reply_port();
+            [remote, local].into_iter().for_each(|right| self.release(right));
         }
     }
 

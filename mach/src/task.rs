@@ -216,7 +216,8 @@ impl Task {
         let mut act = Some(act);
         let mut run = |thread: &mut Thread| (act.take().expect("run once"))(thread);
         let kept = THREADS.try_with(|threads| {
-            let mut threads = threads.borrow_mut();
+            // In a signal handler that came while the thread was in a call: its connection is in use.
+            let Ok(mut threads) = threads.try_borrow_mut() else { return run(&mut self.0.open_thread()?) };
             let at = match threads.iter().position(|(id, _)| *id == self.0.id) {
                 Some(at) => at,
                 None => {
@@ -232,7 +233,7 @@ impl Task {
             }
             result
         });
-        // While a thread ends, its local storage is gone before the last of its values: a connection for one call.
+        // While a thread ends, its local storage is gone before the last of its values: a connection for one call, too.
         kept.unwrap_or_else(|_| run(&mut self.0.open_thread()?))
     }
 }
@@ -284,7 +285,9 @@ impl Drop for Thread {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("socket", &self.0.socket).field("welcome", &self.0.welcome).finish()
+        // Not the token, which is as good as being the task.
+        let number = &self.0.welcome.task;
+        f.debug_struct("Task").field("node", &self.0.welcome.node).field("number", number).finish_non_exhaustive()
     }
 }
 

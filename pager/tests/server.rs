@@ -89,9 +89,9 @@ fn pager_server_3_garbage_is_answered_and_its_rights_released() {
     w.deliver(OBJECT, reply, 2203, body);
     let reply = w.arrives_once(PortName(50));
     w.deliver(OBJECT, reply, 1, vec![]);
-    let type_error = (PortName(50), 2303, code_body(MigError::TypeError.raw()));
+    let bad_arguments = (PortName(50), 2303, code_body(MigError::BadArguments.raw()));
     let bad_id = (PortName(50), 101, code_body(MigError::BadId.raw()));
-    assert_eq!(w.replies, [type_error, bad_id]);
+    assert_eq!(w.replies, [bad_arguments, bad_id]);
 
     // An array of rights where none belongs, and no one to answer.
     let rights = vec![w.arrives(PortName(9)), w.arrives(PortName(9)), NamedRight::NULL];

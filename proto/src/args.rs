@@ -7,7 +7,12 @@ use crate::limits::RECORDS_MAX;
 use crate::typed::Element;
 use crate::{BadBody, MigError, Payload};
 
-/// The refusal of items whose types are not the routine's.
+/// The refusal of a request whose items are not the routine's.
+pub fn bad_arguments<R>(body: Body<R>) -> BadBody<R> {
+    BadBody { error: MigError::BadArguments, body }
+}
+
+/// The refusal of results whose items are not the routine's.
 pub fn misfit<R>(body: Body<R>) -> BadBody<R> {
     BadBody { error: MigError::TypeError, body }
 }

@@ -63,7 +63,7 @@ pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Vec
 /// The message of a record. `fetch(fd, offset, length)` reads bytes out of the descriptor at index `fd`.
 ///
 /// Errors, as `mach_msg` gives them to a sender: `SendMsgTooSmall`, `SendInvalidType` a complex body that is not typed,
-/// a disposition that there is not, or too many items; `SendNoBuffer` too many bytes; `SendInvalidRight` too many
+/// a disposition that there is not, or too many items; `SendNoBuffer` too many bytes or
 /// rights; `SendInvalidMemory` what is not there, or could not be read.
 pub fn decode(
     message: body::NamedMessage,
@@ -107,7 +107,7 @@ pub fn decode_prefix(
         true => Body::parse_prefix(&bytes, &mut contents),
         false => (Body::simple(bytes), None),
     };
-    if let Some(code @ (MsgReturn::SendNoBuffer | MsgReturn::SendInvalidRight)) = wrong {
+    if let Some(code @ MsgReturn::SendNoBuffer) = wrong {
         return Err(code);
     }
     Ok((Message { remote, local, id: message.id, seqno: message.seqno, trace: TraceId(message.trace), body }, wrong))
@@ -122,7 +122,7 @@ pub fn check(message: &Message<NamedRight>) -> Result<(), MsgReturn> {
         () if body.is_complex() && Scan::new(body.bytes()).nth(MSG_ITEMS_MAX).is_some() => {
             Err(MsgReturn::SendInvalidType)
         }
-        () if body.rights().len() > MSG_RIGHTS_MAX => Err(MsgReturn::SendInvalidRight),
+        () if body.rights().len() > MSG_RIGHTS_MAX => Err(MsgReturn::SendNoBuffer),
         () if body.bytes().len() > MSG_INLINE_BYTES_MAX || body.out_of_line_bytes() > MSG_OOL_BYTES_MAX => {
             Err(MsgReturn::SendNoBuffer)
         }
@@ -173,7 +173,7 @@ impl<F: FnMut(u32, u64, usize) -> Option<Payload>> Source<NamedRight> for Conten
     ) -> Result<(), MsgReturn> {
         self.rights = self.rights.saturating_add(number);
         if self.rights > MSG_RIGHTS_MAX {
-            return Err(MsgReturn::SendInvalidRight);
+            return Err(MsgReturn::SendNoBuffer);
         }
         let named = |word: &[u8]| NamedRight {
             name: PortName(u32::from_le_bytes([word[0], word[1], word[2], word[3]])),
@@ -369,7 +369,7 @@ mod tests {
         assert_eq!(refused(vec![port; MSG_ITEMS_MAX + 1]), MsgReturn::SendInvalidType);
         let rights = vec![NamedRight::NULL; MSG_RIGHTS_MAX / 2 + 1];
         let two = vec![Item::Ports(rights.clone()), Item::PortsOutOfLine(rights)];
-        assert_eq!(refused(two), MsgReturn::SendInvalidRight);
+        assert_eq!(refused(two), MsgReturn::SendNoBuffer);
         let bytes = Bytes::from(vec![0; MSG_INLINE_BYTES_MAX / 2]);
         assert_eq!(refused(vec![Item::Data(bytes.clone()), Item::Data(bytes)]), MsgReturn::SendNoBuffer);
         let big = Payload::from(vec![0; MSG_OOL_BYTES_MAX + MSG_RIGHTS_MAX * NAME_BYTES + 1]);

@@ -49,7 +49,7 @@ pub mod host {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(GetTime)
         }
     }
@@ -117,7 +117,7 @@ pub mod host {
                 Some((flavor, host_info_out_count))
             };
             let Some((flavor, host_info_out_count)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(Info {
                 flavor,
@@ -173,7 +173,7 @@ pub mod host {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(GetKernelVersion)
         }
     }
@@ -237,7 +237,7 @@ pub mod host {
     impl Request {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode<R>(id: i32, body: body::Body<R>) -> Result<Request, msg::BadBody<R>> {
             match id {
@@ -296,7 +296,7 @@ pub mod mach_debug {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(GetSrights { name })
         }
     }
@@ -352,7 +352,7 @@ pub mod mach_debug {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(DnrequestInfo { name })
         }
     }
@@ -412,7 +412,7 @@ pub mod mach_debug {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(KernelObject { name })
         }
     }
@@ -483,7 +483,7 @@ pub mod mach_debug {
     impl Request {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode<R>(id: i32, body: body::Body<R>) -> Result<Request, msg::BadBody<R>> {
             match id {
@@ -564,7 +564,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Names)
         }
     }
@@ -623,7 +623,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Type { name })
         }
     }
@@ -682,7 +682,9 @@ pub mod mach_port {
                 reader.end()?;
                 Some((old_name, new_name))
             };
-            let Some((old_name, new_name)) = read() else { return Err(args::misfit(body)) };
+            let Some((old_name, new_name)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
             Ok(Rename { old_name, new_name })
         }
     }
@@ -716,7 +718,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((right, name))
             };
-            let Some((right, name)) = read() else { return Err(args::misfit(body)) };
+            let Some((right, name)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(AllocateName { right, name })
         }
     }
@@ -747,7 +749,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((right,))
             };
-            let Some((right,)) = read() else { return Err(args::misfit(body)) };
+            let Some((right,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Allocate { right })
         }
     }
@@ -803,7 +805,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Destroy { name })
         }
     }
@@ -834,7 +836,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Deallocate { name })
         }
     }
@@ -868,7 +870,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name, right))
             };
-            let Some((name, right)) = read() else { return Err(args::misfit(body)) };
+            let Some((name, right)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(GetRefs { name, right })
         }
     }
@@ -930,7 +932,9 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name, right, delta))
             };
-            let Some((name, right, delta)) = read() else { return Err(args::misfit(body)) };
+            let Some((name, right, delta)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
             Ok(ModRefs {
                 name,
                 right,
@@ -968,7 +972,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name, qlimit))
             };
-            let Some((name, qlimit)) = read() else { return Err(args::misfit(body)) };
+            let Some((name, qlimit)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(SetQlimit { name, qlimit })
         }
     }
@@ -1002,7 +1006,9 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name, mscount))
             };
-            let Some((name, mscount)) = read() else { return Err(args::misfit(body)) };
+            let Some((name, mscount)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
             Ok(SetMscount { name, mscount })
         }
     }
@@ -1033,7 +1039,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(GetSetStatus { name })
         }
     }
@@ -1092,7 +1098,9 @@ pub mod mach_port {
                 reader.end()?;
                 Some((member, after))
             };
-            let Some((member, after)) = read() else { return Err(args::misfit(body)) };
+            let Some((member, after)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
             Ok(MoveMember { member, after })
         }
     }
@@ -1134,7 +1142,7 @@ pub mod mach_port {
                 Some((name, msgid, sync, notify))
             };
             let Some((name, msgid, sync, notify)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(RequestNotification {
@@ -1211,7 +1219,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name, right))
             };
-            let Some((name, right)) = read() else { return Err(args::misfit(body)) };
+            let Some((name, right)) = read() else { return Err(args::bad_arguments(body)) };
             let mut taken = body::Taken::new(body);
             Ok(InsertRight {
                 name,
@@ -1252,7 +1260,9 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name, disposition))
             };
-            let Some((name, disposition)) = read() else { return Err(args::misfit(body)) };
+            let Some((name, disposition)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
             Ok(ExtractRight { name, disposition })
         }
     }
@@ -1315,7 +1325,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(GetReceiveStatus { name })
         }
     }
@@ -1399,7 +1409,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name, seqno))
             };
-            let Some((name, seqno)) = read() else { return Err(args::misfit(body)) };
+            let Some((name, seqno)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(SetSeqno { name, seqno })
         }
     }
@@ -1433,7 +1443,9 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name, payload))
             };
-            let Some((name, payload)) = read() else { return Err(args::misfit(body)) };
+            let Some((name, payload)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
             Ok(SetProtectedPayload {
                 name,
                 payload,
@@ -1467,7 +1479,7 @@ pub mod mach_port {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(ClearProtectedPayload { name })
         }
     }
@@ -1592,7 +1604,7 @@ pub mod mach_port {
     impl<R> Request<R> {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
@@ -1739,7 +1751,7 @@ pub mod memory_object {
                 Some((memory_control, memory_object_name, memory_object_page_size))
             };
             let Some((memory_control, memory_object_name, memory_object_page_size)) = read()
-            else { return Err(args::misfit(body)) };
+            else { return Err(args::bad_arguments(body)) };
             let mut taken = body::Taken::new(body);
             Ok(Init {
                 memory_control: {
@@ -1784,7 +1796,7 @@ pub mod memory_object {
                 Some((memory_control, memory_object_name))
             };
             let Some((memory_control, memory_object_name)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(Terminate {
@@ -1834,7 +1846,7 @@ pub mod memory_object {
                 Some((memory_control, offset, length, desired_access))
             };
             let Some((memory_control, offset, length, desired_access)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(DataRequest {
@@ -1883,7 +1895,7 @@ pub mod memory_object {
                 Some((memory_control, offset, length, desired_access))
             };
             let Some((memory_control, offset, length, desired_access)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(DataUnlock {
@@ -1929,7 +1941,7 @@ pub mod memory_object {
                 Some((memory_control, offset, length))
             };
             let Some((memory_control, offset, length)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(LockCompleted {
@@ -1980,7 +1992,7 @@ pub mod memory_object {
                 Some((memory_control, offset, length, result, error_offset))
             };
             let Some((memory_control, offset, length, result, error_offset)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(SupplyCompleted {
@@ -2033,7 +2045,7 @@ pub mod memory_object {
                 Some((memory_control, offset, data, dirty, kernel_copy))
             };
             let Some((memory_control, offset, data, dirty, kernel_copy)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(DataReturn {
@@ -2083,7 +2095,7 @@ pub mod memory_object {
                 Some((memory_control, offset, length, flags))
             };
             let Some((memory_control, offset, length, flags)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(Synchronize {
@@ -2117,7 +2129,7 @@ pub mod memory_object {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Info)
         }
     }
@@ -2221,7 +2233,7 @@ pub mod memory_object {
     impl<R> Request<R> {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
@@ -2317,7 +2329,7 @@ pub mod memory_object_control {
                 Some((offset, size, lock_value))
             };
             let Some((offset, size, lock_value)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(DataUnavailable {
                 offset,
@@ -2350,7 +2362,7 @@ pub mod memory_object_control {
                 reader.end()?;
                 Some((reason,))
             };
-            let Some((reason,)) = read() else { return Err(args::misfit(body)) };
+            let Some((reason,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Destroy { reason: reason as i32 })
         }
     }
@@ -2402,7 +2414,7 @@ pub mod memory_object_control {
                 Some((offset, size, should_return, should_flush, lock_value, reply_to))
             };
             let Some((offset, size, should_return, should_flush, lock_value, reply_to)) = read()
-            else { return Err(args::misfit(body)) };
+            else { return Err(args::bad_arguments(body)) };
             let mut taken = body::Taken::new(body);
             Ok(LockRequest {
                 offset,
@@ -2448,7 +2460,7 @@ pub mod memory_object_control {
                 Some((offset, size, error_value))
             };
             let Some((offset, size, error_value)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(DataError {
                 offset,
@@ -2495,7 +2507,7 @@ pub mod memory_object_control {
                 Some((offset, data, lock_value, precious, reply_to))
             };
             let Some((offset, data, lock_value, precious, reply_to)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(DataSupply {
@@ -2538,7 +2550,7 @@ pub mod memory_object_control {
                 Some((may_cache, copy_strategy))
             };
             let Some((may_cache, copy_strategy)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(Ready {
                 may_cache: may_cache != 0,
@@ -2577,7 +2589,7 @@ pub mod memory_object_control {
                 Some((offset, length, result))
             };
             let Some((offset, length, result)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(SynchronizeCompleted {
                 offset,
@@ -2636,7 +2648,7 @@ pub mod memory_object_control {
     impl<R> Request<R> {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
@@ -2724,7 +2736,7 @@ pub mod netname {
                 Some((port_name, signature, port_id))
             };
             let Some((port_name, signature, port_id)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(CheckIn {
@@ -2771,7 +2783,7 @@ pub mod netname {
                 Some((host_name, port_name))
             };
             let Some((host_name, port_name)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(LookUp { host_name, port_name })
         }
@@ -2840,7 +2852,7 @@ pub mod netname {
                 Some((port_name, signature))
             };
             let Some((port_name, signature)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(CheckOut {
@@ -2875,7 +2887,7 @@ pub mod netname {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Version)
         }
     }
@@ -2942,7 +2954,7 @@ pub mod netname {
     impl<R> Request<R> {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
@@ -3199,7 +3211,7 @@ pub mod node {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Info)
         }
     }
@@ -3251,7 +3263,7 @@ pub mod node {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Members)
         }
     }
@@ -3314,7 +3326,7 @@ pub mod node {
                 Some((path, name, writable))
             };
             let Some((path, name, writable)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(Export {
                 path,
@@ -3393,7 +3405,7 @@ pub mod node {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Objects)
         }
     }
@@ -3449,7 +3461,7 @@ pub mod node {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(ObjectRemove { name })
         }
     }
@@ -3476,7 +3488,7 @@ pub mod node {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Ports)
         }
     }
@@ -3528,7 +3540,7 @@ pub mod node {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Tasks)
         }
     }
@@ -3580,7 +3592,7 @@ pub mod node {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Metrics)
         }
     }
@@ -3637,7 +3649,7 @@ pub mod node {
                 reader.end()?;
                 Some((bootstrap,))
             };
-            let Some((bootstrap,)) = read() else { return Err(args::misfit(body)) };
+            let Some((bootstrap,)) = read() else { return Err(args::bad_arguments(body)) };
             let mut taken = body::Taken::new(body);
             Ok(TaskPrepare {
                 bootstrap: {
@@ -3706,7 +3718,7 @@ pub mod node {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Shutdown)
         }
     }
@@ -3737,7 +3749,7 @@ pub mod node {
                 reader.end()?;
                 Some((task,))
             };
-            let Some((task,)) = read() else { return Err(args::misfit(body)) };
+            let Some((task,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Names { task })
         }
     }
@@ -3801,7 +3813,7 @@ pub mod node {
                 Some((uid_origin, uid_serial, right))
             };
             let Some((uid_origin, uid_serial, right)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             let mut taken = body::Taken::new(body);
             Ok(Port {
@@ -3931,7 +3943,7 @@ pub mod node {
     impl<R> Request<R> {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
@@ -4022,7 +4034,7 @@ pub mod notify {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(PortDeleted { name })
         }
     }
@@ -4050,7 +4062,7 @@ pub mod notify {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(MsgAccepted { name })
         }
     }
@@ -4079,7 +4091,7 @@ pub mod notify {
                 reader.end()?;
                 Some((rights,))
             };
-            let Some((rights,)) = read() else { return Err(args::misfit(body)) };
+            let Some((rights,)) = read() else { return Err(args::bad_arguments(body)) };
             let mut taken = body::Taken::new(body);
             Ok(PortDestroyed {
                 rights: {
@@ -4113,7 +4125,7 @@ pub mod notify {
                 reader.end()?;
                 Some((mscount,))
             };
-            let Some((mscount,)) = read() else { return Err(args::misfit(body)) };
+            let Some((mscount,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(NoSenders { mscount })
         }
     }
@@ -4137,7 +4149,7 @@ pub mod notify {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(SendOnce)
         }
     }
@@ -4165,7 +4177,7 @@ pub mod notify {
                 reader.end()?;
                 Some((name,))
             };
-            let Some((name,)) = read() else { return Err(args::misfit(body)) };
+            let Some((name,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(DeadName { name })
         }
     }
@@ -4214,7 +4226,7 @@ pub mod notify {
     impl<R> Request<R> {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
@@ -4288,7 +4300,7 @@ pub mod task {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(TaskTerminate)
         }
     }
@@ -4315,7 +4327,7 @@ pub mod task {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(TaskThreads)
         }
     }
@@ -4382,7 +4394,7 @@ pub mod task {
                 Some((address, size, anywhere))
             };
             let Some((address, size, anywhere)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(VmAllocate {
                 address,
@@ -4446,7 +4458,9 @@ pub mod task {
                 reader.end()?;
                 Some((address, size))
             };
-            let Some((address, size)) = read() else { return Err(args::misfit(body)) };
+            let Some((address, size)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
             Ok(VmDeallocate { address, size })
         }
     }
@@ -4487,7 +4501,7 @@ pub mod task {
                 Some((address, size, set_maximum, new_protection))
             };
             let Some((address, size, set_maximum, new_protection)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(VmProtect {
                 address,
@@ -4524,7 +4538,7 @@ pub mod task {
                 reader.end()?;
                 Some((address,))
             };
-            let Some((address,)) = read() else { return Err(args::misfit(body)) };
+            let Some((address,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(VmRegion { address })
         }
     }
@@ -4644,7 +4658,7 @@ pub mod task {
                 reader.end()?;
                 Some((which,))
             };
-            let Some((which,)) = read() else { return Err(args::misfit(body)) };
+            let Some((which,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(TaskGetSpecialPort { which })
         }
     }
@@ -4711,7 +4725,9 @@ pub mod task {
                 reader.end()?;
                 Some((which, special))
             };
-            let Some((which, special)) = read() else { return Err(args::misfit(body)) };
+            let Some((which, special)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
             let mut taken = body::Taken::new(body);
             Ok(TaskSetSpecialPort {
                 which,
@@ -4812,7 +4828,7 @@ pub mod task {
                     max_protection,
                     inheritance,
                 ),
-            ) = read() else { return Err(args::misfit(body)) };
+            ) = read() else { return Err(args::bad_arguments(body)) };
             let mut taken = body::Taken::new(body);
             Ok(VmMap {
                 address,
@@ -4890,7 +4906,7 @@ pub mod task {
                 Some((address, size, sync_flags))
             };
             let Some((address, size, sync_flags)) = read() else {
-                return Err(args::misfit(body))
+                return Err(args::bad_arguments(body))
             };
             Ok(VmMsync {
                 address,
@@ -4967,7 +4983,7 @@ pub mod task {
     impl<R> Request<R> {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
@@ -5059,7 +5075,7 @@ pub mod thread {
                 reader.end()?;
                 Some(())
             };
-            let Some(()) = read() else { return Err(args::misfit(body)) };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
             Ok(Abort)
         }
     }
@@ -5090,7 +5106,7 @@ pub mod thread {
                 reader.end()?;
                 Some((which_port,))
             };
-            let Some((which_port,)) = read() else { return Err(args::misfit(body)) };
+            let Some((which_port,)) = read() else { return Err(args::bad_arguments(body)) };
             Ok(GetSpecialPort { which_port })
         }
     }
@@ -5154,7 +5170,7 @@ pub mod thread {
     impl Request {
         /// The request with this id.
         ///
-        /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
         /// comes back as it came, with every right in it.
         pub fn decode<R>(id: i32, body: body::Body<R>) -> Result<Request, msg::BadBody<R>> {
             match id {

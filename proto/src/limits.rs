@@ -16,7 +16,7 @@ pub const SPACE_POLLERS_MAX: u32 = 64;
 pub const SPACE_NAMES_MAX: usize = 1 << 20;
 /// Items in the body of one message; `SendInvalidType` above.
 pub const MSG_ITEMS_MAX: usize = 512;
-/// Rights in one message; `SendInvalidRight` above.
+/// Rights in one message; `SendNoBuffer` above.
 pub const MSG_RIGHTS_MAX: usize = 4096;
 /// Bytes of one message's body, slots of rights included; `SendNoBuffer` above.
 pub const MSG_INLINE_BYTES_MAX: usize = 1 << 20;
@@ -42,7 +42,7 @@ pub const NETNAME_MAX: usize = 79;
 /// Tasks of one node; `ResourceShortage` above.
 pub const TASKS_MAX: usize = 4096;
 /// Threads (channels) of one task; the connection is refused above.
-pub const TASK_CHANNELS_MAX: usize = 256;
+pub const TASK_CHANNELS_MAX: usize = 1024;
 /// Entries of one address map; `NoSpace` above.
 pub const MAP_ENTRIES_MAX: usize = 16_384;
 /// Pages with an outstanding request per object; a further fault waits for one of them (mach-api §3.5 rule 13).

@@ -181,7 +181,8 @@ pub trait SimpleRoutine<R>: Sized {
 /// A body that does not fit its routine, given back so that whoever counts rights can release them.
 #[derive(Debug)]
 pub struct BadBody<R> {
-    /// `TypeError` for items of another shape, `BadId` for an id that no routine has.
+    /// `BadArguments` for items of another shape in a request, `TypeError` for those of a reply, `BadId` for an id that no
+    /// routine has.
     pub error: MigError,
     /// The body as it came.
     pub body: Body<R>,

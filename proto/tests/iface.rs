@@ -28,7 +28,7 @@ fn trip<Q: SimpleRoutine<NamedRight> + Clone + PartialEq + std::fmt::Debug>(requ
 fn refused<Q: SimpleRoutine<NamedRight> + std::fmt::Debug>(items: Vec<Item<NamedRight>>) {
     let body = Body::from(items);
     let BadBody { error, body: back } = Q::from_body(body.clone()).expect_err("items of another shape");
-    assert_eq!((error, back), (MigError::TypeError, body));
+    assert_eq!((error, back), (MigError::BadArguments, body));
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn kern_task_2_what_is_no_routine_is_refused_and_gives_up_its_rights() {
     let mut w = World::new();
     let object = w.give_object();
     let held = w.kernel.ipc.kernel_held();
-    for (id, code) in [(2999, proto::MigError::BadId), (task::id::VM_MAP, proto::MigError::TypeError)] {
+    for (id, code) in [(2999, proto::MigError::BadId), (task::id::VM_MAP, proto::MigError::BadArguments)] {
         let remote = NamedRight::copy_send(w.task_self);
         let local = NamedRight::make_send_once(w.reply);
         let body = vec![Item::Port(NamedRight::copy_send(object)), Item::Ports(vec![NamedRight::copy_send(object)])];

@@ -105,6 +105,7 @@ fn conversions(name: &str, fields: &[Field], reply: bool) -> String {
         _ => format!("{name} {{ {} }}", fields.iter().map(build).collect::<Vec<_>>().join(", ")),
     };
     let pattern = if fields.is_empty() { name.to_owned() } else { format!("{name} {{ {} }}", names.join(", ")) };
+    let misfit = if reply { "misfit" } else { "bad_arguments" };
     let mutable = if fields.is_empty() && !reply { "" } else { "mut " };
     format!(
         "fn into_body(self) -> body::Body<R> {{
@@ -122,7 +123,7 @@ fn conversions(name: &str, fields: &[Field], reply: bool) -> String {
                 reader.end()?;
                 Some(({}))
             }};
-            let Some(({})) = read() else {{ return Err(args::misfit(body)) }};
+            let Some(({})) = read() else {{ return Err(args::{misfit}(body)) }};
             {taken}
             Ok({value})
         }}",
@@ -160,7 +161,7 @@ fn requests(interface: &Interface) -> String {
         "impl{on_id} Request{generic} {{
             /// The request with this id.
             ///
-            /// Errors: `BadId` for an id of another interface, `TypeError` for items of another shape; the body
+            /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
             /// comes back as it came, with every right in it.
             pub fn decode{on_decode}(
                 id: i32, body: body::Body<R>,

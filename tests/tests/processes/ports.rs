@@ -6,7 +6,7 @@ use mach::proto::iface::{mach_port, notify, task};
 use mach::proto::{
     Disposition, Inherit, Item, KernReturn, Message, MsgReturn, NamedRight, Prot, SimpleRoutine, TraceId,
 };
-use mach::{MsgError, ReceiveRight, Send, SendOnceRight, SendRight, Task};
+use mach::{MsgError, ReceiveRight, RpcError, Send, SendOnceRight, SendRight, Task};
 use mach_tests::processes::{Nodes, SLACK};
 use mach_tests::wait_until;
 
@@ -221,4 +221,24 @@ fn memory_is_mapped_into_a_task_of_another_node_by_its_task_port() {
     assert!(target.read_memory(address, &mut seen).is_err(), "nothing is there any more");
     let region = caller.rpc(&port, task::VmRegion { address });
     assert_eq!(region.expect_err("nothing is mapped").kern(), Some(KernReturn::NoSpace));
+}
+
+#[test]
+fn a_call_after_one_with_a_bad_right_gets_its_own_answer() {
+    let nodes = Nodes::start(1);
+    let task = nodes.task(1);
+    let port = ReceiveRight::allocate(&task).expect("a port");
+    let unknown = NamedRight::copy_send(mach::proto::PortName(0x12_3456));
+    for n in 0..3 {
+        let request = mach_port::InsertRight { name: 0x5555, right: unknown };
+        let error = task.rpc(&task.task_self(), request).expect_err("there is no such right");
+        let RpcError::Msg { source: MsgError::Code { code: MsgReturn::SendInvalidRight, .. }, .. } = error else {
+            panic!("{error}")
+        };
+        let request = mach_port::SetQlimit { name: port.name().0, qlimit: 5000 + n };
+        let error = task.rpc(&task.task_self(), request).expect_err("beyond the bound");
+        assert_eq!(error.kern(), Some(KernReturn::InvalidValue), "{error}");
+        let request = mach_port::GetReceiveStatus { name: port.name().0 };
+        assert_eq!(task.rpc(&task.task_self(), request).expect("its status").status.qlimit, 5);
+    }
 }

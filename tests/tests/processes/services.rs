@@ -156,7 +156,7 @@ fn a_service_answers_refuses_owes_and_stops() {
     let wrong = Outgoing::new(&right, vault::id::OPEN).reply_to(answers.made_send_once()).right(carried.made_send());
     wrong.send(&client).expect("it is sent");
     let code = answers.receive(Some(SOON)).map(|m| m.items().expect("items").u32()).expect("an answer");
-    assert_eq!(code.map(|c| c as i32), Ok(MigError::TypeError.raw()));
+    assert_eq!(code.map(|c| c as i32), Ok(MigError::BadArguments.raw()));
     wait_until(SOON, "what it carried is given up", || (!has_senders(&client, &carried)).then_some(()));
     vault.open("stop").wait().expect("the last answer");
     assert_eq!(within(SOON, "the end of the loop", || serving.join()).expect("a server").expect("it was told"), 1);

@@ -71,13 +71,13 @@ pub(super) fn measure<R>(message: &Message<R>) -> Size {
 
 /// Measures a message of a task and holds it to the bounds of one message.
 ///
-/// Errors: [ipc.bound.1] `SendInvalidType` too many items; `SendInvalidRight` too many rights; `SendNoBuffer` too many bytes.
+/// Errors: [ipc.bound.1] `SendInvalidType` too many items; `SendNoBuffer` too many rights or bytes.
 pub(super) fn measure_bounded<R>(message: &Message<R>) -> Result<Size, MsgReturn> {
     if message.body.is_complex() && Scan::new(message.body.bytes()).nth(MSG_ITEMS_MAX).is_some() {
         return Err(MsgReturn::SendInvalidType);
     }
     if message.body.rights().len() > MSG_RIGHTS_MAX {
-        return Err(MsgReturn::SendInvalidRight);
+        return Err(MsgReturn::SendNoBuffer);
     }
     let size = measure(message);
     if size.inline_bytes > MSG_INLINE_BYTES_MAX || size.out_of_line_bytes > MSG_OOL_BYTES_MAX {

@@ -229,7 +229,7 @@ fn netmsg_name_12_what_is_not_a_request_is_answered_and_leaves_nothing_behind() 
     };
     let right = || Item::Port(NamedRight::make_send(port));
     expect(&mut w, 4711, vec![right()], MigError::BadId.raw());
-    expect(&mut w, netname::id::LOOK_UP, vec![right(), Item::U32(1)], MigError::TypeError.raw());
+    expect(&mut w, netname::id::LOOK_UP, vec![right(), Item::U32(1)], MigError::BadArguments.raw());
     let name = || {
         let mut field = b"x".to_vec();
         field.resize(80, 0);
