@@ -1,9 +1,10 @@
-//! `mach_msg_destroy`: everything that a message carries is given up, as though its receiver had not wanted it.
+//! `mach_msg_destroy`: what a message carries is given up, as though its receiver had not wanted it.
 //!
 //! 1. A right as it arrives (`PORT_RECEIVE`, `PORT_SEND`, `PORT_SEND_ONCE`) is the task's own and is released. A right that
 //!    was to be made (`MAKE_SEND`, `MAKE_SEND_ONCE`) is made and released, so that its port counts it; of `COPY_SEND`
 //!    nothing was taken.
-//! 2. `msgh_local_port` gave the receiver nothing, and is left alone.
+//! 2. `msgh_local_port` gave the receiver nothing, and is left alone; also the right to reply in a message that came back,
+//!    which its sender gives up or sends again.
 //! 3. A message whose items are not typed, or run past its size, is left as it is from there on.
 
 use proto::iface::mach_port as idl;
@@ -20,7 +21,8 @@ use crate::memory;
 /// Bytes of an inline slot.
 const SLOT: usize = 8;
 
-/// Gives up every right and all memory of a message that was received, or could not be sent.
+/// Gives up what a message carries that was received or came back: the right in `msgh_remote_port`, and every right and
+/// all memory of its body. What stands in `msgh_local_port` stays.
 ///
 /// # Safety
 ///

@@ -118,6 +118,12 @@ fn overlap(a: &Range<u64>, b: &Range<u64>) -> Option<Range<u64>> {
     (!both.is_empty()).then_some(both)
 }
 
+/// Whether some page has bytes of both ranges, each an address and a number of bytes.
+pub fn share_a_page(a: (u64, u64), b: (u64, u64)) -> bool {
+    let pages = |(address, bytes)| Some(trunc_page(address)..end_of_pages(address, bytes).ok()?);
+    pages(a).zip(pages(b)).is_some_and(|(a, b)| overlap(&a, &b).is_some())
+}
+
 fn end_of_pages(address: u64, size: u64) -> Result<u64, i32> {
     address.checked_add(size).and_then(round_page).ok_or(KernReturn::InvalidArgument.raw())
 }
@@ -133,6 +139,12 @@ mod tests {
         assert_eq!(parts(&(120..130), arena.clone()), [None, Some(120..130), None]);
         assert_eq!(parts(&(200..201), arena), [None, None, Some(200..201)]);
         assert_eq!(parts(&(1..2), None), [Some(1..2), None, None]);
+    }
+
+    #[test]
+    fn ranges_share_the_pages_that_they_touch() {
+        assert!(share_a_page((0x1ff0, 0x20), (0x2800, 1)) && share_a_page((0x1000, 1), (0x1fff, 1)));
+        assert!(!share_a_page((0x1000, 0x1000), (0x2000, 1)) && !share_a_page((0x1000, 1), (u64::MAX, 1)));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //!    comes to it, after everything that stands before it.
 //! 2. The buffer is written only with what was received, and after a send that failed only if the node gave the message
 //!    back. Then rights and memory stand in it under the names and at the addresses that they have now.
-//! 3. Out-of-line memory to deallocate goes once the node has taken its contents: after success, or when the message
-//!    came back from a queue that had no room, with its memory at another address.
+//! 3. Out-of-line memory to deallocate goes once the node has taken its contents, with every page that it lies in: after
+//!    success, when the message came back from a queue that had no room, with its memory at another address, and before
+//!    an item whose memory cannot be read. An item that lies in such a page, behind the one that gave it away, is one.
 //!
 //! Source: spec [ipc.typed.1] to [ipc.typed.5]; Mach 3 manual page mach_msg(2).
 
@@ -19,7 +20,7 @@ use proto::{Disposition, MsgReturn, Payload, PortName};
 
 use crate::abi::{BITS_COMPLEX, BITS_UNUSED, HEADER_BYTES, Header, MSG_MASK, TYPE_PROTECTED_PAYLOAD, option};
 use crate::attach;
-use crate::face::{guarded, msg_code};
+use crate::face::guarded;
 use crate::memory;
 
 /// `msgh_size` and everything else of a message begins at a multiple of this.
@@ -78,8 +79,13 @@ pub unsafe extern "C" fn mach_msg_trap(
     notify: u32,
 ) -> i32 {
     guarded(MsgReturn::SendNoBuffer.raw(), || {
-        let Some(task) = attach::task() else { return MsgReturn::SendInvalidDest.raw() };
         let asks = |what| options & what != 0;
+        // Without a node there is no port: what a receive says that began, or that nothing was to be sent before.
+        let without_node = |asked| match asks(option::RCV_MSG) && (asked || !asks(option::SEND_MSG)) {
+            true => MsgReturn::RcvPortDied.raw(),
+            false => MsgReturn::SendInvalidDest.raw(),
+        };
+        let Some(task) = attach::task() else { return without_node(false) };
         let limit = |with| asks(with).then(|| Duration::from_millis(timeout.into()));
         let sends = asks(option::SEND_MSG).then(|| Outgoing::read(message as u64, send_size as usize));
         let outgoing = match sends.transpose() {
@@ -107,15 +113,20 @@ pub unsafe extern "C" fn mach_msg_trap(
         }
         let mut answer = match task.mach_msg_raw(call) {
             Ok(answer) => answer,
-            Err(error) => return msg_code(error.into()),
+            Err(error) => {
+                attach::say_once(&error.source);
+                return without_node(error.asked);
+            }
         };
         let fate = Fate::of(answer.code, asks(option::SEND_CANCEL));
-        if fate != Fate::Refused {
+        // Where the node missed memory, it had taken all that stands before it.
+        if fate != Fate::Refused || answer.code == MsgReturn::SendInvalidMemory.raw() {
             for (address, bytes) in given_away.unwrap_or_default() {
                 // SAFETY: the caller's promise.
                 let _ = unsafe { memory::deallocate(task, address, bytes) };
             }
-        } else {
+        }
+        if fate == Fate::Refused {
             // As it stands in the buffer, it is the sender's still.
             answer.message = None;
         }
@@ -179,7 +190,8 @@ impl Outgoing {
         Ok(outgoing)
     }
 
-    /// Reads out-of-line memory, up to the first that cannot be read: the node will not look beyond it.
+    /// Reads out-of-line memory, up to the first that cannot be read, or went with an item before: the node will not look
+    /// beyond it.
     fn gather(&mut self) {
         let mut total = 0;
         for Located { descriptor, data, .. } in Scan::new(&self.body).map_while(Result::ok) {
@@ -192,6 +204,9 @@ impl Outgoing {
                 break;
             }
             let address = self.body[data..].first_chunk().map_or(0, |slot| u64::from_ne_bytes(*slot));
+            if self.given_away.iter().any(|gone| memory::share_a_page(*gone, (address, bytes))) {
+                break;
+            }
             let Some(contents) = memory::read(address, bytes as usize) else { break };
             self.memory.push(contents.into());
             if descriptor.deallocate {

@@ -1,6 +1,6 @@
 //! The routines of the `mach_port` interface: each a message to the port of the task that is named first.
 
-use proto::iface::mach_port as idl;
+use proto::iface::{mach_debug, mach_port as idl};
 use proto::{Disposition, KernReturn, NamedRight, PortName};
 
 use crate::abi::PortStatus;
@@ -218,6 +218,52 @@ pub unsafe extern "C" fn mach_port_get_receive_status(task: u32, name: u32, stat
         };
         // SAFETY: the caller's promise.
         unsafe { put(status, seen) }
+    })
+}
+
+/// The number of send rights of a port whose receive right the task has.
+///
+/// # Safety
+///
+/// `srights` is null or valid for the write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mach_port_get_srights(task: u32, name: u32, srights: *mut u32) -> i32 {
+    routine(|own| {
+        let reply = own.rpc(&PortName(task), mach_debug::GetSrights { name }).map_err(code)?;
+        // SAFETY: the caller's promise.
+        unsafe { put(srights, reply.srights) }
+    })
+}
+
+/// Dead-name requests at a port whose receive right the task has: room for them, and how many there are.
+///
+/// # Safety
+///
+/// Both places are null or valid for the write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mach_port_dnrequest_info(task: u32, name: u32, total: *mut u32, used: *mut u32) -> i32 {
+    routine(|own| {
+        let reply = own.rpc(&PortName(task), mach_debug::DnrequestInfo { name }).map_err(code)?;
+        // SAFETY: the caller's promise.
+        unsafe { put(total, reply.total) }?;
+        // SAFETY: the caller's promise.
+        unsafe { put(used, reply.used) }
+    })
+}
+
+/// What the kernel does for a port that is its own.
+///
+/// # Safety
+///
+/// Both places are null or valid for the write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mach_port_kernel_object(task: u32, name: u32, kind: *mut u32, address: *mut u64) -> i32 {
+    routine(|own| {
+        let reply = own.rpc(&PortName(task), mach_debug::KernelObject { name }).map_err(code)?;
+        // SAFETY: the caller's promise.
+        unsafe { put(kind, reply.object_type) }?;
+        // SAFETY: the caller's promise.
+        unsafe { put(address, reply.object_addr) }
     })
 }
 

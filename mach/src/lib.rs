@@ -55,7 +55,7 @@ pub use msg::{Receive, Send};
 #[doc(hidden)]
 pub use prost;
 pub use proto;
-pub use raw::{RawAnswer, RawCall, RawMessage};
+pub use raw::{RawAnswer, RawCall, RawError, RawMessage};
 pub use right::{Destination, PortSet, ReceiveRight, SendOnceRight, SendRight};
 #[cfg(feature = "tokio")]
 pub use service::serve_async;

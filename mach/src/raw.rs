@@ -67,11 +67,26 @@ pub struct RawAnswer {
     pub message: Option<RawMessage>,
 }
 
+/// The node could not be asked, or did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct RawError {
+    /// Why.
+    pub source: TrapError,
+    /// Whether the node had the call: what was to be sent may have been.
+    pub asked: bool,
+}
+
 impl Task {
     /// `mach_msg` with messages as they lie in a program's buffer. The node judges them.
     ///
-    /// Errors: the node could not be asked.
-    pub fn mach_msg_raw(&self, raw: RawCall) -> Result<RawAnswer, TrapError> {
+    /// Errors: the node could not be asked, or ended before it answered.
+    pub fn mach_msg_raw(&self, raw: RawCall) -> Result<RawAnswer, RawError> {
+        let mut asked = false;
+        self.call_raw(raw, &mut asked).map_err(|source| RawError { source, asked })
+    }
+
+    fn call_raw(&self, raw: RawCall, asked: &mut bool) -> Result<RawAnswer, TrapError> {
         let RawCall { send, send_timeout, receive, notify, send_notify, send_cancel, receive_notify } = raw;
         let mut call = Msg { notify, send_notify, send_cancel, receive_notify, ..Msg::default() };
         let mut beside = None;
@@ -86,7 +101,9 @@ impl Task {
         }
         set_receive(&mut call, receive);
         let fds: Vec<_> = beside.iter().map(|memfd| memfd.as_fd()).collect();
-        let Reply { answer, fds, failed } = self.trap(call::Op::Msg(call), &fds)?;
+        let memory = self.0.memory.as_deref();
+        let Reply { answer, fds, failed } =
+            self.with_thread(|thread| thread.connection.call_noting(memory, call::Op::Msg(call), &fds, asked))?;
         if let Some((order, error)) = failed {
             self.undo(order);
             return Err(TrapError::Order(error));

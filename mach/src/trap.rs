@@ -52,10 +52,22 @@ impl Connection {
     ///
     /// Conditions: `fds` go beside the call.
     pub fn call(&mut self, memory: Option<&Memory>, op: call::Op, fds: &[BorrowedFd<'_>]) -> Result<Reply, TrapError> {
+        self.call_noting(memory, op, fds, &mut false)
+    }
+
+    /// The same; `asked` becomes true when the node has the call, whatever it made of it.
+    pub fn call_noting(
+        &mut self,
+        memory: Option<&Memory>,
+        op: call::Op,
+        fds: &[BorrowedFd<'_>],
+        asked: &mut bool,
+    ) -> Result<Reply, TrapError> {
         if matches!(&op, call::Op::Msg(msg) if msg.receive) {
             self.lanes.received_otherwise();
         }
         let ticket = self.ask(op, fds)?;
+        *asked = true;
         self.answer(memory, ticket)
     }
 

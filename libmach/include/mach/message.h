@@ -213,7 +213,9 @@ extern mach_msg_return_t mach_msg_trap(mach_msg_user_header_t *msg, mach_msg_opt
                                        mach_msg_size_t send_size, mach_msg_size_t rcv_size, mach_port_name_t rcv_name,
                                        mach_msg_timeout_t timeout, mach_port_name_t notify);
 
-/* Gives up every right and all memory of a message that was received, or could not be sent. */
+/* Gives up what a message carries that was received or came back: the right in msgh_remote_port, and every right and
+   all memory of its body. The port in msgh_local_port, where it arrived, stays; so does the right to reply that a message
+   which came back has there. */
 extern void mach_msg_destroy(mach_msg_header_t *msg);
 
 /* Serves requests from a port or set until a receive fails; the demultiplexer writes each reply. */

@@ -12,6 +12,7 @@ int main(void) {
     CHECK(mach_thread_self() == MACH_PORT_NULL && mach_host_self() == MACH_PORT_NULL && mig_get_reply_port() == MACH_PORT_NULL);
     CHECK(name_server_port == MACH_PORT_NULL && bootstrap_port == MACH_PORT_NULL);
     IS(send(&m), MACH_SEND_INVALID_DEST);
+    IS(receive(&m, sizeof m, 1), MACH_RCV_PORT_DIED);
     IS(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port), MACH_SEND_INVALID_DEST);
     IS(vm_allocate(SELF, &address, PAGE_SIZE, TRUE), MACH_SEND_INVALID_DEST);
     IS(netname_look_up(name_server_port, "", "x", &port), MACH_SEND_INVALID_DEST);
@@ -20,6 +21,8 @@ int main(void) {
     CHECK(strlen(mach_error_string(KERN_INVALID_NAME)) > 0);
     mach_error("here", KERN_INVALID_NAME);
     mach_print("and so on\n");
+    mach_print(NULL);
+    mach_error(NULL, KERN_SUCCESS);
     CHECK(vm_page_size == PAGE_SIZE);
     return 0;
 }

@@ -10,6 +10,14 @@ typedef struct {
     int pad;
 } memory_message;
 
+typedef struct {
+    mach_msg_header_t head;
+    mach_msg_type_t first_type;
+    char *first;
+    mach_msg_type_t second_type;
+    char *second;
+} pair_message;
+
 static mach_port_t port;
 
 static memory_message message_of(char *data, unsigned bytes, int deallocate) {
@@ -97,6 +105,32 @@ int main(void) {
     OK(vm_protect(SELF, address, PAGE_SIZE, FALSE, VM_PROT_DEFAULT));
     CHECK(is_mapped((char *)address) && *(char *)address == 'x');
     OK(vm_deallocate(SELF, address, 3 * PAGE_SIZE));
+
+    /* What is given away goes with its pages, item by item. */
+    OK(vm_allocate(SELF, &address, 3 * PAGE_SIZE, TRUE));
+    m = message_of((char *)address + PAGE_SIZE + 100, PAGE_SIZE, TRUE);
+    OK(send(&m.head));
+    OK(receive(&m.head, sizeof m, port));
+    CHECK(is_mapped((char *)address) && !is_mapped((char *)address + PAGE_SIZE) &&
+          !is_mapped((char *)address + 3 * PAGE_SIZE - 1));
+    mach_msg_destroy(&m.head);
+    for (int apart = 0; apart < 2; apart++) {
+        vm_address_t given = 0;
+        OK(vm_allocate(SELF, &given, 2 * PAGE_SIZE, TRUE));
+        pair_message twice;
+        memset(&twice, 0, sizeof twice);
+        twice.head = header_of(port, MACH_MSG_TYPE_COPY_SEND, MACH_PORT_NULL, 0, sizeof twice, 9);
+        twice.head.msgh_bits |= MACH_MSGH_BITS_COMPLEX;
+        twice.first_type = twice.second_type = type_of(MACH_MSG_TYPE_BYTE, 8, 100, FALSE, TRUE);
+        twice.first = (char *)given;
+        twice.second = (char *)given + (apart ? PAGE_SIZE : 100);
+        IS(send(&twice.head), apart ? MACH_MSG_SUCCESS : MACH_SEND_INVALID_MEMORY);
+        if (apart)
+            OK(receive(&twice.head, sizeof twice, port));
+        CHECK(!is_mapped((char *)given) && is_mapped((char *)given + PAGE_SIZE) == !apart);
+        if (apart)
+            mach_msg_destroy(&twice.head);
+    }
 
     /* Order of judgement: the destination first, then the memory. */
     m = message_of((char *)8, 100, FALSE);

@@ -1,4 +1,6 @@
 /* Rights in messages, inline and out of line, and the routines on names. */
+#include <mach_debug/mach_debug.h>
+
 #include "check.h"
 
 typedef struct {
@@ -174,5 +176,25 @@ int main(void) {
     add_send_right(port);
     in_messages();
     by_name();
+
+    /* What is behind names. */
+    mach_port_t seen = new_port(), previous, told = new_port();
+    mach_port_rights_t srights = 99;
+    unsigned total = 0, used = 99, kind = 99;
+    vm_offset_t object = 99;
+    OK(mach_port_get_srights(SELF, seen, &srights));
+    IS(srights, 0);
+    add_send_right(seen);
+    OK(mach_port_get_srights(SELF, seen, &srights));
+    IS(srights, 1);
+    IS(mach_port_get_srights(SELF, 0x123456, &srights), KERN_INVALID_NAME);
+    OK(mach_port_dnrequest_info(SELF, seen, &total, &used));
+    IS(used, 0);
+    OK(mach_port_request_notification(SELF, seen, MACH_NOTIFY_DEAD_NAME, 0, told, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
+    OK(mach_port_dnrequest_info(SELF, seen, &total, &used));
+    CHECK(used == 1 && total >= used);
+    OK(mach_port_kernel_object(SELF, SELF, &kind, &object));
+    CHECK(kind != 0 && kind != 99);
+    IS(mach_port_kernel_object(SELF, 0x123456, &kind, &object), KERN_INVALID_NAME);
     return 0;
 }

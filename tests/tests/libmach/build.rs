@@ -138,9 +138,27 @@ pub fn declared() -> BTreeSet<String> {
     names
 }
 
+/// Builds a source of `libmach` as somebody does who has the library installed; `kind` is `-static` or nothing.
+#[track_caller]
+pub fn by_pkg_config(prefix: &Path, source: &str, kind: Option<&str>, program: &Path) {
+    let mut ask = Command::new("pkg-config");
+    ask.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")).args(kind.map(|_| "--static"));
+    let told = ask.args(["--cflags", "--libs", "libmach"]).output().expect("pkg-config");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let mut command = Command::new("gcc");
+    command.args(STRICT).args(kind).arg(home().join(source)).arg("-o").arg(program);
+    command.args(String::from_utf8_lossy(&told.stdout).split_whitespace());
+    done(command);
+}
+
+/// The workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
+}
+
 /// The folder of the C library.
 fn home() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("libmach")
+    workspace().join("libmach")
 }
 
 #[track_caller]

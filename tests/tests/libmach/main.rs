@@ -3,8 +3,9 @@
 
 mod build;
 
+use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use build::{Form, Program};
@@ -40,8 +41,7 @@ fn succeeds(program: &Program, socket: Option<&Path>) -> Output {
 
 #[track_caller]
 fn finished(mut command: Command) -> Output {
-    let mut child =
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("it runs");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     wait_until(PROGRAM_MAX, "the end of the program", || child.try_wait().expect("our own child"));
     child.wait_with_output().expect("our own child")
 }
@@ -83,9 +83,10 @@ fn without_a_node_every_call_answers_an_error_and_says_why_once() {
         let output = succeeds(&program, socket.as_deref());
         let text = String::from_utf8_lossy(&output.stderr);
         let said: Vec<&str> = text.lines().collect();
-        assert_eq!(said.len(), 3, "{text}");
+        assert_eq!(said.len(), 4, "{text}");
         assert!(said[0].starts_with("libmach: ") && said[1].starts_with("here: (os/kern)"), "{text}");
         assert_eq!(said[2], "and so on");
+        assert!(said[3].starts_with(": "), "{text}");
     }
 }
 
@@ -159,12 +160,60 @@ fn a_call_that_fails_leaves_nothing_for_the_next() {
 }
 
 #[test]
+fn when_the_node_is_killed_receives_and_servers_end() {
+    for form in [Form::Static, Form::Shared] {
+        let nodes = Nodes::start(1);
+        let program = Program::build(nodes.folder(), &["tests/c/orphans.c"], form);
+        let mut command = program.command();
+        command.env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(1)).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        let mut said = [0; 8];
+        child.stdout.as_mut().expect("it is piped").read_exact(&mut said).expect("it says that it waits");
+        nodes.kill(1);
+        let ended = || child.try_wait().expect("our own child");
+        let status = wait_until(PROGRAM_MAX, "the end of the program", ended);
+        assert!(status.success(), "{form:?}: {status}");
+    }
+}
+
+#[test]
+#[ignore = "builds the library for release"]
+fn what_is_installed_builds_programs_of_both_kinds() {
+    let nodes = Nodes::start(1);
+    let prefix = nodes.folder().join("prefix");
+    let mut install = Command::new(env!("CARGO"));
+    install.args(["xtask", "install-libmach"]).arg(&prefix).current_dir(build::workspace());
+    assert!(install.status().expect("cargo").success());
+    for file in
+        ["include/mach.h", "include/mach/mach.h", "include/mach_debug/mach_debug.h", "include/servers/netname.h"]
+    {
+        assert!(prefix.join(file).is_file(), "{file}");
+    }
+    assert!(prefix.join("lib/libmach.so").is_file() && prefix.join("lib/libmach.a").is_file());
+    for kind in [None, Some("-static")] {
+        let program = nodes.folder().join(format!("echo{}", kind.unwrap_or_default()));
+        build::by_pkg_config(&prefix, "examples/echo.c", kind, &program);
+        echoes(&nodes, || {
+            let mut command = Command::new(&program);
+            command.env("LD_LIBRARY_PATH", prefix.join("lib"));
+            command
+        });
+    }
+}
+
+#[test]
 fn the_example_answers_itself() {
     let nodes = Nodes::start(1);
     let program = Program::build(nodes.folder(), &["examples/echo.c"], Form::Shared);
+    echoes(&nodes, || program.command());
+}
+
+/// Serves with the example, and calls it.
+#[track_caller]
+fn echoes(nodes: &Nodes, program: impl Fn() -> Command) {
     let socket = nodes.socket(1);
     let with = |words: &[&str]| {
-        let mut command = program.command();
+        let mut command = program();
         command.args(words).env("MACH_SOCKET", &socket);
         command
     };
