@@ -15,8 +15,9 @@ use crate::check::cargo_with;
 
 /// The shared library's number: the first part changes when a program has to be linked anew.
 const VERSION: &str = "0.1.0";
-/// What std needs of the system in a program that links statically.
-const SYSTEM: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
+/// What std needs of the system in a program that links statically; of gcc's runtime the form that is there for a program
+/// without any shared library.
+const SYSTEM: &str = "-lgcc_eh -lutil -lrt -lpthread -lm -ldl -lc";
 
 /// Builds and installs; `prefix` is made if need be.
 pub fn libmach(root: &Path, prefix: &Path) -> Result<()> {
