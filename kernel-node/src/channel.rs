@@ -53,8 +53,8 @@ pub struct Receive {
     pub name: proto::PortName,
     /// Milliseconds; `None` for ever.
     pub timeout_ms: Option<u64>,
-    /// Bytes of body that fit.
-    pub limit: Option<usize>,
+    /// Bytes of body that fit; below 0 not even a header.
+    pub limit: Option<i64>,
     /// `MACH_RCV_LARGE`.
     pub large: bool,
     /// `MACH_RCV_NOTIFY`.

@@ -61,7 +61,7 @@ impl Node {
         let receive = call.receive.then_some(Receive {
             name: PortName(call.receive_name),
             timeout_ms: call.receive_timeout_ms,
-            limit: call.receive_limit.map(|bytes| bytes as usize),
+            limit: call.receive_limit,
             large: call.receive_large,
             notify: call.receive_notify.then_some(notify),
             serve: call.lane_serve,

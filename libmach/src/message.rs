@@ -103,6 +103,7 @@ pub unsafe extern "C" fn mach_msg_trap(
             send: outgoing.map(Outgoing::into_raw),
             send_timeout: limit(option::SEND_TIMEOUT),
             receive,
+            no_room: (receive_size as usize) < HEADER_BYTES,
             notify,
             send_notify: asks(option::SEND_NOTIFY),
             send_cancel: asks(option::SEND_CANCEL),

@@ -360,7 +360,7 @@ pub(crate) fn set_receive(call: &mut Msg, receive: Option<Receive>) {
     call.receive = true;
     call.receive_name = from.0;
     call.receive_timeout_ms = timeout.map(milliseconds);
-    call.receive_limit = limit;
+    call.receive_limit = limit.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     call.receive_large = large;
 }
 

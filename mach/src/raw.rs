@@ -46,6 +46,8 @@ pub struct RawCall {
     pub send_timeout: Option<Duration>,
     /// What is received, if anything.
     pub receive: Option<Receive>,
+    /// What receives has not even room for a header: every message is too large.
+    pub no_room: bool,
     /// The port that the three below speak of.
     pub notify: u32,
     /// `MACH_SEND_NOTIFY`: a message that finds no room is taken, and `notify` is told when it is received.
@@ -87,7 +89,7 @@ impl Task {
     }
 
     fn call_raw(&self, raw: RawCall, asked: &mut bool) -> Result<RawAnswer, TrapError> {
-        let RawCall { send, send_timeout, receive, notify, send_notify, send_cancel, receive_notify } = raw;
+        let RawCall { send, send_timeout, receive, no_room, notify, send_notify, send_cancel, receive_notify } = raw;
         let mut call = Msg { notify, send_notify, send_cancel, receive_notify, ..Msg::default() };
         let mut beside = None;
         if let Some(message) = send {
@@ -100,6 +102,9 @@ impl Task {
             call.send_timeout_ms = send_timeout.map(milliseconds);
         }
         set_receive(&mut call, receive);
+        if no_room {
+            call.receive_limit = Some(-1);
+        }
         let fds: Vec<_> = beside.iter().map(|memfd| memfd.as_fd()).collect();
         let memory = self.0.memory.as_deref();
         let Reply { answer, fds, failed } =

@@ -414,9 +414,9 @@ pub mod trap {
         pub receive_name: u32,
         #[prost(uint64, optional, tag = "6")]
         pub receive_timeout_ms: ::core::option::Option<u64>,
-        /// Bytes of body that the receiver takes; absent takes any.
-        #[prost(uint64, optional, tag = "7")]
-        pub receive_limit: ::core::option::Option<u64>,
+        /// Bytes of body that the receiver takes; absent takes any, below 0 not even a header.
+        #[prost(int64, optional, tag = "7")]
+        pub receive_limit: ::core::option::Option<i64>,
         /// MACH_RCV_LARGE: a message that is too large stays queued.
         #[prost(bool, tag = "8")]
         pub receive_large: bool,

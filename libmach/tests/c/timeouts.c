@@ -39,6 +39,24 @@ int main(void) {
     IS(mach_msg(&m.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof m, port, 0, 0), MACH_RCV_TIMED_OUT);
     IS(mach_msg(&m.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof m, port, 30, 0), MACH_RCV_TIMED_OUT);
 
+    /* Not even a header has room: the message stays, or is destroyed, and nothing is written. */
+    for (unsigned size = 0; size < sizeof(mach_msg_header_t); size += 4) {
+        _Alignas(8) char buffer[64], untouched[64];
+        memset(untouched, 0x5a, sizeof untouched);
+        memset(buffer, 0x5a, sizeof buffer);
+        m.head = header_of(port, MACH_MSG_TYPE_COPY_SEND, MACH_PORT_NULL, 0, sizeof m.head, 3);
+        OK(send(&m.head));
+        mach_msg_header_t *small = (mach_msg_header_t *)buffer;
+        IS(mach_msg(small, MACH_RCV_MSG | MACH_RCV_LARGE, 0, size, port, 0, 0), MACH_RCV_TOO_LARGE);
+        CHECK(memcmp(buffer, untouched, sizeof buffer) == 0);
+        if (size % 8 == 0)
+            OK(receive(&m.head, sizeof m, port));
+        else
+            IS(receive(small, size, port), MACH_RCV_TOO_LARGE);
+        CHECK(memcmp(buffer, untouched, sizeof buffer) == 0);
+        IS(mach_msg(&m.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof m, port, 0, 0), MACH_RCV_TIMED_OUT);
+    }
+
     OK(mach_port_set_qlimit(SELF, port, 1));
     m = message_of(a, MACH_MSG_TYPE_MAKE_SEND, text());
     OK(send(&m.head));

@@ -38,8 +38,8 @@ pub struct SendOptions {
 pub struct ReceiveOptions {
     /// When no message is there.
     pub wait: Wait,
-    /// Inline bytes of a body that the receiver takes; `None` takes any.
-    pub limit: Option<usize>,
+    /// Inline bytes of a body that the receiver takes; `None` takes any, below 0 not even a header.
+    pub limit: Option<i64>,
     /// `MACH_RCV_LARGE`: a message over the limit stays queued.
     pub large: bool,
     /// `MACH_RCV_NOTIFY`: a dead-name request to this receive right of the receiver is armed on the name that the reply

@@ -27,7 +27,7 @@ pub(super) struct Receiving {
     pub waiter: WaiterId,
     pub space: SpaceId,
     pub on: Source,
-    pub limit: Option<usize>,
+    pub limit: Option<i64>,
     pub large: bool,
     pub notify: Option<PortName>,
     /// While it is set the receiver may take messages from its lanes, or be away.
@@ -396,9 +396,9 @@ impl Port {
     }
 }
 
-fn fit(size: Size, limit: Option<usize>, large: bool) -> Fit {
+fn fit(size: Size, limit: Option<i64>, large: bool) -> Fit {
     match limit {
-        Some(limit) if size.inline_bytes > limit => match large {
+        Some(limit) if size.inline_bytes as i64 > limit => match large {
             true => Fit::StaysQueued,
             false => Fit::Destroyed,
         },

@@ -260,7 +260,7 @@ const THERE: [(&[usize], bool); 6] =
 
 fn receive_cases(source: Source) {
     for (words, blocked) in THERE {
-        for limit in [None, Some(0), Some(16), Some(48), Some(47)] {
+        for limit in [None, Some(-1), Some(0), Some(16), Some(48), Some(47)] {
             for large in [false, true] {
                 for notify in 0..4 {
                     let happenings = if words.is_empty() { &MEANWHILE[..] } else { &[] };
@@ -276,7 +276,7 @@ fn receive_cases(source: Source) {
 fn receive_case(
     source: Source,
     (words, blocked): (&[usize], bool),
-    limit: Option<usize>,
+    limit: Option<i64>,
     large: bool,
     notify: usize,
     meanwhile: Option<Meanwhile>,

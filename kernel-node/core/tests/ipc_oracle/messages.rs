@@ -415,7 +415,7 @@ fn gives(entry: &Entry, how: Disposition) -> bool {
     }
 }
 
-fn too_large(msg: &Msg, limit: Option<usize>) -> Option<Arrival> {
+fn too_large(msg: &Msg, limit: Option<i64>) -> Option<Arrival> {
     let needed = 16 * msg.body.len();
-    (limit? < needed).then_some(Arrival { code: MsgReturn::RcvTooLarge, needed, message: None })
+    (limit? < needed as i64).then_some(Arrival { code: MsgReturn::RcvTooLarge, needed, message: None })
 }

@@ -75,7 +75,7 @@ pub struct Receiver {
     pub waiter: WaiterId,
     pub space: Space,
     pub on: On,
-    pub limit: Option<usize>,
+    pub limit: Option<i64>,
     pub large: bool,
     pub notify: Option<PortName>,
 }

@@ -166,7 +166,7 @@ fn call(run: &mut Run, id: i32, op: &Op) {
         Op::Receive { space: s, name: n, how, notify } => {
             let s = space(s);
             let wait = if how.is_multiple_of(2) { Wait::Poll } else { Wait::Block(run.waiter()) };
-            let limit = (how / 2).is_multiple_of(4).then_some(usize::from(how / 8 % 3) * 16);
+            let limit = (how / 2).is_multiple_of(4).then_some(i64::from(how / 8 % 3) * 16 - i64::from(how % 2));
             let notify = notify.is_multiple_of(4).then(|| name(run, s, notify, 0x2_0000));
             let options = ReceiveOptions { wait, limit, large: (how / 8).is_multiple_of(2), notify };
             run.receive(s, name(run, s, n, 0xA_0000), options);

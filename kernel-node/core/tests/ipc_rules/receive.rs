@@ -7,7 +7,7 @@ use proto::{Item, KernReturn, MsgReturn, NamedRight, NoRoom, PortName, RightType
 
 use super::world::{World, message, port};
 
-fn limit(limit: usize, large: bool) -> ReceiveOptions {
+fn limit(limit: i64, large: bool) -> ReceiveOptions {
     ReceiveOptions { limit: Some(limit), large, ..ReceiveOptions::POLL }
 }
 
@@ -191,6 +191,10 @@ fn ipc_large_1_a_message_too_large_is_destroyed_and_its_header_arrives() {
     // Exactly the limit fits.
     w.send(s, big).unwrap();
     assert_eq!(w.try_receive(s, p, limit(48, false)).unwrap().seqno, 2);
+    // Not even a header: nothing does.
+    w.post(s, p, 2, vec![]);
+    assert_eq!(w.try_receive(s, p, limit(-1, false)).unwrap_err().code, MsgReturn::RcvTooLarge);
+    assert_eq!(w.receive_code(s, p), MsgReturn::RcvTimedOut);
 }
 
 #[test]
@@ -207,6 +211,11 @@ fn ipc_large_2_with_receive_large_it_keeps_its_turn() {
     let m = w.try_receive(s, p, limit(16, true)).unwrap();
     assert_eq!((m.id, m.seqno), (1, 0));
     assert_eq!(w.drain(s, p), [2]);
+    // Not even a header: a message without a body stays, too.
+    w.post(s, p, 4, vec![]);
+    let error = w.try_receive(s, p, limit(-1, true)).unwrap_err();
+    assert_eq!((error.code, error.needed, error.message), (MsgReturn::RcvTooLarge, 0, None));
+    assert_eq!(w.drain(s, p), [4]);
     // Waiting receivers: those that cannot take it end, the one that can has it, the one behind waits on.
     w.move_member(s, p, set).unwrap();
     let waiters = [15, 15, 16, 15].map(|bytes| {
