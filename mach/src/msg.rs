@@ -264,7 +264,7 @@ impl Task {
             // Nothing was sent: what the request carried is the caller's again, and it has no use for it here.
             MsgError::Code { code, message: Some(message) } if is_send(*code) => self.release_unsent(message.as_ref()),
             // The message was destroyed, and with it the right to the reply port, which is told of that.
-            MsgError::Code { code, message: None } if is_send(*code) => self.drop_reply_port(),
+            MsgError::Code { code, message: None } if is_send(*code) => {}
             // It was, so an answer may still come: to a port that nobody takes for the next call's.
             MsgError::Code { message, .. } => {
                 if let Some(message) = message.clone() {
@@ -303,13 +303,11 @@ impl Task {
         }
     }
 
-    /// Of a request that came back, only what was to be *moved* is given up, the right to reply included; the rest was
-    /// never taken.
+    /// Of the body of a request that came back, only what was to be *moved* is given up; the rest was never taken.
     pub(crate) fn release_request(&self, message: Message<NamedRight>) {
         use proto::Disposition::{MoveReceive, MoveSend, MoveSendOnce};
         let moved = |r: &NamedRight| matches!(r.disposition, MoveReceive | MoveSend | MoveSendOnce);
-        let Message { local, body, .. } = message;
-        body.into_rights().into_iter().chain([local]).filter(moved).for_each(|right| self.release(right));
+        message.body.into_rights().into_iter().filter(moved).for_each(|right| self.release(right));
     }
 }
 

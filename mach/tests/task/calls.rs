@@ -80,7 +80,8 @@ fn rights_of_an_answer_that_does_not_fit_are_given_up() {
     let node = Node::start(answering(id::<memory_object::Info>(), move || Response::ok(vec![Item::Port(right)])));
     let task = attach(&node);
     task.rpc(&PortName(5), memory_object::Info).unwrap_err();
-    let expected = [id::<memory_object::Info>(), id::<mach_port::Deallocate>()];
+    // So is the port that the answer came to.
+    let expected = [id::<memory_object::Info>(), id::<mach_port::Deallocate>(), id::<mach_port::ModRefs>()];
     assert_eq!(*node.shared.requests.lock().unwrap(), expected);
 }
 
