@@ -16,8 +16,8 @@ use crate::units::Bytes;
 #[derive(Serialize)]
 struct PortRow {
     node: String,
-    uid_origin: u64,
-    uid_serial: u64,
+    /// As `mach port show` takes it.
+    port: String,
     receiver: String,
     send_rights: u32,
     send_once_rights: u32,
@@ -32,7 +32,7 @@ impl Row for PortRow {
     fn cells(&self) -> Vec<String> {
         vec![
             self.node.clone(),
-            uid(self.uid_origin, self.uid_serial),
+            self.port.clone(),
             self.receiver.clone(),
             self.send_rights.to_string(),
             self.send_once_rights.to_string(),
@@ -125,7 +125,7 @@ impl Row for NameRow {
             format!("{:#x}", self.name),
             self.rights.join("+"),
             self.refs.to_string(),
-            port(|p| uid(p.port.uid_origin, p.port.uid_serial)),
+            port(|p| p.port.port.clone()),
             port(|p| p.port.receiver.clone()),
             queued,
             waiters,
@@ -195,7 +195,7 @@ impl StateRow {
         let none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
         let p = &self.port;
         vec![
-            ("port", uid(p.uid_origin, p.uid_serial)),
+            ("port", p.port.clone()),
             ("node", p.node.clone()),
             ("receiver", format!("{}{}{}", p.receiver, named("name", self.receive_name), named("in set", self.set))),
             (
@@ -217,8 +217,7 @@ impl PortRow {
     fn of(node: &str, port: node::PortInfo) -> PortRow {
         PortRow {
             node: node.to_owned(),
-            uid_origin: port.uid_origin,
-            uid_serial: port.uid_serial,
+            port: uid(port.uid_origin, port.uid_serial),
             receiver: port.receiver,
             send_rights: port.send_rights,
             send_once_rights: port.send_once_rights,

@@ -164,13 +164,13 @@ fn a_port_is_shown_with_rights_queue_waiters_and_requests() {
         (&vec![port.name().0].into(), &1.into(), &true.into()),
         "{members}"
     );
-    assert_eq!(named(port.name().0)["port"]["uid_serial"], shown["uid_serial"]);
+    assert_eq!(named(port.name().0)["port"]["port"], shown["port"]);
     let by_name = nodes.mach(1, &["port", "show", &format!("{:#x}", port.name().0), "--task", &task]).ok().text();
     assert!(by_name.contains("1 of 1") && by_name.contains("1 sender") && by_name.contains("no-senders"), "{by_name}");
     let table = nodes.mach(1, &["port", "ls", "--task", &task]).ok().text();
     let line = table.lines().find(|l| l.contains(&format!("{:#x} ", port.name().0))).expect("a line");
     assert!(line.contains("receive") && line.contains("1/1") && line.contains("1 sender"), "{table}");
-    let uid = format!("{:x}:{}", shown["uid_origin"].as_u64().expect("a number"), shown["uid_serial"]);
+    let uid = shown["port"].as_str().expect("its identity").to_owned();
     assert!(nodes.mach(1, &["port", "show", &uid]).ok().text().contains(&uid));
 
     // And as a routine, to whoever holds the host port.
