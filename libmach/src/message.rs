@@ -16,7 +16,7 @@ use std::time::Duration;
 use mach::{RawAnswer, RawCall, RawMessage, Receive};
 use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_OOL_BYTES_MAX};
 use proto::typed::{Descriptor, Located, Scan};
-use proto::{Disposition, MsgReturn, Payload, PortName};
+use proto::{Disposition, MsgReturn, PAGE_SIZE, Payload, PortName};
 
 use crate::abi::{BITS_COMPLEX, BITS_UNUSED, HEADER_BYTES, Header, MSG_MASK, TYPE_PROTECTED_PAYLOAD, option};
 use crate::attach;
@@ -302,7 +302,8 @@ fn place_memory(body: &mut [u8], message: &RawMessage) -> bool {
             continue;
         }
         let bytes = descriptor.data_bytes() as usize;
-        let placed = place(message, taken, bytes);
+        let in_page = u64::from_ne_bytes(*message.body[data..].first_chunk().unwrap_or(&[0; ALIGN])) % PAGE_SIZE;
+        let placed = place(message, taken, bytes, if is_data(descriptor) { in_page } else { 0 });
         taken += bytes;
         complete &= placed.is_some();
         let number = if placed.is_some() { descriptor.number } else { 0 };
@@ -314,11 +315,16 @@ fn place_memory(body: &mut [u8], message: &RawMessage) -> bool {
     complete
 }
 
-fn place(message: &RawMessage, from: usize, bytes: usize) -> Option<u64> {
+/// What is not rights.
+fn is_data(descriptor: Descriptor) -> bool {
+    descriptor.disposition().is_none()
+}
+
+fn place(message: &RawMessage, from: usize, bytes: usize, in_page: u64) -> Option<u64> {
     if bytes == 0 {
         return Some(0);
     }
-    let address = memory::region(bytes as u64).ok()?;
+    let address = memory::region(in_page + bytes as u64).ok()? + in_page;
     let contents = message.memory.slice(from, bytes);
     let mut at = address;
     for chunk in contents.chunks() {
@@ -363,9 +369,9 @@ mod tests {
         let data = Descriptor::out_of_line(proto::typed::Element::BYTE, 5);
         let none = Descriptor::out_of_line(proto::typed::Element::BYTE, 0);
         let mut body = Vec::new();
-        for descriptor in [data, right, none] {
+        for (descriptor, in_page) in [(data, 0xfec_u64), (right, 0), (none, 0)] {
             body.extend(descriptor.to_bytes());
-            body.extend([0; ALIGN]);
+            body.extend(in_page.to_ne_bytes());
         }
         let memory = Payload::from([b"hello".as_slice(), &[1, 0, 0, 0, 2, 0, 0, 0]].concat());
         let message = RawMessage { complex: true, body: body.clone().into(), memory, ..RawMessage::default() };
@@ -375,6 +381,7 @@ mod tests {
         let address = |item: &Located| u64::from_ne_bytes(*body[item.data..].first_chunk().unwrap());
         assert!(items.iter().all(|item| item.descriptor.deallocate));
         assert_eq!(memory::read(address(&items[0]), 5).unwrap(), b"hello");
+        assert_eq!(address(&items[0]) % PAGE_SIZE, 0xfec);
         assert_eq!(memory::read(address(&items[1]), 8).unwrap(), [1, 0, 0, 0, 2, 0, 0, 0]);
         assert_eq!(address(&items[2]), 0);
     }

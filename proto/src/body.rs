@@ -1,6 +1,7 @@
 //! A message's body: bytes in Mach's typed form, and beside them what their slots stand for.
 //!
-//! 1. In `bytes` every slot of a right or an address is zero, and every descriptor of rights names the kind that arrives.
+//! 1. In `bytes` every slot of a right is zero, that of an address has its offset in a page, and every descriptor of rights
+//!    names the kind that arrives.
 //! 2. In a complex body the rights are in `rights`, in the order of their slots, inline and out of line; the contents of
 //!    out-of-line data in `memory`, in the order of their descriptors, each as long as its descriptor says.
 //! 3. A body that is not complex has neither; its bytes are the sender's business and need not be typed.
@@ -10,7 +11,10 @@
 use bytes::Bytes;
 
 use crate::typed::{ALIGN, Descriptor, Element, Located, Scan};
-use crate::{Disposition, Item, MsgReturn, Payload};
+use crate::{Disposition, Item, MsgReturn, PAGE_SIZE, Payload};
+
+/// Of an address's second byte, what lies within a page.
+const IN_PAGE_HIGH: u8 = ((PAGE_SIZE - 1) >> 8) as u8;
 
 /// The body of a [`crate::Message`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,7 +107,12 @@ impl<R> Body<R> {
         carried.rights.append(&mut rights);
         carried.memory.extend(memory);
         out[at..data].copy_from_slice(&Descriptor { element, deallocate: false, ..descriptor }.to_bytes());
+        // An address tells where in its page the memory began, and no more.
+        let in_page = [bytes[slots.start], bytes[slots.start + 1] & IN_PAGE_HIGH];
         out[slots.clone()].fill(0);
+        if kind.is_none() {
+            out[slots.start..slots.start + 2].copy_from_slice(&in_page);
+        }
         Ok(slots.end)
     }
 
@@ -460,6 +469,33 @@ mod tests {
         assert_eq!(&filled[24..28], &0x203u32.to_le_bytes());
         assert_eq!(outside.to_bytes(), vec![1; 5]);
         assert_eq!(filled.len(), 48);
+    }
+
+    #[test]
+    fn ipc_typed_4_an_address_keeps_its_offset_in_a_page() {
+        struct Contents;
+        impl Source<NamedRight> for Contents {
+            type Error = MsgReturn;
+            fn rights(
+                &mut self,
+                kind: Disposition,
+                number: usize,
+                _: Option<&[u8]>,
+                out: &mut Vec<NamedRight>,
+            ) -> Result<(), MsgReturn> {
+                out.resize(out.len() + number, NamedRight { name: PortName(9), disposition: kind });
+                Ok(())
+            }
+            fn memory(&mut self, bytes: u64) -> Result<Payload, MsgReturn> {
+                Ok(Payload::from(vec![0; bytes as usize]))
+            }
+        }
+        let mut bytes = Descriptor::out_of_line(Element::BYTE, 5).to_bytes().to_vec();
+        bytes.extend(0x7fff_1234_5abcu64.to_le_bytes());
+        bytes.extend(Descriptor::rights(Disposition::CopySend, true, 1).to_bytes());
+        bytes.extend(9u64.to_le_bytes());
+        let body = Body::parse(&bytes, &mut Contents).unwrap();
+        assert_eq!((&body.bytes()[8..16], &body.bytes()[24..]), (&0xabcu64.to_le_bytes()[..], &[0; 8][..]));
     }
 
     #[test]

@@ -58,11 +58,12 @@ static void there_and_back(unsigned bytes) {
     IS(m.type.msgt_number, bytes);
     IS(m.type.msgt_inline, FALSE);
     IS(m.number, 77);
-    CHECK(m.data != data && page_aligned(m.data));
+    /* Elsewhere, at the same place of a page, with nothing of anybody else's before it or behind it. */
+    CHECK(m.data != data && (vm_address_t)m.data % PAGE_SIZE == (vm_address_t)data % PAGE_SIZE);
+    CHECK(m.data[-1] == 0 && m.data[-100] == 0);
     for (unsigned i = 0; i < bytes; i++)
         CHECK(m.data[i] == (char)(i * 7 + i / 251));
-    if (bytes % PAGE_SIZE != 0)
-        CHECK(m.data[bytes] == 0); /* nothing of anybody else's lies behind it */
+    CHECK(m.data[bytes] == 0);
 
     /* What came is sent on and given away. */
     char *first = m.data;
