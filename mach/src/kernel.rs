@@ -30,7 +30,7 @@ impl Task {
 
 /// Takes in what `mach_build::compile` wrote: one module for each package, by the last part of its name.
 ///
-/// ```ignore
+/// ```text
 /// mach::services! {
 ///     pub mod vault;
 ///     mod drawer;
