@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 use kernel_core::ipc;
 use kernel_core::ipc::{AnswerCount, LaneEnds, LaneId, LaneMemory, LeaseEnd, LeaseMemory, PortId, SpaceId};
 use lane::{Cut, Lane, Taking};
+use proto::limits::TRAP_FDS_MAX;
 use proto::wire::trap::{LaneClient, LaneEnd, LaneServer, Msg, lane_end};
 use proto::{Disposition, Message, NamedRight, PortName};
 use sys::{Memfd, Shared, SysError, shared};
@@ -35,6 +36,8 @@ const CALLS_BEFORE_MAX: u32 = 1 << 16;
 const LANES_MAX: usize = 1024;
 /// Lanes of one client thread.
 const CLIENT_LANES_MAX: usize = 16;
+/// Ends of lanes that wait for a thread's next answer, which may have a page and a message's memory beside it, too.
+const ENDS_TO_SEND_MAX: usize = TRAP_FDS_MAX - 2;
 
 /// The lanes of a node.
 #[derive(Debug)]
@@ -267,6 +270,11 @@ impl Node {
         let server = *self.lanes.servers.get(&port)?;
         let serving = self.channel_space(server)?;
         if self.lanes.open.len() >= LANES_MAX || client == server {
+            return None;
+        }
+        // What is to ride in one answer is what one record may have beside it; a later call tries again.
+        let crowded = |id| self.connections.get(&id).is_none_or(|c| c.lanes.to_send.len() >= ENDS_TO_SEND_MAX);
+        if crowded(client) || crowded(server) {
             return None;
         }
         let of_client = &mut self.connections.get_mut(&client)?.lanes;

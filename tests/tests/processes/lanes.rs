@@ -533,3 +533,28 @@ fn ipc_fast_7_clients_that_are_killed_at_any_moment_leave_nothing_with_their_ser
     p.nodes.assert_up(1);
     mach_tests::wait_until(SOON, "the names of dead clients to go", || (names() <= before).then_some(()));
 }
+
+#[test]
+fn ipc_fast_1_more_clients_at_once_than_a_record_has_descriptors() {
+    const CLIENTS: i32 = 40;
+    let Pair { nodes, owner, port, client, right, .. } = pair();
+    let serving = server(&owner, port.expect("a port"), echo);
+    let to = right.name();
+    let callers: Vec<_> = (0..CLIENTS)
+        .map(|n| {
+            let client = client.clone();
+            std::thread::spawn(move || {
+                let reply = ReceiveRight::allocate(&client).expect("a port");
+                for i in 0..500 {
+                    let id = n * 1000 + i;
+                    let got = call(&client, to, reply.name(), id, &id.to_le_bytes(), Some(SOON)).expect("a reply");
+                    assert_eq!((got.id, &got.body.bytes()[..]), (id + REPLY, &id.to_le_bytes()[..]));
+                }
+            })
+        })
+        .collect();
+    callers.into_iter().for_each(|caller| caller.join().expect("a caller that had all its replies"));
+    client.send(simple(right.copied(), NamedRight::NULL, STOP, Vec::new())).expect("it is sent");
+    within(SOON, "the end of the server", || serving.join()).expect("a server that lived");
+    nodes.assert_up(1);
+}
