@@ -108,11 +108,12 @@ impl<R> Body<R> {
         carried.memory.extend(memory);
         out[at..data].copy_from_slice(&Descriptor { element, deallocate: false, ..descriptor }.to_bytes());
         // An address tells where in its page the memory began, and no more.
-        let in_page = [bytes[slots.start], bytes[slots.start + 1] & IN_PAGE_HIGH];
+        let in_page = match (kind, &bytes[slots.clone()]) {
+            (None, &[low, high, ..]) => [low, high & IN_PAGE_HIGH],
+            _ => [0; 2],
+        };
         out[slots.clone()].fill(0);
-        if kind.is_none() {
-            out[slots.start..slots.start + 2].copy_from_slice(&in_page);
-        }
+        out[slots.clone()].iter_mut().zip(in_page).for_each(|(byte, kept)| *byte = kept);
         Ok(slots.end)
     }
 
