@@ -16,7 +16,7 @@ use sys::aio::Async;
 use crate::cancel::Canceller;
 use crate::error::{MsgError, RpcError, TrapError};
 use crate::message::{Incoming, Right};
-use crate::msg::{Send, named_request, request_message};
+use crate::msg::{Send, is_bad_reply, named_request, request_message};
 use crate::right::{Destination, PortSet, ReceiveRight};
 use crate::task::Task;
 
@@ -76,8 +76,8 @@ impl Task {
     /// Errors: as [`Task::rpc`].
     pub async fn call<Q: Routine<NamedRight>>(&self, to: &impl Destination, request: Q) -> Result<Q::Reply, RpcError> {
         let request = request_message(to.destination(), NamedRight::NULL, request);
-        let reply = self.exchange_async(Q::NAME, request).await?;
-        self.results::<Q>(reply)
+        let (reply, port) = self.exchange_async(Q::NAME, request).await?;
+        port.keep_after(self.results::<Q>(reply))
     }
 
     /// As [`Task::call`], with rights as values.
@@ -86,8 +86,8 @@ impl Task {
         to: NamedRight,
         request: Q,
     ) -> Result<Q::Reply, RpcError> {
-        let reply = self.exchange_async(Q::NAME, named_request(to, request)).await?;
-        self.adopt_results::<Q>(reply)
+        let (reply, port) = self.exchange_async(Q::NAME, named_request(to, request)).await?;
+        port.keep_after(self.adopt_results::<Q>(reply))
     }
 
     /// Sends a request, with a port of its own for the reply, and waits for that.
@@ -95,7 +95,7 @@ impl Task {
         &self,
         routine: &'static str,
         request: Message<NamedRight>,
-    ) -> Result<Message<NamedRight>, RpcError> {
+    ) -> Result<(Message<NamedRight>, ReplyPort), RpcError> {
         let failed = |source| RpcError::Msg { routine, source };
         let port = match self.lend_reply_port() {
             Ok(port) => port,
@@ -115,8 +115,7 @@ impl Task {
             return Err(failed(error));
         }
         let reply = port.ready.recv(self, port.name).await.map_err(failed)?;
-        port.give_back();
-        Ok(reply)
+        Ok((reply, port))
     }
 
     /// A port for one reply: one that was kept, or a new one.
@@ -142,6 +141,14 @@ struct ReplyPort {
 }
 
 impl ReplyPort {
+    /// The port serves the next call, unless what came there was no reply.
+    fn keep_after<T>(self, results: Result<T, RpcError>) -> Result<T, RpcError> {
+        if !results.as_ref().is_err_and(is_bad_reply) {
+            self.give_back();
+        }
+        results
+    }
+
     /// The reply came; the port serves the next call.
     fn give_back(mut self) {
         let task = self.task.clone();

@@ -240,8 +240,6 @@ impl Task {
     ) -> Result<Message<NamedRight>, RpcError> {
         let error = match (reply.id == reply_id, code_of(&reply.body)) {
             (false, _) => {
-                // Whatever else comes to that port is not for the next call.
-                self.drop_reply_port();
                 let died = reply.id == <iface::notify::SendOnce as SimpleRoutine<NamedRight>>::ID;
                 RpcError::Mig { routine, code: if died { MigError::ServerDied } else { MigError::ReplyMismatch } }
             }
@@ -263,8 +261,6 @@ impl Task {
         match error {
             // Nothing was sent: what the request carried is the caller's again, and it has no use for it here.
             MsgError::Code { code, message: Some(message) } if is_send(*code) => self.release_unsent(message.as_ref()),
-            // The message was destroyed, and with it the right to the reply port, which is told of that.
-            MsgError::Code { code, message: None } if is_send(*code) => {}
             // It was, so an answer may still come: to a port that nobody takes for the next call's.
             MsgError::Code { message, .. } => {
                 if let Some(message) = message.clone() {
@@ -280,19 +276,16 @@ impl Task {
 
     /// What was no answer to the request may stand before one.
     fn after_bad_reply(&self, error: &RpcError) {
-        let bad = [MigError::TypeError, MigError::ReplyMismatch, MigError::ServerDied];
-        if matches!(error, RpcError::Mig { code, .. } if bad.contains(code)) {
+        if is_bad_reply(error) {
             self.drop_reply_port();
         }
     }
 
-    /// Gives up a request that came back. One that had been taken came back with rights of its header, too; the port for
-    /// its reply goes, since the end of a right to it is told there.
+    /// Gives up a request that came back. One that had been taken came back with rights of its header, too.
     fn release_unsent(&self, message: &Message<NamedRight>) {
         let Message { remote, local, .. } = *message;
         self.release_request(message.clone());
         if local.disposition == proto::Disposition::MoveSendOnce {
-            self.drop_reply_port();
             [remote, local].into_iter().for_each(|right| self.release(right));
         }
     }
@@ -335,6 +328,12 @@ pub(crate) fn request_message<Q: SimpleRoutine<NamedRight>>(
 pub(crate) fn named_request<Q: Routine<Right>>(to: NamedRight, request: Q) -> Message<NamedRight> {
     let body = named_body(request.into_body());
     Message { remote: to, local: NamedRight::NULL, id: Q::ID, seqno: 0, trace: TraceId(0), body }
+}
+
+/// Whether what came to the port for a reply was none to the request, so that the port is not to be used again.
+pub(crate) fn is_bad_reply(error: &RpcError) -> bool {
+    let bad = [MigError::TypeError, MigError::ReplyMismatch, MigError::ServerDied];
+    matches!(error, RpcError::Mig { code, .. } if bad.contains(code))
 }
 
 /// Whether a code is one of the sending half's.

@@ -24,7 +24,6 @@ pub mod seqpacket;
 pub mod shared;
 pub mod thread;
 pub mod uffd;
-pub mod words;
 
 pub use arena::{Arena, Backing};
 pub use error::{Errno, SysError};
@@ -35,4 +34,3 @@ pub use ready::{Level, Watch};
 pub use seqpacket::{Channel, Listener};
 pub use shared::Shared;
 pub use uffd::{Uffd, UffdMode};
-pub use words::Words;

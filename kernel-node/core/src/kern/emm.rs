@@ -196,11 +196,7 @@ impl Kernel {
                 self.ipc.release(reply.to, &mut self.fx);
                 self.control_call(object, request, cx);
             }
-            Err(bad) => {
-                let error = bad.error;
-                self.discard_body(bad);
-                self.answer_mig(reply, error);
-            }
+            Err(bad) => self.refuse(reply, bad),
         }
     }
 

@@ -257,9 +257,10 @@ impl Kernel {
         self.ipc.release_message(message, &mut self.fx);
     }
 
-    /// Gives up the rights of a body that did not fit.
-    fn discard_body(&mut self, bad: BadBody<Right>) {
-        self.ipc.release_body(bad.body, &mut self.fx);
+    /// Answers a request that did not fit its routine, and gives up its rights.
+    fn refuse(&mut self, reply: Reply, BadBody { error, body }: BadBody<Right>) {
+        self.ipc.release_body(body, &mut self.fx);
+        self.answer_mig(reply, error);
     }
 
     /// What `name` of a task's space or of a server's is, as the kernel holds it: a send right of its own.

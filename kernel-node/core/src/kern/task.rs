@@ -124,9 +124,7 @@ impl Kernel {
             _ => self.mach_routine(task, id, body, reply, cx),
         } {
             let (reply, bad) = bad;
-            let error = bad.error;
-            self.discard_body(bad);
-            self.answer_mig(reply, error);
+            self.refuse(reply, bad);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use proto::iface::thread::{self, Request};
 use proto::msg::Reply as _;
-use proto::{BadBody, Body, KernReturn, Message, PortName};
+use proto::{Body, KernReturn, Message, PortName};
 
 use super::reply::{Reply, Results};
 use super::{Cx, Effect, Kernel, Kobject};
@@ -75,10 +75,7 @@ impl Kernel {
                 let results = self.thread_call(thread, request, cx);
                 self.answer(reply, results);
             }
-            Err(BadBody { error, body }) => {
-                self.ipc.release_body(body, &mut self.fx);
-                self.answer_mig(reply, error);
-            }
+            Err(bad) => self.refuse(reply, bad),
         }
     }
 

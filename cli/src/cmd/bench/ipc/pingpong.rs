@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use mach_bench::{Caller, Error, Load};
 use rustix::event::EventfdFlags;
 use sys::seqpacket::{Received, Sent};
-use sys::{Channel, Errno, Memfd, SysError, Words};
+use sys::shared::{wait, wake};
+use sys::{Channel, Errno, Memfd, Shared, SysError};
 
 use super::socket;
 use crate::failure::Result;
 
-/// The words, each in a cache line of its own: what the client stores, and what the server answers.
+/// Offsets of the words, each in a cache line of its own: what the client stores, and what the server answers.
 const ASKED: usize = 0;
-const ANSWERED: usize = 16;
+const ANSWERED: usize = 64;
 const MEMORY_BYTES: u64 = 4096;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,17 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn serve_futex(path: &Path) -> Result<()> {
     socket::serve(path, |channel| {
         let [memory] = descriptors(&channel)?;
-        let words = Words::map(&Memfd::adopt(memory)?)?;
+        let words = Shared::map(&Memfd::adopt(memory)?)?;
+        let (asked, answered) = (words.word(ASKED), words.word(ANSWERED));
         let mut seen = 0;
         loop {
-            let asked = words.get(ASKED).load(Acquire);
-            if asked == seen {
-                words.wait(ASKED, seen, None)?;
+            let now = asked.load(Acquire);
+            if now == seen {
+                wait(asked, seen, None);
                 continue;
             }
-            seen = asked;
-            words.get(ANSWERED).store(seen, Release);
-            words.wake(ANSWERED)?;
+            seen = now;
+            answered.store(seen, Release);
+            wake(answered);
         }
     })
 }
@@ -44,12 +46,12 @@ pub fn call_futex(path: &Path) -> Result<()> {
     socket::call(|| {
         let memory = Memfd::create("mach-bench", MEMORY_BYTES)?;
         let channel = connect(path, &[memory.as_fd()])?;
-        Ok(Box::new(Futex { words: Words::map(&memory)?, asked: 0, _channel: channel }))
+        Ok(Box::new(Futex { words: Shared::map(&memory)?, asked: 0, _channel: channel }))
     })
 }
 
 struct Futex {
-    words: Words,
+    words: Shared,
     asked: u32,
     _channel: Channel,
 }
@@ -58,14 +60,15 @@ impl Caller for Futex {
     fn call(&mut self, _: &Load) -> Result<(), Error> {
         let before = self.asked;
         self.asked = before.wrapping_add(1);
-        self.words.get(ASKED).store(self.asked, Release);
-        self.words.wake(ASKED)?;
+        let (asked, answered) = (self.words.word(ASKED), self.words.word(ANSWERED));
+        asked.store(self.asked, Release);
+        wake(asked);
         let mut begun = None;
-        while self.words.get(ANSWERED).load(Acquire) != self.asked {
+        while answered.load(Acquire) != self.asked {
             if begun.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
                 return Err("no answer".into());
             }
-            self.words.wait(ANSWERED, before, Some(PATIENCE))?;
+            wait(answered, before, Some(PATIENCE));
         }
         Ok(())
     }
