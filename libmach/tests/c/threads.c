@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -63,7 +64,13 @@ static void waits(void) {
     mach_msg_header_t m = header_of(waiting_port, MACH_MSG_TYPE_MAKE_SEND, MACH_PORT_NULL, 0, sizeof m, 1);
     OK(send(&m));
     CHECK(joined(thread, SOON));
-    IS(thread_abort(who), MACH_SEND_INVALID_DEST); /* its port went with it */
+    /* Its port goes with it, as soon as the node hears of the end. */
+    kern_return_t kr = KERN_SUCCESS;
+    for (int i = 0; i < 500 && kr == KERN_SUCCESS; i++) {
+        kr = thread_abort(who);
+        CHECK(usleep(10000) == 0);
+    }
+    IS(kr, MACH_SEND_INVALID_DEST);
     OK(mach_port_deallocate(SELF, who));
 }
 
