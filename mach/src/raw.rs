@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::limits::{TRAP_BODY_BYTES_MAX, TRAP_INLINE_OOL_BYTES_MAX};
+use proto::codec::encode_contents;
 use proto::wire::body::{NamedMessage, NamedRight};
 use proto::wire::trap::{Msg, call};
 use proto::{Payload, PortName};
@@ -146,21 +146,8 @@ fn encode(message: RawMessage) -> (NamedMessage, Vec<Bytes>) {
     let right = |(name, disposition)| NamedRight { name, disposition };
     // A header without a port names none, whatever its bits.
     let local = (local != (0, 0)).then(|| right(local));
-    let mut record = NamedMessage { remote: Some(right(remote)), local, id, seqno, complex, ..NamedMessage::default() };
-    let mut beside = Vec::new();
-    if body.len() <= TRAP_BODY_BYTES_MAX {
-        record.body = body;
-    } else {
-        record.body_length = body.len() as u64;
-        beside.push(body);
-    }
-    if memory.len() <= TRAP_INLINE_OOL_BYTES_MAX {
-        record.memory = memory.to_bytes();
-    } else {
-        record.memory_length = memory.len() as u64;
-        beside.extend_from_slice(memory.chunks());
-    }
-    record.fd = u32::from(!beside.is_empty());
+    let (contents, beside) = encode_contents(body, memory, 0);
+    let record = NamedMessage { remote: Some(right(remote)), local, id, seqno, complex, ..contents };
     (record, beside)
 }
 
@@ -186,6 +173,8 @@ fn decode(record: NamedMessage, beside: &[Option<Memfd>]) -> Result<RawMessage, 
 
 #[cfg(test)]
 mod tests {
+    use proto::limits::{TRAP_BODY_BYTES_MAX, TRAP_INLINE_OOL_BYTES_MAX};
+
     use super::*;
 
     fn message(body: usize, memory: usize) -> RawMessage {

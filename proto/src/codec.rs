@@ -34,21 +34,31 @@ pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Vec
     let Message { remote, local, id, seqno, trace, body } = message;
     let named = |right: &NamedRight| (right.name.0, right.name.is_valid().then_some(right.disposition));
     let (bytes, memory) = body.fill(named);
-    let mut record = body::NamedMessage {
+    let (contents, beside) = encode_contents(bytes, memory, fd);
+    let record = body::NamedMessage {
         remote: encode_right(remote),
         local: encode_right(local),
         id,
         seqno,
         trace: trace.0,
         complex: body.is_complex(),
-        ..Default::default()
+        ..contents
     };
+    (record, beside)
+}
+
+/// The part of [`encode`] that no header takes part in: a record of a body and the memory of it alone, each in the
+/// record or beside it by its length, and what is beside it.
+///
+/// Conditions: as for [`encode`].
+pub fn encode_contents(body: Bytes, memory: Payload, fd: u32) -> (body::NamedMessage, Vec<Bytes>) {
+    let mut record = body::NamedMessage::default();
     let mut beside = Vec::new();
-    if bytes.len() <= TRAP_BODY_BYTES_MAX {
-        record.body = bytes;
+    if body.len() <= TRAP_BODY_BYTES_MAX {
+        record.body = body;
     } else {
-        record.body_length = bytes.len() as u64;
-        beside.push(bytes);
+        record.body_length = body.len() as u64;
+        beside.push(body);
     }
     if memory.len() <= TRAP_INLINE_OOL_BYTES_MAX {
         record.memory = memory.to_bytes();

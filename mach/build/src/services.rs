@@ -2,7 +2,7 @@
 //! awaited, and what brings requests to them. They stand on `mach/src/service.rs`.
 
 use super::model::{Field, Interface, Kind, Routine, snake};
-use super::stubs::{applied, doc};
+use super::stubs::{applied, doc, rust_type};
 
 /// Where the generated code finds the library, which writes `MACH::`, and the stubs' library, `PROTO::`.
 #[derive(Clone, Copy, Debug)]
@@ -160,16 +160,10 @@ fn argument(kind: &Kind) -> String {
     match kind {
         Kind::Port(_) => "impl Into<MACH::Right>".into(),
         Kind::Ports(..) => "Vec<MACH::Right>".into(),
-        Kind::U32 | Kind::PortName => "u32".into(),
-        Kind::I32 => "i32".into(),
-        Kind::Bool => "bool".into(),
-        Kind::U64 => "u64".into(),
         Kind::Text | Kind::StringC(_) => "impl Into<String>".into(),
         Kind::Bytes => "impl Into<PROTO::Bytes>".into(),
         Kind::OutOfLine => "impl Into<PROTO::Payload>".into(),
-        Kind::Array(_) | Kind::InlineArray => "Vec<u32>".into(),
-        Kind::Words(m, _) | Kind::Record(m) => m.clone(),
-        Kind::Records(m) => format!("Vec<{m}>"),
+        other => rust_type(other),
     }
 }
 

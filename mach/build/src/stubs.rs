@@ -187,7 +187,8 @@ pub(crate) fn doc(lines: &[String]) -> String {
     lines.iter().map(|l| format!("/// {l}\n")).collect()
 }
 
-fn rust_type(kind: &Kind) -> String {
+/// What a stub's structure holds for a field.
+pub(crate) fn rust_type(kind: &Kind) -> String {
     match kind {
         Kind::Port(_) => "R".to_owned(),
         Kind::Ports(..) => "Vec<R>".to_owned(),

@@ -2,7 +2,7 @@
 
 use proto::iface::task::{self, Request};
 use proto::msg::Reply as _;
-use proto::{BadBody, Body, Inherit, KernReturn, Prot};
+use proto::{Body, Inherit, KernReturn, Prot};
 
 use super::reply::{Reply, Results};
 use super::{Cx, Kernel};
@@ -18,19 +18,8 @@ const SPECIAL_BOOTSTRAP: u32 = 4;
 type Ordered = Result<(Body<Right>, Vec<OrderId>), KernReturn>;
 
 impl Kernel {
-    /// Carries one routine out; gives the request back when its body does not fit.
-    pub(super) fn mach_routine(
-        &mut self,
-        task: TaskId,
-        id: i32,
-        body: Body<Right>,
-        reply: Reply,
-        cx: &mut Cx<'_>,
-    ) -> Option<(Reply, BadBody<Right>)> {
-        let request = match Request::decode(id, body) {
-            Ok(request) => request,
-            Err(bad) => return Some((reply, bad)),
-        };
+    /// Carries one routine out and answers it: at once, or when the orders it gave are done.
+    pub(super) fn mach_routine(&mut self, task: TaskId, request: Request<Right>, reply: Reply, cx: &mut Cx<'_>) {
         match request {
             Request::TaskTerminate(_) => {
                 self.answer(reply, Ok(().into_body()));
@@ -74,7 +63,6 @@ impl Kernel {
                 self.answer_ordered(reply, orders.map(|orders| (().into_body(), orders)));
             }
         }
-        None
     }
 
     fn answer_ordered(&mut self, reply: Reply, outcome: Ordered) {

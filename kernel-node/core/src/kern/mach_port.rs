@@ -4,50 +4,15 @@
 use proto::iface::mach_debug;
 use proto::iface::mach_port::{self, Request};
 use proto::msg::Reply as _;
-use proto::{BadBody, Body, Disposition, KernReturn, PortName, RightType};
+use proto::{Body, Disposition, KernReturn, PortName, RightType};
 
 use super::Kernel;
-use super::reply::{Reply, Results};
+use super::reply::Results;
 use crate::ipc::{NotificationKind, Right, SpaceId};
 
 impl Kernel {
-    /// Carries one routine out and answers it; gives the request back when its body does not fit.
-    pub(super) fn mach_port_routine(
-        &mut self,
-        space: SpaceId,
-        id: i32,
-        body: Body<Right>,
-        reply: Reply,
-    ) -> Option<(Reply, BadBody<Right>)> {
-        match Request::decode(id, body) {
-            Ok(request) => {
-                let results = self.mach_port_call(space, request);
-                self.answer(reply, results);
-                None
-            }
-            Err(bad) => Some((reply, bad)),
-        }
-    }
-
-    /// The same for the routines of `mach_debug`.
-    pub(super) fn mach_debug_routine(
-        &mut self,
-        space: SpaceId,
-        id: i32,
-        body: Body<Right>,
-        reply: Reply,
-    ) -> Option<(Reply, BadBody<Right>)> {
-        match mach_debug::Request::decode(id, body) {
-            Ok(request) => {
-                let results = self.mach_debug_call(space, request);
-                self.answer(reply, results);
-                None
-            }
-            Err(bad) => Some((reply, bad)),
-        }
-    }
-
-    fn mach_debug_call(&mut self, space: SpaceId, request: mach_debug::Request) -> Results {
+    /// Carries one routine of `mach_debug` out.
+    pub(super) fn mach_debug_call(&mut self, space: SpaceId, request: mach_debug::Request) -> Results {
         let ipc = &mut self.ipc;
         Ok(match request {
             mach_debug::Request::GetSrights(r) => {
@@ -66,7 +31,8 @@ impl Kernel {
         })
     }
 
-    fn mach_port_call(&mut self, space: SpaceId, request: Request<Right>) -> Results {
+    /// Carries one routine of `mach_port` out.
+    pub(super) fn mach_port_call(&mut self, space: SpaceId, request: Request<Right>) -> Results {
         let (ipc, fx) = (&mut self.ipc, &mut self.fx);
         let right_type = |raw| RightType::from_raw(raw).ok_or(KernReturn::InvalidValue);
         let disposition = |raw| Disposition::from_raw(raw).ok_or(KernReturn::InvalidValue);

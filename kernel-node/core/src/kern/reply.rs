@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proto::msg::code_body;
-use proto::{Body, KernReturn, Message, MigError, TraceId};
+use proto::{BadBody, Body, KernReturn, Message, MigError, TraceId};
 
 use super::Kernel;
 use crate::ipc::Right;
@@ -81,6 +81,14 @@ impl Kernel {
     /// Sends the answer of a routine; without a reply right the results' rights are given up.
     pub(super) fn answer(&mut self, reply: Reply, results: Results) {
         self.answer_body(reply, results.unwrap_or_else(|code| code_body(code.raw())));
+    }
+
+    /// Answers with what a routine gave, or a request that did not fit its routine.
+    pub(super) fn answer_or_refuse(&mut self, reply: Reply, called: Result<Results, BadBody<Right>>) {
+        match called {
+            Ok(results) => self.answer(reply, results),
+            Err(bad) => self.refuse(reply, bad),
+        }
     }
 
     /// Answers a request that no routine could take, as MIG's servers do.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use proto::iface::{mach_debug, mach_port, task};
 use proto::limits::TASKS_MAX;
 use proto::{KernReturn, Message, PortName};
 
@@ -118,13 +119,19 @@ impl Kernel {
         let Some(space) = self.task_space(task) else { return self.refuse_id(message) };
         let reply = Reply::of(&mut message);
         let Message { id, body, .. } = message;
-        if let Some(bad) = match id {
-            3000..3100 => self.mach_debug_routine(space, id, body, reply),
-            3200..3300 => self.mach_port_routine(space, id, body, reply),
-            _ => self.mach_routine(task, id, body, reply, cx),
-        } {
-            let (reply, bad) = bad;
-            self.refuse(reply, bad);
+        match id {
+            3000..3100 => {
+                let called = mach_debug::Request::decode(id, body).map(|r| self.mach_debug_call(space, r));
+                self.answer_or_refuse(reply, called);
+            }
+            3200..3300 => {
+                let called = mach_port::Request::decode(id, body).map(|r| self.mach_port_call(space, r));
+                self.answer_or_refuse(reply, called);
+            }
+            _ => match task::Request::decode(id, body) {
+                Ok(request) => self.mach_routine(task, request, reply, cx),
+                Err(bad) => self.refuse(reply, bad),
+            },
         }
     }
 

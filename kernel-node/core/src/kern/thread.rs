@@ -70,13 +70,8 @@ impl Kernel {
 
     pub(super) fn on_thread_message(&mut self, thread: ThreadId, mut message: Message<Right>, cx: &mut Cx<'_>) {
         let reply = Reply::of(&mut message);
-        match Request::decode(message.id, message.body) {
-            Ok(request) => {
-                let results = self.thread_call(thread, request, cx);
-                self.answer(reply, results);
-            }
-            Err(bad) => self.refuse(reply, bad),
-        }
+        let called = Request::decode(message.id, message.body).map(|r| self.thread_call(thread, r, cx));
+        self.answer_or_refuse(reply, called);
     }
 
     fn thread_call(&mut self, thread: ThreadId, request: Request, cx: &mut Cx<'_>) -> Results {
