@@ -10,11 +10,12 @@ use std::rc::Rc;
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
 use proto::wire::trap::{Answer, Call, LaneEnd, LaneServe, MapObject, Protect, Unmap, order};
-use proto::{KernReturn, Message, MsgReturn, NamedRight, Payload, codec};
+use proto::{KernReturn, Message, MsgReturn, NamedRight, codec};
 use sys::aio::Async;
 use sys::seqpacket::Sent;
 use sys::{Channel, Memfd};
 
+use crate::frozen::{self, Beside, Passable};
 use crate::lanes::ThreadLanes;
 use crate::pmap::{Order, OrderKind};
 
@@ -127,11 +128,18 @@ impl Connection {
         if answer.orders.is_empty() {
             fds.lanes(&mut answer, &mut self.lanes);
         }
-        if let Some(message) = message {
+        if let Some(mut message) = message {
+            if let Role::Thread(task) | Role::Agent(task) = self.role {
+                frozen::admit(task, &mut message.body);
+            }
             let (wire, beside) = codec::encode(message, fds.objects.len() as u32);
             answer.message = Some(wire);
-            if !beside.is_empty() {
-                fds.payload = Some(Memfd::frozen("mach-out-of-line", &beside)?.reader()?);
+            if !beside.bytes.is_empty() {
+                fds.payload.push(Memfd::frozen("mach-out-of-line", &beside.bytes)?.reader()?);
+            }
+            for store in &beside.stores {
+                let passable = Passable::of(store).expect("a node makes no store of another kind");
+                fds.payload.push(passable.frozen().memfd().reader()?);
             }
         }
         self.send(&answer, &fds.borrowed())
@@ -157,7 +165,7 @@ impl Connection {
 #[derive(Default)]
 struct Descriptors {
     objects: Vec<Rc<OwnedFd>>,
-    payload: Option<OwnedFd>,
+    payload: Vec<OwnedFd>,
 }
 
 impl Descriptors {
@@ -209,20 +217,15 @@ pub fn decode_call(record: &[u8]) -> Result<Call, ChannelError> {
     Call::decode(record).map_err(|error| ChannelError::BadRecord(error.to_string()))
 }
 
-/// Decodes the message of a call. Large out-of-line bytes are copied out of a descriptor beside it, which must be frozen:
-/// nothing that is checked here can change afterwards.
+/// Decodes the message of a call. What lies in a descriptor beside it must be frozen: nothing that is checked here can
+/// change afterwards.
 ///
 /// Errors: the code for the sender; nothing was taken from its space. Beside the message, the code for its first bad item.
 pub fn decode_message(
     message: proto::wire::body::NamedMessage,
-    fds: Vec<OwnedFd>,
+    mut beside: Beside<'_>,
 ) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
-    let beside: Vec<Option<Memfd>> = fds.into_iter().map(|fd| Memfd::adopt(fd).ok().filter(Memfd::is_frozen)).collect();
-    codec::decode_prefix(message, |index, offset, length| {
-        let mut bytes = vec![0; length];
-        beside.get(index as usize)?.as_ref()?.read_at(offset, &mut bytes).ok()?;
-        Some(Payload::from(bytes))
-    })
+    codec::decode_prefix(message, |index, offset, length| beside.fetch(index, offset, length))
 }
 
 /// How a task said that an order ended: 0, or an `errno` of the system call that failed.

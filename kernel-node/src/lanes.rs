@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering;
 use kernel_core::ipc;
 use kernel_core::ipc::{AnswerCount, LaneEnds, LaneId, LaneMemory, LeaseEnd, LeaseMemory, PortId, SpaceId};
 use lane::{Cut, Lane, Taking};
-use proto::limits::TRAP_FDS_MAX;
+use proto::limits::{TRAP_FDS_MAX, TRAP_STORES_MAX};
 use proto::wire::trap::{LaneClient, LaneEnd, LaneServer, Msg, lane_end};
 use proto::{Disposition, Message, NamedRight, PortName};
 use sys::{Memfd, Shared, SysError, shared};
@@ -37,7 +37,7 @@ const LANES_MAX: usize = 1024;
 /// Lanes of one client thread.
 const CLIENT_LANES_MAX: usize = 16;
 /// Ends of lanes that wait for a thread's next answer, which may have a page and a message's memory beside it, too.
-const ENDS_TO_SEND_MAX: usize = TRAP_FDS_MAX - 2;
+const ENDS_TO_SEND_MAX: usize = TRAP_FDS_MAX - 2 - TRAP_STORES_MAX;
 
 /// The lanes of a node.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ use sys::{Channel, PidFd, Uffd};
 use tokio::task::AbortHandle;
 
 use crate::channel::{self, ChannelError, ChannelId, Connection, Role};
+use crate::frozen::Beside;
 use crate::node::{Due, Node};
 use crate::pmap::Order;
 use crate::process::{Attached, PREPARED_MS};
@@ -69,7 +70,10 @@ impl Node {
                 }
                 connection.last_ticket = ticket;
                 let decoded = match msg.send {
-                    true => channel::decode_message(msg.message.take().unwrap_or_default(), fds).map(Some),
+                    true => {
+                        let beside = Beside::new(fds, task, &mut self.frozen);
+                        channel::decode_message(msg.message.take().unwrap_or_default(), beside).map(Some)
+                    }
                     false => Ok(None),
                 };
                 self.caller = Some((task, id));

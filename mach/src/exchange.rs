@@ -1,12 +1,11 @@
 //! One `mach_msg` of a thread: what of it goes by a lane, and the record to the node for the rest.
 
-use std::os::fd::AsFd;
 use std::time::Instant;
 
 use proto::wire::trap::{LaneServe, Msg, call};
 use proto::{Message, MsgReturn, NamedRight, codec};
-use sys::Memfd;
 
+use crate::beside::Outbound;
 use crate::error::TrapError;
 use crate::lane::{Called, Taken};
 use crate::memory::Memory;
@@ -113,21 +112,18 @@ impl Exchange<'_> {
         serve: Option<LaneServe>,
     ) -> Result<u64, TrapError> {
         let mut call = Msg { lane_serve: serve, ..Msg::default() };
-        let mut beside = None;
+        let mut beside = Outbound::default();
         if let Some(send) = send {
             let lanes = &self.connection.lanes;
             call.lane_call = self.by_lanes && receive.is_some_and(|receive| lanes.can_call(&send, &receive));
-            let (wire, chunks) = codec::encode(send.message, 0);
-            if !chunks.is_empty() {
-                beside = Some(Memfd::frozen("mach-out-of-line", &chunks).map_err(TrapError::Sys)?);
-            }
+            let (wire, outside) = codec::encode(send.message, 0);
+            beside = Outbound::new(outside).map_err(TrapError::Sys)?;
             call.send = true;
             call.message = Some(wire);
             call.send_timeout_ms = send.timeout.map(milliseconds);
         }
         set_receive(&mut call, receive);
-        let fds: Vec<_> = beside.iter().map(|memfd| memfd.as_fd()).collect();
-        self.connection.ask(call::Op::Msg(call), &fds)
+        self.connection.ask(call::Op::Msg(call), &beside.fds())
     }
 }
 

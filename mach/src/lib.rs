@@ -26,6 +26,7 @@
 mod agent;
 #[cfg(feature = "tokio")]
 mod aio;
+mod beside;
 mod cancel;
 mod error;
 mod exchange;

@@ -8,15 +8,15 @@ use proto::{
     codec, iface,
     msg::{Reply as _, code_of},
 };
-use sys::Memfd;
 
+use crate::beside::Inbound;
 use crate::cancel;
 use crate::error::{MsgError, RpcError, TrapError};
 use crate::exchange::{Ended, Exchange};
 use crate::message::{Incoming, Right, named_body};
 use crate::right::Destination;
 use crate::task::Task;
-use crate::trap::{self, Reply};
+use crate::trap::Reply;
 
 /// The sending half of a `mach_msg`.
 #[derive(Clone, Debug)]
@@ -186,12 +186,12 @@ impl Task {
     fn outcome(&self, reply: Reply) -> Result<Option<Message<NamedRight>>, MsgError> {
         let Reply { answer, fds, failed } = reply;
         let protocol = |what| MsgError::Trap(TrapError::Protocol(what));
-        let beside: Vec<Option<Memfd>> = fds.into_iter().map(|fd| Memfd::adopt(fd).ok()).collect();
         let message = match answer.message {
-            Some(wire) => Some(
-                codec::decode(wire, |fd, offset, length| trap::fetch(&beside, fd, offset, length))
-                    .map_err(|_| protocol("a message that is none"))?,
-            ),
+            Some(wire) => {
+                let beside = Inbound::new(fds);
+                let message = codec::decode(wire, |fd, offset, length| beside.fetch(fd, offset, length));
+                Some(message.map_err(|_| protocol("a message that is none"))?)
+            }
             None => None,
         };
         if let Some((order, error)) = failed {

@@ -1,20 +1,19 @@
 //! The task without its types: what a C library is made of. A Rust program has no use for it.
 
 use std::ops::Range;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::codec::encode_contents;
-use proto::wire::body::{NamedMessage, NamedRight};
+use proto::codec;
+use proto::wire::body::{NamedMessage, NamedRight, Segment};
 use proto::wire::trap::{Msg, call};
 use proto::{Payload, PortName};
-use sys::Memfd;
 
+use crate::beside::{Inbound, Outbound};
 use crate::error::{RpcError, TrapError};
 use crate::msg::{Receive, milliseconds, set_receive};
 use crate::task::Task;
-use crate::trap::{self, Reply};
+use crate::trap::Reply;
 
 /// A message whose body nobody has looked into.
 #[derive(Clone, Debug, Default)]
@@ -91,12 +90,10 @@ impl Task {
     fn call_raw(&self, raw: RawCall, asked: &mut bool) -> Result<RawAnswer, TrapError> {
         let RawCall { send, send_timeout, receive, no_room, notify, send_notify, send_cancel, receive_notify } = raw;
         let mut call = Msg { notify, send_notify, send_cancel, receive_notify, ..Msg::default() };
-        let mut beside = None;
+        let mut beside = Outbound::default();
         if let Some(message) = send {
-            let (record, chunks) = encode(message);
-            if !chunks.is_empty() {
-                beside = Some(Memfd::frozen("mach-out-of-line", &chunks)?);
-            }
+            let (record, outside) = encode(message);
+            beside = Outbound::new(outside)?;
             call.send = true;
             call.message = Some(record);
             call.send_timeout_ms = send_timeout.map(milliseconds);
@@ -105,16 +102,14 @@ impl Task {
         if no_room {
             call.receive_limit = Some(-1);
         }
-        let fds: Vec<_> = beside.iter().map(|memfd| memfd.as_fd()).collect();
         let memory = self.0.memory.as_deref();
-        let Reply { answer, fds, failed } =
-            self.with_thread(|thread| thread.connection.call_noting(memory, call::Op::Msg(call), &fds, asked))?;
+        let Reply { answer, fds, failed } = self
+            .with_thread(|thread| thread.connection.call_noting(memory, call::Op::Msg(call), &beside.fds(), asked))?;
         if let Some((order, error)) = failed {
             self.undo(order);
             return Err(TrapError::Order(error));
         }
-        let beside: Vec<Option<Memfd>> = fds.into_iter().map(|fd| Memfd::adopt(fd).ok()).collect();
-        let message = answer.message.map(|record| decode(record, &beside)).transpose()?;
+        let message = answer.message.map(|record| decode(record, &Inbound::new(fds))).transpose()?;
         let message = message.map(|message| RawMessage { payload: answer.payload, ..message });
         Ok(RawAnswer { code: answer.result, needed: answer.needed, message })
     }
@@ -140,33 +135,33 @@ impl Task {
     }
 }
 
-/// The record, and what goes beside it: the body first if it is long, then the memory if that is.
-fn encode(message: RawMessage) -> (NamedMessage, Vec<Bytes>) {
+/// The record, and what goes beside it.
+fn encode(message: RawMessage) -> (NamedMessage, codec::Beside) {
     let RawMessage { remote, local, id, seqno, complex, body, memory, .. } = message;
     let right = |(name, disposition)| NamedRight { name, disposition };
     // A header without a port names none, whatever its bits.
     let local = (local != (0, 0)).then(|| right(local));
-    let (contents, beside) = encode_contents(body, memory, 0);
+    let (contents, beside) = codec::encode_contents(body, memory, 0);
     let record = NamedMessage { remote: Some(right(remote)), local, id, seqno, complex, ..contents };
     (record, beside)
 }
 
 /// Errors: `Protocol` what the record speaks of is not there.
-fn decode(record: NamedMessage, beside: &[Option<Memfd>]) -> Result<RawMessage, TrapError> {
+fn decode(record: NamedMessage, beside: &Inbound) -> Result<RawMessage, TrapError> {
     let missing = || TrapError::Protocol("a message without what it carries");
     let right = |right: Option<NamedRight>| right.map_or((0, 0), |r| (r.name, r.disposition));
-    let mut at = 0;
-    let mut part = |inline: Bytes, length: u64| -> Result<Payload, TrapError> {
-        let (fd, bytes) = match (length, record.fd.checked_sub(1)) {
-            (0, _) => return Ok(Payload::from(inline)),
-            (length, fd) => (fd.ok_or_else(missing)?, usize::try_from(length).map_err(|_| missing())?),
-        };
-        let read = trap::fetch(beside, fd, at, bytes).ok_or_else(missing)?;
-        at += length;
-        Ok(read)
+    let part = |fd: u32, offset, length: u64| -> Result<Payload, TrapError> {
+        let length = usize::try_from(length).map_err(|_| missing())?;
+        beside.fetch(fd, offset, length).ok_or_else(missing)
     };
-    let body = part(record.body, record.body_length)?.to_bytes();
-    let memory = part(record.memory, record.memory_length)?;
+    let body = match (record.body_length, record.fd.checked_sub(1)) {
+        (0, _) => record.body,
+        (length, fd) => part(fd.ok_or_else(missing)?, 0, length)?.to_bytes(),
+    };
+    let mut memory = Payload::from(record.memory);
+    for Segment { fd, offset, length } in record.memory_beside {
+        memory.append(part(fd, offset, length)?);
+    }
     let NamedMessage { remote, local, id, seqno, complex, .. } = record;
     Ok(RawMessage { remote: right(remote), local: right(local), id, seqno, complex, body, memory, payload: None })
 }
@@ -174,6 +169,7 @@ fn decode(record: NamedMessage, beside: &[Option<Memfd>]) -> Result<RawMessage, 
 #[cfg(test)]
 mod tests {
     use proto::limits::{TRAP_BODY_BYTES_MAX, TRAP_INLINE_OOL_BYTES_MAX};
+    use sys::Memfd;
 
     use super::*;
 
@@ -186,10 +182,11 @@ mod tests {
     #[test]
     fn long_parts_lie_beside_the_record() {
         for (body, memory) in [(0, 0), (100, 100), (TRAP_BODY_BYTES_MAX + 8, 10), (8, 200_000), (100_000, 200_000)] {
-            let (record, chunks) = encode(message(body, memory));
-            let beside = (!chunks.is_empty()).then(|| Memfd::frozen("test", &chunks).unwrap());
-            assert_eq!(beside.is_some(), body > TRAP_BODY_BYTES_MAX || memory > TRAP_INLINE_OOL_BYTES_MAX);
-            let back = decode(record, &[beside]).unwrap();
+            let (record, beside) = encode(message(body, memory));
+            assert_eq!(!beside.is_empty(), body > TRAP_BODY_BYTES_MAX || memory > TRAP_INLINE_OOL_BYTES_MAX);
+            let beside = Outbound::new(beside).unwrap();
+            let fds = beside.fds().into_iter().map(|fd| fd.try_clone_to_owned().unwrap()).collect();
+            let back = decode(record, &Inbound::new(fds)).unwrap();
             let sent = message(body, memory);
             assert_eq!((back.body, back.memory), (sent.body, sent.memory), "{body} {memory}");
             assert_eq!((back.remote, back.local, back.id, back.complex), ((7, 19), (0, 0), -5, true));
@@ -198,9 +195,9 @@ mod tests {
 
     #[test]
     fn a_record_without_its_descriptor_is_refused() {
-        let (record, chunks) = encode(message(8, 200_000));
-        assert!(decode(record.clone(), &[]).is_err() && decode(record.clone(), &[None]).is_err());
-        let short = Memfd::frozen("test", &[&chunks[0][..100]]).unwrap();
-        assert!(decode(record, &[Some(short)]).is_err());
+        let (record, beside) = encode(message(8, 200_000));
+        assert!(decode(record.clone(), &Inbound::new(Vec::new())).is_err());
+        let short = Memfd::frozen("test", &[&beside.bytes[0][..100_000]]).unwrap();
+        assert!(decode(record, &Inbound::new(vec![short.into()])).is_err());
     }
 }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message as _;
-use proto::Payload;
 use proto::limits::TRAP_RECORD_BYTES_MAX;
 use proto::wire::trap::{Answer, Call, Interrupt, Order, OrderDone, call};
 use sys::seqpacket::{Received, Sent};
-use sys::{Channel, Memfd, SysError};
+use sys::{Channel, SysError};
 
 use crate::error::TrapError;
 use crate::lane::ThreadLanes;
@@ -128,14 +127,6 @@ pub(crate) fn receive(channel: &Channel, buffer: &mut Vec<u8>) -> Result<(Answer
         },
         Received::Closed | Received::WouldBlock => Err(TrapError::NodeDied),
     }
-}
-
-/// Reads a payload out of the descriptor that came for it, for `proto::codec::decode`.
-pub(crate) fn fetch(fds: &[Option<Memfd>], fd: u32, offset: u64, length: usize) -> Option<Payload> {
-    let memfd = fds.get(fd as usize)?.as_ref()?;
-    let mut bytes = vec![0; length];
-    memfd.read_at(offset, &mut bytes).ok()?;
-    Some(Payload::from(bytes))
 }
 
 fn send(channel: &Channel, call: &Call, fds: &[BorrowedFd<'_>]) -> Result<(), TrapError> {

@@ -131,7 +131,7 @@ impl Link {
         } else {
             let mut warm = self.warm.borrow_mut();
             warm.push(head);
-            warm.extend_from_slice(payload.chunks());
+            warm.extend(payload.chunks().iter().map(|chunk| chunk.bytes().clone()));
             self.warm_waiting.notify_one();
         }
     }
@@ -181,7 +181,7 @@ async fn write_bulk(link: Rc<Link>, head: Bytes, payload: Payload, bytes: usize)
         let _ = stream.set_priority(BULK_PRIORITY);
         let mut chunks = Vec::with_capacity(1 + payload.chunks().len());
         chunks.push(head);
-        chunks.extend_from_slice(payload.chunks());
+        chunks.extend(payload.chunks().iter().map(|chunk| chunk.bytes().clone()));
         drop(payload);
         stream.write_all_chunks(&mut chunks).await?;
         let _ = stream.finish();

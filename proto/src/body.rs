@@ -152,6 +152,16 @@ impl<R> Body<R> {
         self.memory().iter().map(Payload::len).sum()
     }
 
+    /// Of these, bytes that this process holds itself.
+    pub fn held_bytes(&self) -> usize {
+        self.memory().iter().map(Payload::held_bytes).sum()
+    }
+
+    /// The contents of out-of-line data, to be replaced by the same bytes elsewhere.
+    pub fn memory_mut(&mut self) -> &mut [Payload] {
+        self.carried.as_mut().map_or(&mut [], |c| &mut c.memory)
+    }
+
     /// Items, if the bytes are typed; 0 for bytes that are not.
     pub fn items_len(&self) -> usize {
         Scan::new(&self.bytes).filter(Result::is_ok).count()

@@ -1,36 +1,55 @@
 //! Messages on a task's channel: [`Message`] with rights as names, to the record `wire.body.NamedMessage` and back.
 //!
-//! 1. A body and out-of-line contents that are small travel in the record; those that are not lie in *one* descriptor
-//!    beside it, the body first, then the contents in the order of their items.
+//! 1. A body and out-of-line contents that are small travel in the record. Those that are not lie beside it: the body and
+//!    what the sender held itself in one descriptor, the body first; what lies in frozen memory in a descriptor of that.
 //! 2. What comes from a task is checked against every bound of [`crate::limits`] before memory is taken for it.
 //! 3. Decoding takes no copy of a body that is not complex, nor of out-of-line data: they are slices of the record.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::body::{Body, Source};
 use crate::limits::{
-    MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX, TRAP_BODY_BYTES_MAX,
-    TRAP_INLINE_OOL_BYTES_MAX, TRAP_RECORD_BYTES_MAX,
+    MSG_FROZEN_BYTES_MAX, MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX, TRAP_BODY_BYTES_MAX,
+    TRAP_INLINE_OOL_BYTES_MAX, TRAP_RECORD_BYTES_MAX, TRAP_SEGMENTS_MAX, TRAP_STORES_MAX,
 };
 use crate::typed::{ALIGN, Scan};
 use crate::wire::body;
-use crate::{Disposition, Message, MsgReturn, NamedRight, Payload, PortName, TraceId};
+use crate::{Chunk, Disposition, Message, MsgReturn, NamedRight, Payload, PortName, Store, TraceId};
 
 /// The version of the records between a task and its node; a hello of another is refused.
-pub const TRAP_VERSION: u32 = 2;
+pub const TRAP_VERSION: u32 = 3;
 
 /// Room in a record for everything that stands around the message's body and memory.
 const ENVELOPE_BYTES: usize = 16 << 10;
 /// Of one name in an out-of-line array.
 const NAME_BYTES: usize = size_of::<u32>();
+/// A segment in a record at the most: two tags, a length, and three numbers.
+const SEGMENT_BYTES: usize = 20;
 /// Out-of-line contents of one message: data, and names of rights.
 const MEMORY_BYTES_MAX: usize = MSG_OOL_BYTES_MAX + MSG_RIGHTS_MAX * NAME_BYTES;
 
-/// The message as a record, and the bytes for the descriptor at `fd` (index among those beside the record), to be
-/// written one behind the other; none when it is empty.
+/// What goes beside a record, in descriptors of their own.
+#[derive(Default)]
+pub struct Beside {
+    /// For the first of them, if it is not empty: to be written one behind the other, and frozen.
+    pub bytes: Vec<Bytes>,
+    /// For the others: what is frozen already.
+    pub stores: Vec<Store>,
+}
+
+impl Beside {
+    /// Whether the record stands alone.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.stores.is_empty()
+    }
+}
+
+/// The message as a record, and what has to go beside it from the descriptor with index `fd` on.
 ///
-/// Conditions: [`check`] has passed. Then the record leaves 16 KiB of `TRAP_RECORD_BYTES_MAX` for what is around it.
-pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Vec<Bytes>) {
+/// Conditions: [`check`] has passed. Then the record leaves 8 KiB of `TRAP_RECORD_BYTES_MAX` for what is around it.
+pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Beside) {
     let Message { remote, local, id, seqno, trace, body } = message;
     let named = |right: &NamedRight| (right.name.0, right.name.is_valid().then_some(right.disposition));
     let (bytes, memory) = body.fill(named);
@@ -48,26 +67,62 @@ pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Vec
 }
 
 /// The part of [`encode`] that no header takes part in: a record of a body and the memory of it alone, each in the
-/// record or beside it by its length, and what is beside it.
+/// record or beside it by its length.
 ///
 /// Conditions: as for [`encode`].
-pub fn encode_contents(body: Bytes, memory: Payload, fd: u32) -> (body::NamedMessage, Vec<Bytes>) {
+pub fn encode_contents(body: Bytes, memory: Payload, fd: u32) -> (body::NamedMessage, Beside) {
     let mut record = body::NamedMessage::default();
-    let mut beside = Vec::new();
+    let mut beside = Beside::default();
+    let mut written = 0;
     if body.len() <= TRAP_BODY_BYTES_MAX {
         record.body = body;
     } else {
-        record.body_length = body.len() as u64;
-        beside.push(body);
+        (record.fd, record.body_length) = (fd + 1, body.len() as u64);
+        written = body.len() as u64;
+        beside.bytes.push(body);
     }
     if memory.len() <= TRAP_INLINE_OOL_BYTES_MAX {
         record.memory = memory.to_bytes();
-    } else {
-        record.memory_length = memory.len() as u64;
-        beside.extend_from_slice(memory.chunks());
+        return (record, beside);
     }
-    record.fd = if beside.is_empty() { 0 } else { fd + 1 };
+    // The descriptor of what is written comes first, and whether there is one has to be known for the others' indices.
+    let stores = stores_to_pass(&memory);
+    let passed = |chunk: &Chunk| {
+        let (store, offset) = chunk.stored()?;
+        Some((stores.iter().position(|s| Arc::ptr_eq(s, store))? as u32, offset))
+    };
+    let first = fd + u32::from(written > 0 || memory.chunks().iter().any(|chunk| passed(chunk).is_none()));
+    for chunk in memory.chunks() {
+        let length = chunk.len() as u64;
+        let (fd, offset) = match passed(chunk) {
+            Some((at, offset)) => (first + at, offset),
+            None => {
+                beside.bytes.push(chunk.bytes().clone());
+                written += length;
+                (fd, written - length)
+            }
+        };
+        match record.memory_beside.last_mut() {
+            Some(last) if last.fd == fd && last.offset + last.length == offset => last.length += length,
+            _ => record.memory_beside.push(body::Segment { fd, offset, length }),
+        }
+    }
+    beside.stores = stores;
     (record, beside)
+}
+
+/// The stores of a payload that go along as they are: not too many, and none if the payload is in too many pieces.
+fn stores_to_pass(memory: &Payload) -> Vec<Store> {
+    let mut stores: Vec<Store> = Vec::new();
+    if memory.chunks().len() > TRAP_SEGMENTS_MAX {
+        return stores;
+    }
+    for (store, _) in memory.chunks().iter().filter_map(Chunk::stored) {
+        if stores.len() < TRAP_STORES_MAX && !stores.iter().any(|s| Arc::ptr_eq(s, store)) {
+            stores.push(store.clone());
+        }
+    }
+    stores
 }
 
 /// The message of a record. `fetch(fd, offset, length)` reads bytes out of the descriptor at index `fd`.
@@ -95,18 +150,21 @@ pub fn decode_prefix(
 ) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
     let header = |right: Option<body::NamedRight>| right.map_or(Ok(NamedRight::NULL), decode_right);
     let (remote, local) = (header(message.remote)?, header(message.local)?);
+    if message.memory_beside.len() > TRAP_SEGMENTS_MAX {
+        return Err(MsgReturn::SendNoBuffer);
+    }
     let mut contents = Contents {
         fetch,
-        fd: message.fd.checked_sub(1),
-        at: 0,
         memory: Payload::from(message.memory),
         taken: 0,
-        beside: (message.memory_length > 0).then_some(message.memory_length),
+        held: 0,
+        beside: (!message.memory_beside.is_empty()).then(|| message.memory_beside.into_iter()),
+        segment: body::Segment::default(),
         rights: 0,
     };
     let bytes = match message.body_length {
         0 => message.body,
-        length if message.body.is_empty() => contents.body(length)?,
+        length if message.body.is_empty() => contents.body(message.fd, length)?,
         _ => return Err(MsgReturn::SendInvalidMemory),
     };
     if bytes.len() > MSG_INLINE_BYTES_MAX {
@@ -133,41 +191,66 @@ pub fn check(message: &Message<NamedRight>) -> Result<(), MsgReturn> {
             Err(MsgReturn::SendInvalidType)
         }
         () if body.rights().len() > MSG_RIGHTS_MAX => Err(MsgReturn::SendNoBuffer),
-        () if body.bytes().len() > MSG_INLINE_BYTES_MAX || body.out_of_line_bytes() > MSG_OOL_BYTES_MAX => {
-            Err(MsgReturn::SendNoBuffer)
-        }
+        () if body.bytes().len() > MSG_INLINE_BYTES_MAX || !within_bounds(body) => Err(MsgReturn::SendNoBuffer),
         () if !body.is_uniform(|r| r.name.is_valid().then_some(r.disposition)) => Err(MsgReturn::SendInvalidType),
         () => Ok(()),
     }
 }
 
+/// Whether the out-of-line memory of a body is no more than one message may carry.
+pub fn within_bounds<R>(body: &Body<R>) -> bool {
+    body.held_bytes() <= MSG_OOL_BYTES_MAX && body.out_of_line_bytes() <= MSG_FROZEN_BYTES_MAX
+}
+
 /// What a record's slots stand for, taken in order.
 struct Contents<F> {
     fetch: F,
-    fd: Option<u32>,
-    /// Where the next bytes lie in the descriptor.
-    at: u64,
     /// Contents that came in the record.
     memory: Payload,
-    /// How much of the contents, there or in the descriptor, is taken.
+    /// How much of the contents, there or beside it, is taken.
     taken: usize,
-    /// Contents that lie in the descriptor, still to be taken; `None` when they came in the record.
-    beside: Option<u64>,
+    /// Of that, bytes that this process holds.
+    held: usize,
+    /// Contents beside the record, still to be begun with; `None` when they came in it.
+    beside: Option<std::vec::IntoIter<body::Segment>>,
+    /// What is left of the one that was begun with.
+    segment: body::Segment,
     rights: usize,
 }
 
 impl<F: FnMut(u32, u64, usize) -> Option<Payload>> Contents<F> {
-    fn body(&mut self, length: u64) -> Result<Bytes, MsgReturn> {
+    fn body(&mut self, fd: u32, length: u64) -> Result<Bytes, MsgReturn> {
         let bytes = usize::try_from(length).ok().filter(|n| *n <= MSG_INLINE_BYTES_MAX);
-        let payload = self.fetched(bytes.ok_or(MsgReturn::SendNoBuffer)?)?;
-        Ok(payload.to_bytes())
+        let bytes = bytes.ok_or(MsgReturn::SendNoBuffer)?;
+        let fd = fd.checked_sub(1).ok_or(MsgReturn::SendInvalidMemory)?;
+        Ok(self.fetched(fd, 0, bytes)?.to_bytes())
     }
 
-    fn fetched(&mut self, length: usize) -> Result<Payload, MsgReturn> {
-        let fd = self.fd.ok_or(MsgReturn::SendInvalidMemory)?;
-        let payload = (self.fetch)(fd, self.at, length).filter(|p| p.len() == length);
-        self.at += length as u64;
-        payload.ok_or(MsgReturn::SendInvalidMemory)
+    fn fetched(&mut self, fd: u32, offset: u64, length: usize) -> Result<Payload, MsgReturn> {
+        (self.fetch)(fd, offset, length).filter(|p| p.len() == length).ok_or(MsgReturn::SendInvalidMemory)
+    }
+
+    /// The next bytes of what is beside the record.
+    fn next_beside(&mut self, length: usize) -> Result<Payload, MsgReturn> {
+        let mut all = Payload::default();
+        while all.len() < length {
+            if self.segment.length == 0 {
+                let next = self.beside.as_mut().and_then(Iterator::next);
+                self.segment = next.ok_or(MsgReturn::SendInvalidMemory)?;
+                continue;
+            }
+            let body::Segment { fd, offset, length: there } = self.segment;
+            let take = (length - all.len()).min(usize::try_from(there).unwrap_or(usize::MAX));
+            let end = offset.checked_add(take as u64).ok_or(MsgReturn::SendInvalidMemory)?;
+            let piece = self.fetched(fd, offset, take)?;
+            self.held += piece.held_bytes();
+            if self.held > MEMORY_BYTES_MAX {
+                return Err(MsgReturn::SendNoBuffer);
+            }
+            all.append(piece);
+            self.segment = body::Segment { fd, offset: end, length: there - take as u64 };
+        }
+        Ok(all)
     }
 }
 
@@ -200,12 +283,11 @@ impl<F: FnMut(u32, u64, usize) -> Option<Payload>> Source<NamedRight> for Conten
 
     fn memory(&mut self, bytes: u64) -> Result<Payload, MsgReturn> {
         let from = self.taken;
-        let length = usize::try_from(bytes).ok().filter(|n| *n <= MEMORY_BYTES_MAX - from);
+        let length = usize::try_from(bytes).ok().filter(|n| *n <= MSG_FROZEN_BYTES_MAX - from);
         let length = length.ok_or(MsgReturn::SendNoBuffer)?;
         self.taken += length;
-        if let Some(left) = self.beside {
-            self.beside = Some(left.checked_sub(bytes).ok_or(MsgReturn::SendInvalidMemory)?);
-            return self.fetched(length);
+        if self.beside.is_some() {
+            return self.next_beside(length);
         }
         if self.taken > self.memory.len() {
             return Err(MsgReturn::SendInvalidMemory);
@@ -226,7 +308,8 @@ fn decode_right(right: body::NamedRight) -> Result<NamedRight, MsgReturn> {
 }
 
 const _: () = assert!(
-    TRAP_BODY_BYTES_MAX + TRAP_INLINE_OOL_BYTES_MAX + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX,
+    TRAP_BODY_BYTES_MAX + TRAP_INLINE_OOL_BYTES_MAX + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX
+        && TRAP_BODY_BYTES_MAX + TRAP_SEGMENTS_MAX * SEGMENT_BYTES + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX,
     "what stands in a record fits into it"
 );
 
@@ -312,7 +395,7 @@ mod tests {
             let (record, beside) = encode(message.clone(), 2);
             prop_assert!(record.encoded_len() <= TRAP_RECORD_BYTES_MAX - ENVELOPE_BYTES / 2);
             let record = body::NamedMessage::decode(Bytes::from(record.encode_to_vec())).unwrap();
-            let back = decode(record, fetch_from(&beside.concat())).unwrap();
+            let back = decode(record, fetch_from(&beside.bytes.concat())).unwrap();
             prop_assert_eq!(back.body.bytes(), message.body.bytes());
             prop_assert_eq!(back.body.memory(), message.body.memory());
             prop_assert_eq!(names(&back.body), names(&message.body));
@@ -369,7 +452,7 @@ mod tests {
         let message = with_body(items);
         let code = check(&message).unwrap_err();
         let (record, beside) = encode(message, 2);
-        assert_eq!(decode(record, fetch_from(&beside.concat())).unwrap_err(), code);
+        assert_eq!(decode(record, fetch_from(&beside.bytes.concat())).unwrap_err(), code);
         code
     }
 
@@ -396,9 +479,44 @@ mod tests {
         let message = with_body(body);
         let (record, beside) = encode(message.clone(), 2);
         assert!(record.encoded_len() <= ENVELOPE_BYTES);
-        assert_eq!(decode(record, fetch_from(&beside.concat())).unwrap(), message);
+        assert_eq!(decode(record, fetch_from(&beside.bytes.concat())).unwrap(), message);
         let (_, beside) = encode(with_body(vec![Item::OutOfLine(vec![2; TRAP_INLINE_OOL_BYTES_MAX].into())]), 0);
         assert!(beside.is_empty());
+    }
+
+    /// What is frozen goes as it is, in pieces, between what the sender holds itself; and comes back so.
+    #[test]
+    fn frozen_memory_goes_beside_the_record_as_it_is() {
+        let frozen: Vec<Vec<u8>> = (0..TRAP_STORES_MAX as u8 + 2).map(|n| vec![n; 300_000]).collect();
+        let stores: Vec<Store> = frozen.iter().map(|bytes| Arc::new(bytes.clone()) as Store).collect();
+        let mut memory = Payload::from(vec![0xff; 1000]);
+        for (bytes, store) in frozen.iter().zip(&stores) {
+            memory.push_stored(Bytes::copy_from_slice(&bytes[7..100_000]), store.clone(), 7);
+            memory.push_stored(Bytes::copy_from_slice(&bytes[100_000..200_000]), store.clone(), 100_000);
+            memory.push_stored(Bytes::copy_from_slice(&bytes[..10]), store.clone(), 0);
+        }
+        let message = with_body(vec![Item::OutOfLine(memory.clone()), Item::OutOfLine(memory.slice(500, 150_000))]);
+        let (record, beside) = encode(message.clone(), 3);
+        assert_eq!(beside.stores.len(), TRAP_STORES_MAX);
+        assert!(beside.stores.iter().zip(&stores).all(|(a, b)| Arc::ptr_eq(a, b)));
+        // Of each store what lies together is one piece; what did not fit lies behind what the sender held.
+        assert_eq!(record.memory_beside[1], body::Segment { fd: 4, offset: 7, length: 199_993 });
+        let own = beside.bytes.concat();
+        let back = decode(record, |fd, offset, length| {
+            let part = offset as usize..offset as usize + length;
+            match fd {
+                3 => Some(Payload::from(own[part].to_vec())),
+                n => {
+                    let mut payload = Payload::default();
+                    let n = n as usize - 4;
+                    payload.push_stored(Bytes::copy_from_slice(&frozen[n][part]), stores[n].clone(), offset);
+                    Some(payload)
+                }
+            }
+        });
+        let back = back.unwrap();
+        assert_eq!(back, message);
+        assert_eq!(back.body.held_bytes(), 2 * 200_003 + 1000 + 500);
     }
 
     #[test]
@@ -411,16 +529,22 @@ mod tests {
 
     #[test]
     fn lengths_that_lie_are_refused() {
-        let lie = |memory: &'static [u8], memory_length, fd| {
+        let lie = |memory: &'static [u8], beside: &[(u64, u64)]| {
             let mut record = encode(with_body(vec![Item::OutOfLine(vec![0; 3].into())]), 0).0;
-            (record.memory, record.memory_length, record.fd) = (Bytes::from_static(memory), memory_length, fd);
+            record.memory = Bytes::from_static(memory);
+            record.memory_beside = beside
+                .iter()
+                .map(|(offset, length)| body::Segment { fd: 0, offset: *offset, length: *length })
+                .collect();
             decode(record, |_, _, length| Some(Payload::from(vec![0; length.min(3)]))).map(drop)
         };
-        assert_eq!(lie(b"abc", 0, 0), Ok(()));
-        assert_eq!(lie(b"", 3, 1), Ok(()));
-        assert_eq!(lie(b"ab", 0, 0), Err(MsgReturn::SendInvalidMemory));
-        assert_eq!(lie(b"", 2, 1), Err(MsgReturn::SendInvalidMemory));
-        assert_eq!(lie(b"", 3, 0), Err(MsgReturn::SendInvalidMemory));
+        assert_eq!(lie(b"abc", &[]), Ok(()));
+        assert_eq!(lie(b"", &[(0, 3)]), Ok(()));
+        assert_eq!(lie(b"", &[(0, 1), (9, 0), (70, 2)]), Ok(()));
+        assert_eq!(lie(b"ab", &[]), Err(MsgReturn::SendInvalidMemory));
+        assert_eq!(lie(b"", &[(0, 2)]), Err(MsgReturn::SendInvalidMemory));
+        assert_eq!(lie(b"", &[(u64::MAX - 1, 3)]), Err(MsgReturn::SendInvalidMemory));
+        assert_eq!(lie(b"", &vec![(0, 0); TRAP_SEGMENTS_MAX + 1]), Err(MsgReturn::SendNoBuffer));
         let mut record = encode(with_body(vec![]), 0).0;
         (record.body_length, record.fd) = (u64::MAX, 1);
         assert_eq!(decode(record, |_, _, _| None), Err(MsgReturn::SendNoBuffer));

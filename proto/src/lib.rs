@@ -30,5 +30,5 @@ pub use code::{KernReturn, MigError, MsgReturn, NoRoom};
 pub use item::Item;
 pub use msg::{BadBody, Disposition, Message, NamedRight, RightType, Routine, SimpleRoutine, TraceId};
 pub use name::{Incarnation, NodeName, PortName, PortUid};
-pub use payload::Payload;
+pub use payload::{Chunk, Payload, Store};
 pub use vm::{Inherit, PAGE_SIZE, Prot};

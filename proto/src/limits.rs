@@ -20,8 +20,10 @@ pub const MSG_ITEMS_MAX: usize = 512;
 pub const MSG_RIGHTS_MAX: usize = 4096;
 /// Bytes of one message's body, slots of rights included; `SendNoBuffer` above.
 pub const MSG_INLINE_BYTES_MAX: usize = 1 << 20;
-/// Out-of-line bytes in one message; `SendNoBuffer` above.
+/// Out-of-line bytes in one message that the node holds itself, and all of one to another node; `SendNoBuffer` above.
 pub const MSG_OOL_BYTES_MAX: usize = 64 << 20;
+/// Out-of-line bytes in one message that lie in memory which its sender froze; `SendNoBuffer` above.
+pub const MSG_FROZEN_BYTES_MAX: usize = 1 << 40;
 /// Structures in one list of a reply (`proto/src/args.rs`); a longer list does not fit its routine.
 pub const RECORDS_MAX: usize = 1 << 20;
 /// Ports of one node; `ResourceShortage` above.
@@ -103,6 +105,10 @@ pub const TRAP_BODY_BYTES_MAX: usize = 64 << 10;
 pub const TRAP_INLINE_OOL_BYTES_MAX: usize = 64 << 10;
 /// Descriptors beside one record.
 pub const TRAP_FDS_MAX: usize = 16;
+/// Of these, descriptors of frozen memory that the record's message carries; what lies in further ones is copied.
+pub const TRAP_STORES_MAX: usize = 6;
+/// Pieces of out-of-line memory beside one record; what is in more pieces is copied.
+pub const TRAP_SEGMENTS_MAX: usize = 4096;
 
 /// The head of one frame between nodes; a larger one is a protocol error and closes the link.
 pub const FRAME_HEAD_BYTES_MAX: usize = 256 << 10;

@@ -1,13 +1,63 @@
-//! Bulk bytes in flight: a rope of [`Bytes`], so that a page goes from a QUIC packet to a frame with one copy.
+//! Bulk bytes in flight: a rope of [`Chunk`]s, so that a page goes from a QUIC packet to a frame with one copy, and memory
+//! that a task sent goes on to another without any.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
+/// Where bytes lie that are not this process's own: memory of a task that nobody can change any more. What it is, is
+/// known to whoever made it.
+pub type Store = Arc<dyn Any + Send + Sync>;
+
+/// One piece of a [`Payload`].
+#[derive(Clone)]
+pub struct Chunk {
+    bytes: Bytes,
+    /// What the bytes lie in, and where, if they can be handed on with it.
+    stored: Option<(Store, u64)>,
+}
+
+impl Chunk {
+    /// The store that the bytes lie in and the offset of the first one there; `None` for bytes of the own process.
+    pub fn stored(&self) -> Option<(&Store, u64)> {
+        self.stored.as_ref().map(|(store, offset)| (store, *offset))
+    }
+
+    /// The bytes, wherever they lie.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    fn slice(&self, from: usize, len: usize) -> Chunk {
+        let stored = self.stored.clone().map(|(store, offset)| (store, offset + from as u64));
+        Chunk { bytes: self.bytes.slice(from..from + len), stored }
+    }
+}
+
+impl Deref for Chunk {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Out-of-line bytes carried by a message. Cloning and slicing copy no payload byte.
 #[derive(Clone, Default)]
 pub struct Payload {
-    chunks: SmallVec<[Bytes; 1]>,
+    chunks: SmallVec<[Chunk; 1]>,
     len: usize,
+    stored: usize,
 }
 
 impl Payload {
@@ -21,12 +71,29 @@ impl Payload {
         self.len == 0
     }
 
+    /// Of them, bytes that this process holds itself: what the payload costs it.
+    pub fn held_bytes(&self) -> usize {
+        self.len - self.stored
+    }
+
     /// Appends a chunk; an empty one is dropped.
     pub fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.len += chunk.len();
-            self.chunks.push(chunk);
+        self.push_chunk(Chunk { bytes: chunk, stored: None });
+    }
+
+    /// Appends bytes that lie in `store`, from its `offset` on.
+    pub fn push_stored(&mut self, bytes: Bytes, store: Store, offset: u64) {
+        self.push_chunk(Chunk { bytes, stored: Some((store, offset)) });
+    }
+
+    /// Appends a chunk of another payload; an empty one is dropped.
+    pub fn push_chunk(&mut self, chunk: Chunk) {
+        if chunk.is_empty() {
+            return;
         }
+        self.len += chunk.len();
+        self.stored += if chunk.stored.is_some() { chunk.len() } else { 0 };
+        self.chunks.push(chunk);
     }
 
     /// Appends the chunks of another payload.
@@ -34,12 +101,12 @@ impl Payload {
         if self.is_empty() {
             *self = other;
         } else {
-            other.chunks.into_iter().for_each(|chunk| self.push(chunk));
+            other.chunks.into_iter().for_each(|chunk| self.push_chunk(chunk));
         }
     }
 
     /// The chunks in order; none is empty.
-    pub fn chunks(&self) -> &[Bytes] {
+    pub fn chunks(&self) -> &[Chunk] {
         &self.chunks
     }
 
@@ -58,7 +125,7 @@ impl Payload {
                 continue;
             }
             let take = left.min(chunk.len() - skip);
-            out.push(chunk.slice(skip..skip + take));
+            out.push_chunk(chunk.slice(skip, take));
             skip = 0;
             left -= take;
         }
@@ -69,7 +136,7 @@ impl Payload {
     pub fn to_bytes(&self) -> Bytes {
         match &self.chunks[..] {
             [] => Bytes::new(),
-            [one] => one.clone(),
+            [one] => one.bytes.clone(),
             many => {
                 let mut all = BytesMut::with_capacity(self.len);
                 many.iter().for_each(|c| all.extend_from_slice(c));
@@ -80,8 +147,8 @@ impl Payload {
 }
 
 /// How much there is; what it is would be megabytes.
-impl std::fmt::Debug for Payload {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes in {} chunks)", self.len, self.chunks.len())
     }
 }
@@ -120,6 +187,24 @@ mod tests {
         assert_eq!(&p.slice(2, 3).to_bytes()[..], &[3, 4, 5]);
         assert_eq!(p.slice(6, 0).len(), 0);
         assert_eq!(p.slice(0, 6), p);
+    }
+
+    #[test]
+    fn a_slice_knows_where_its_bytes_lie() {
+        let store: Store = Arc::new("memory of a task");
+        let mut p = Payload::from(vec![1, 2, 3]);
+        p.push_stored(Bytes::from_static(&[4, 5, 6, 7]), store.clone(), 4096);
+        assert_eq!((p.len(), p.held_bytes()), (7, 3));
+        let part = p.slice(2, 4);
+        assert_eq!((&part.to_bytes()[..], part.held_bytes()), (&[3, 4, 5, 6][..], 1));
+        let part = p.slice(5, 2);
+        let (in_store, offset) = part.chunks()[0].stored().unwrap();
+        assert!(Arc::ptr_eq(in_store, &store) && offset == 4098 && part.held_bytes() == 0);
+        assert!(p.chunks()[0].stored().is_none());
+        let mut both = Payload::default();
+        both.append(p.clone());
+        both.append(part);
+        assert_eq!((both.len(), both.held_bytes()), (9, 3));
     }
 
     #[test]

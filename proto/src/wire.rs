@@ -10,7 +10,7 @@ pub mod body {
         #[prost(uint32, tag = "2")]
         pub disposition: u32,
     }
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct NamedMessage {
         #[prost(message, optional, tag = "1")]
         pub remote: ::core::option::Option<NamedRight>,
@@ -31,14 +31,25 @@ pub mod body {
         /// What is out of line, one behind the other in the order of the descriptors: data, and names of 4 bytes.
         #[prost(bytes = "bytes", tag = "8")]
         pub memory: ::prost::bytes::Bytes,
-        /// What is too large for the record lies in a descriptor beside it, body before memory: its index + 1, and how long
-        /// each is there.
+        /// A body that is too large for the record lies in the descriptor beside it at this index + 1, from its start on, and is
+        /// so long.
         #[prost(uint32, tag = "9")]
         pub fd: u32,
         #[prost(uint64, tag = "10")]
         pub body_length: u64,
-        #[prost(uint64, tag = "11")]
-        pub memory_length: u64,
+        /// Memory that is too large for the record: where it lies, in order.
+        #[prost(message, repeated, tag = "11")]
+        pub memory_beside: ::prost::alloc::vec::Vec<Segment>,
+    }
+    /// Bytes of the descriptor at index `fd` among those beside the record.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Segment {
+        #[prost(uint32, tag = "1")]
+        pub fd: u32,
+        #[prost(uint64, tag = "2")]
+        pub offset: u64,
+        #[prost(uint64, tag = "3")]
+        pub length: u64,
     }
 }
 
@@ -309,7 +320,7 @@ pub mod link {
 /// Records of `proto/idl/wire/trap.proto`.
 pub mod trap {
     /// From the task.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Call {
         /// Chosen by the task; the answer carries it.
         #[prost(uint64, tag = "1")]
@@ -319,7 +330,7 @@ pub mod trap {
     }
     /// Nested message and enum types in `Call`.
     pub mod call {
-        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
         pub enum Op {
             #[prost(message, tag = "2")]
             Hello(super::Hello),
@@ -399,7 +410,7 @@ pub mod trap {
         }
     }
     /// The trap mach_msg: send, receive, or both.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Msg {
         #[prost(bool, tag = "1")]
         pub send: bool,

@@ -7,15 +7,18 @@
 //! Safe functions here never reach memory that Rust code refers to: addresses of the own process are accepted only by
 //! [`Arena`], which owns them and hands out no reference, and by [`Uffd`], whose addresses belong to the process that
 //! made the descriptor and which fills none but missing pages of ranges that were registered (for the own process the
-//! same caveat as for a file handle on `/proc/self/mem` applies). [`Shared`] is reached by atomic operations only.
+//! same caveat as for a file handle on `/proc/self/mem` applies). [`Shared`] is reached by atomic operations only, and
+//! [`Frozen`] cannot change.
 
 pub mod aio;
 pub mod anonymous;
 pub mod arena;
 mod error;
+pub mod frozen;
 pub mod guarded;
 pub mod latency;
 pub mod memfd;
+pub mod pagemap;
 pub mod pidfd;
 pub mod probe;
 pub mod process;
@@ -27,8 +30,10 @@ pub mod uffd;
 
 pub use arena::{Arena, Backing};
 pub use error::{Errno, SysError};
+pub use frozen::Frozen;
 pub use guarded::MemoryFault;
-pub use memfd::Memfd;
+pub use memfd::{FileId, Memfd};
+pub use pagemap::Pagemap;
 pub use pidfd::PidFd;
 pub use ready::{Level, Watch};
 pub use seqpacket::{Channel, Listener};

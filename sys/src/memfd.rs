@@ -9,13 +9,20 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use proto::limits::MEMORY_CALL_BYTES_MAX;
-use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
 
 use crate::error::{Context, Errno, SysError};
 
 const SIZE_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 /// Slices that one `pwritev(2)` takes (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
+
+/// A file among all files of the machine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
 
 /// A memfd of fixed size.
 #[derive(Debug)]
@@ -34,6 +41,22 @@ impl Memfd {
         Ok(memfd)
     }
 
+    /// An object of `size` bytes, all holes, that can be frozen later ([`Memfd::freeze`]). Whoever has a writable
+    /// descriptor of it can do so, too.
+    pub fn freezable(name: &str, size: u64) -> Result<Memfd, SysError> {
+        let memfd = Memfd::unsealed(name, size)?;
+        memfd.seal(SIZE_SEALS)?;
+        Ok(memfd)
+    }
+
+    /// Seals against every change, for ever.
+    ///
+    /// Errors: `EBUSY` somebody maps it writable, or has pages of it pinned for a device: it can still be changed;
+    /// `EPERM` the descriptor cannot write, or the file takes no seals any more.
+    pub fn freeze(&self) -> Result<(), SysError> {
+        self.seal(SIZE_SEALS | SealFlags::WRITE | SealFlags::SEAL)
+    }
+
     /// A payload: the chunks one after the other, then sealed against every change.
     pub fn frozen<B: AsRef<[u8]>>(name: &str, chunks: &[B]) -> Result<Memfd, SysError> {
         let size = chunks.iter().map(|c| c.as_ref().len() as u64).sum();
@@ -50,6 +73,21 @@ impl Memfd {
         rustix::fs::fcntl_get_seals(&fd).context("fcntl(2)", || "a descriptor that came for a memfd is none")?;
         let stat = rustix::fs::fstat(&fd).context("fstat(2)", || "a memfd")?;
         Ok(Memfd { fd, size: stat.st_size as u64 })
+    }
+
+    /// Tells two descriptors of one file from those of two.
+    pub fn id(&self) -> Result<FileId, SysError> {
+        let stat = rustix::fs::fstat(&self.fd).context("fstat(2)", || "a memfd")?;
+        Ok(FileId { device: stat.st_dev, inode: stat.st_ino })
+    }
+
+    /// Whether a range holds no page.
+    pub fn is_hole(&self, offset: u64, len: u64) -> bool {
+        match rustix::fs::seek(&self.fd, SeekFrom::Data(offset)) {
+            Ok(data) => data >= offset + len,
+            // There is none behind the offset.
+            Err(errno) => errno == Errno::NXIO,
+        }
     }
 
     /// Bytes, holes included.
@@ -225,6 +263,26 @@ mod tests {
         let mut back = vec![1u8; 3 * PAGE as usize];
         memfd.read_at(0, &mut back).unwrap();
         assert!(back[..2 * PAGE as usize].iter().all(|b| *b == 0) && back[2 * PAGE as usize] == 9);
+    }
+
+    #[test]
+    fn what_nobody_maps_writable_can_be_frozen() {
+        use crate::{Arena, Backing};
+        let memfd = Memfd::freezable("test", 8 * PAGE).unwrap();
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        let (at, rw) = (arena.start(), proto::Prot::READ | proto::Prot::WRITE);
+        arena.map(at, 8 * PAGE, Backing::Shared(memfd.as_fd(), 0), rw).unwrap();
+        arena.write(at + 2 * PAGE, b"sent").unwrap();
+        assert_eq!(memfd.freeze().unwrap_err().errno, Errno::BUSY);
+        assert!(!memfd.is_frozen());
+        arena.map(at, 8 * PAGE, Backing::Private(memfd.as_fd(), 0), rw).unwrap();
+        memfd.freeze().unwrap();
+        assert!(memfd.is_frozen() && memfd.is_hole(0, 2 * PAGE) && !memfd.is_hole(0, 3 * PAGE));
+        assert!(memfd.is_hole(3 * PAGE, 5 * PAGE));
+        arena.write(at + 2 * PAGE, b"mine").unwrap();
+        let mut text = [0; 4];
+        memfd.read_at(2 * PAGE, &mut text).unwrap();
+        assert_eq!(&text, b"sent");
     }
 
     #[test]

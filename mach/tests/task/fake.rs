@@ -328,7 +328,7 @@ fn respond(shared: &Shared, channel: &Channel, ticket: u64, request: Message<Nam
         let (wire, beside) = codec::encode(message, fds.len() as u32);
         answered.message = Some(wire);
         if !beside.is_empty() {
-            fds.push(Memfd::frozen("fake", &beside).unwrap().reader().unwrap());
+            fds.push(Memfd::frozen("fake", &beside.bytes).unwrap().reader().unwrap());
         }
     }
     let fds: Vec<_> = fds.iter().map(|fd| fd.as_fd()).collect();

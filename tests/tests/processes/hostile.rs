@@ -9,7 +9,7 @@ use mach::proto::codec::TRAP_VERSION;
 use mach::proto::iface::node;
 use mach::proto::limits::TRAP_RECORD_BYTES_MAX;
 use mach::proto::typed::{Descriptor, Element};
-use mach::proto::wire::body::{NamedMessage, NamedRight};
+use mach::proto::wire::body::{NamedMessage, NamedRight, Segment};
 use mach::proto::wire::trap::{Answer, Call, Hello, Msg, ReplyPort, call, hello};
 use mach_tests::processes::Nodes;
 use mach_tests::wait_until;
@@ -60,15 +60,14 @@ fn fds(nodes: &Nodes) -> usize {
 fn with_memory(to: u32) -> call::Op {
     let body = [Descriptor::out_of_line(Element::BYTE, BESIDE as u32).to_bytes(), [0; 8]].concat().into();
     let remote = Some(NamedRight { name: to, disposition: 19 });
-    let (fd, memory_length) = (1, BESIDE as u64);
+    let memory_beside = vec![Segment { fd: 0, offset: 0, length: BESIDE as u64 }];
     let message = NamedMessage {
         remote,
         local: Some(NamedRight { name: 0, disposition: 17 }),
         id: 9999,
         complex: true,
         body,
-        fd,
-        memory_length,
+        memory_beside,
         ..NamedMessage::default()
     };
     call::Op::Msg(Msg { send: true, message: Some(message), send_timeout_ms: Some(0), ..Msg::default() })

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 
-use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX};
+use proto::codec::within_bounds;
+use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_RIGHTS_MAX};
 use proto::msg::Place;
 use proto::typed::Scan;
 use proto::{Body, Message, MsgReturn, NamedRight, NoRoom, PortName};
@@ -53,8 +54,6 @@ impl Kmsg {
 pub(super) struct Size {
     /// Bytes of the body as Mach lays it out; what a receiver's limit is compared with.
     pub inline_bytes: usize,
-    /// Bytes of out-of-line memory.
-    pub out_of_line_bytes: usize,
     /// Bytes that it costs the node while it is queued.
     pub cost_bytes: usize,
     /// The task whose share of the node's bytes they are; none for the kernel's messages and in-process servers'.
@@ -63,10 +62,10 @@ pub(super) struct Size {
 
 /// What a message measures.
 pub(super) fn measure<R>(message: &Message<R>) -> Size {
-    let (inline, outside) = (message.body.bytes().len(), message.body.out_of_line_bytes());
+    let (inline, held) = (message.body.bytes().len(), message.body.held_bytes());
     let rights = message.body.rights().len() * size_of::<Right>();
-    let cost_bytes = size_of::<Kmsg>() + rights + inline + outside;
-    Size { inline_bytes: inline, out_of_line_bytes: outside, cost_bytes, payer: None }
+    let cost_bytes = size_of::<Kmsg>() + rights + inline + held;
+    Size { inline_bytes: inline, cost_bytes, payer: None }
 }
 
 /// Measures a message of a task and holds it to the bounds of one message.
@@ -80,7 +79,7 @@ pub(super) fn measure_bounded<R>(message: &Message<R>) -> Result<Size, MsgReturn
         return Err(MsgReturn::SendNoBuffer);
     }
     let size = measure(message);
-    if size.inline_bytes > MSG_INLINE_BYTES_MAX || size.out_of_line_bytes > MSG_OOL_BYTES_MAX {
+    if size.inline_bytes > MSG_INLINE_BYTES_MAX || !within_bounds(&message.body) {
         return Err(MsgReturn::SendNoBuffer);
     }
     Ok(size)

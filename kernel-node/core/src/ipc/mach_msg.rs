@@ -1,13 +1,13 @@
 //! The calls of `mach_msg`: send, receive, and the end of a wait.
 
-use proto::limits::{QUEUED_BYTES_MAX, SPACE_QUEUED_BYTES_MAX};
+use proto::limits::{MSG_OOL_BYTES_MAX, QUEUED_BYTES_MAX, SPACE_QUEUED_BYTES_MAX};
 use proto::{Message, MsgReturn, NamedRight, PortName};
 
 use super::entry::Entry;
 use super::kmsg::{Sender, Size, measure_bounded};
 use super::list::Links;
 use super::mqueue::{Receiving, Source, Waiting};
-use super::port::{Circularity, Port, PortId};
+use super::port::{Circularity, Port, PortId, Receiver};
 use super::right::Right;
 use super::space::SpaceId;
 use super::{
@@ -61,6 +61,13 @@ impl Ipc {
         error
     }
 
+    /// Whether the receive right behind a name is with a server that lives in the node.
+    fn is_served_in_process(&self, space: SpaceId, name: PortName) -> bool {
+        let port = self.lane_port(space, name).and_then(|port| self.ports.get(port));
+        matches!(port.map(|p| p.receiver), Some(Receiver::Space { space, .. })
+            if self.spaces.get(space).is_some_and(|s| s.in_process))
+    }
+
     fn send_unsettled(
         &mut self,
         space: SpaceId,
@@ -73,6 +80,11 @@ impl Ipc {
             Ok(size) => size,
             Err(code) => return unchanged(code, message),
         };
+        // Such a server takes bytes into its own memory, and the one of netmsg sends them out.
+        let outside = message.body.out_of_line_bytes();
+        if outside > MSG_OOL_BYTES_MAX && self.is_served_in_process(space, message.remote.name) {
+            return unchanged(MsgReturn::SendNoBuffer, message);
+        }
         size.payer = self.spaces.get(space).filter(|s| !s.in_process).map(|_| space);
         let its = size.payer.map_or(0, |payer| self.spaces[payer].queued_bytes);
         if self.queued_bytes + size.cost_bytes > QUEUED_BYTES_MAX || its + size.cost_bytes > SPACE_QUEUED_BYTES_MAX {

@@ -246,6 +246,30 @@ fn ipc_bound_1_a_message_beyond_its_bounds_is_refused_whole() {
 }
 
 #[test]
+fn ipc_bound_6_memory_that_its_sender_froze_costs_nothing_and_stays_on_the_machine() {
+    let mut w = World::new();
+    let (sender, task) = (w.space(), w.space());
+    let server = w.ipc.space_create(true);
+    let (to_task, to_server) = (w.port(task), w.port(server));
+    let (theirs, its) = (w.give(task, to_task, MakeSend, sender), w.give(server, to_server, MakeSend, sender));
+    let bytes = Bytes::from(vec![0; MSG_OOL_BYTES_MAX / 2 + 1]);
+    let frozen = |times| {
+        let mut memory = Payload::default();
+        (0..times).for_each(|_| memory.push_stored(bytes.clone(), std::sync::Arc::new(()), 0));
+        vec![Item::OutOfLine(memory)]
+    };
+    let to = |port, body| message(NamedRight::copy_send(port), NamedRight::NULL, 1, body);
+    let before = w.ipc.queued().1;
+    w.send(sender, to(theirs, frozen(2))).unwrap();
+    assert!(w.ipc.queued().1 - before < 4096);
+    fails_without_a_trace(&mut w, sender, to(its, frozen(2)), MsgReturn::SendNoBuffer);
+    w.send(sender, to(its, frozen(1))).unwrap();
+    assert_eq!(w.receive(task, to_task).body.out_of_line_bytes(), 2 * bytes.len());
+    let too_many = MSG_FROZEN_BYTES_MAX / bytes.len() + 1;
+    assert_eq!(w.send(sender, to(theirs, frozen(too_many))).unwrap_err().code, MsgReturn::SendNoBuffer);
+}
+
+#[test]
 fn ipc_bound_5_a_task_that_fills_queues_leaves_room_for_others() {
     let mut w = World::new();
     let (hostile, other, owner) = (w.space(), w.space(), w.space());

@@ -1,0 +1,260 @@
+//! Frozen memory in messages: it comes from a task as a descriptor, lies in a queue as that, and goes to another task as
+//! that, without a byte being copied or looked at.
+//!
+//! 1. Only a descriptor that is sealed against every change is taken: what a receiver maps stays as it was sent.
+//! 2. A task is given a descriptor only if the file holds nothing beyond what the message sends, or if the task had it
+//!    before. Otherwise the bytes are copied: a descriptor shows all of its file. [vm.copy.4]
+//!
+//! Spec: docs/spec/vm.md, *Copies*.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use kernel_core::TaskId;
+use proto::limits::{MSG_FROZEN_BYTES_MAX, TRAP_INLINE_OOL_BYTES_MAX};
+use proto::{Body, Chunk, NamedRight, Payload, Store};
+use sys::{FileId, Frozen, Memfd};
+
+/// Parts of a file: offset and length of each.
+type Parts = Vec<(u64, u64)>;
+
+/// One file, and the tasks that have been given it or gave it.
+#[derive(Debug)]
+pub struct Passable {
+    frozen: Arc<Frozen>,
+    holders: Mutex<BTreeSet<TaskId>>,
+}
+
+impl Passable {
+    /// What a payload's store is, if it is frozen memory.
+    pub fn of(store: &Store) -> Option<Arc<Passable>> {
+        store.clone().downcast().ok()
+    }
+
+    /// The mapped file.
+    pub fn frozen(&self) -> &Arc<Frozen> {
+        &self.frozen
+    }
+
+    /// A part of it, to be handed on as it is.
+    ///
+    /// Errors: `None` it leaves the file.
+    pub fn payload(self: &Arc<Self>, offset: u64, len: usize) -> Option<Payload> {
+        let mut payload = Payload::default();
+        payload.push_stored(self.frozen.bytes(offset, len)?, self.clone(), offset);
+        Some(payload)
+    }
+
+    /// Whether `task` may be given the file for the `sent` parts of it: offset to length.
+    fn may_be_given(&self, task: TaskId, sent: &mut Parts) -> bool {
+        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        if holders.contains(&task) {
+            return true;
+        }
+        sent.sort_unstable();
+        let mut end = 0;
+        for &(offset, length) in sent.iter().chain([&(self.frozen.size(), 0)]) {
+            if offset > end && !self.frozen.memfd().is_hole(end, offset - end) {
+                return false;
+            }
+            end = end.max(offset + length);
+        }
+        holders.insert(task);
+        true
+    }
+}
+
+/// The frozen memory that is under way or mapped, by its file, so that one file is known as one.
+#[derive(Debug, Default)]
+pub struct FrozenTable {
+    by_id: BTreeMap<FileId, Weak<Passable>>,
+    /// The next time at which the entries of files that are gone are swept out.
+    sweep_at: usize,
+}
+
+impl FrozenTable {
+    /// Takes over what a task sent; `None` if it is not frozen, or larger than a message may be.
+    pub fn adopt(&mut self, memfd: Memfd, from: TaskId) -> Option<Arc<Passable>> {
+        if !memfd.is_frozen() || memfd.size() > MSG_FROZEN_BYTES_MAX as u64 {
+            return None;
+        }
+        let id = memfd.id().ok()?;
+        if let Some(known) = self.by_id.get(&id).and_then(Weak::upgrade) {
+            known.holders.lock().unwrap_or_else(PoisonError::into_inner).insert(from);
+            return Some(known);
+        }
+        let frozen = Arc::new(Frozen::new(memfd).ok()?);
+        let made = Arc::new(Passable { frozen, holders: Mutex::new(BTreeSet::from([from])) });
+        if self.by_id.len() >= self.sweep_at {
+            self.by_id.retain(|_, weak| weak.strong_count() > 0);
+            self.sweep_at = 2 * self.by_id.len() + SWEEP_MIN;
+        }
+        self.by_id.insert(id, Arc::downgrade(&made));
+        Some(made)
+    }
+}
+
+/// The descriptors beside a task's record.
+pub struct Beside<'a> {
+    table: &'a mut FrozenTable,
+    from: TaskId,
+    files: Vec<Option<File>>,
+}
+
+enum File {
+    /// Not looked at, or too small to be passed.
+    Unread(Memfd),
+    Passed(Arc<Passable>),
+}
+
+impl<'a> Beside<'a> {
+    /// What came from a task; what is no memfd of fixed content is missing where somebody looks for it.
+    pub fn new(fds: Vec<OwnedFd>, from: TaskId, table: &'a mut FrozenTable) -> Beside<'a> {
+        let files =
+            fds.into_iter().map(|fd| Memfd::adopt(fd).ok().filter(Memfd::is_frozen).map(File::Unread)).collect();
+        Beside { table, from, files }
+    }
+
+    /// Bytes of one of them: of a large file as they are, of a small one copied.
+    ///
+    /// Errors: `None` there is no such file, or it ends before.
+    pub fn fetch(&mut self, index: u32, offset: u64, length: usize) -> Option<Payload> {
+        let file = self.files.get_mut(index as usize)?;
+        if let Some(File::Unread(memfd)) = file.take_if(|f| matches!(f, File::Unread(m) if m.size() > SMALL_BYTES_MAX))
+        {
+            *file = self.table.adopt(memfd, self.from).map(File::Passed);
+        }
+        match file.as_ref()? {
+            File::Passed(passable) => passable.payload(offset, length),
+            File::Unread(memfd) => {
+                offset.checked_add(length as u64).filter(|end| *end <= memfd.size())?;
+                let mut bytes = vec![0; length];
+                memfd.read_at(offset, &mut bytes).ok()?;
+                Some(bytes.into())
+            }
+        }
+    }
+}
+
+/// Has what `task` must not be given whole be copied on its way to it.
+pub fn admit(task: TaskId, body: &mut Body<NamedRight>) {
+    if body.held_bytes() == body.out_of_line_bytes() {
+        return;
+    }
+    let mut sent: Vec<(Arc<Passable>, Parts)> = Vec::new();
+    for chunk in body.memory().iter().flat_map(Payload::chunks) {
+        let Some((passable, part)) = passed(chunk) else { continue };
+        match sent.iter_mut().find(|(p, _)| Arc::ptr_eq(p, &passable)) {
+            Some((_, parts)) => parts.push(part),
+            None => sent.push((passable, vec![part])),
+        }
+    }
+    sent.retain_mut(|(passable, parts)| !passable.may_be_given(task, parts));
+    if sent.is_empty() {
+        return;
+    }
+    for payload in body.memory_mut() {
+        let mut copied = Payload::default();
+        for chunk in payload.chunks() {
+            match passed(chunk) {
+                Some((passable, _)) if sent.iter().any(|(p, _)| Arc::ptr_eq(p, &passable)) => {
+                    copied.push(chunk.bytes().clone());
+                }
+                _ => copied.push_chunk(chunk.clone()),
+            }
+        }
+        *payload = copied;
+    }
+}
+
+/// The frozen memory that a chunk lies in, and where.
+fn passed(chunk: &Chunk) -> Option<(Arc<Passable>, (u64, u64))> {
+    let (store, offset) = chunk.stored()?;
+    Some((Passable::of(store)?, (offset, chunk.len() as u64)))
+}
+
+/// A file up to this size is copied: its bytes cost less than a mapping.
+const SMALL_BYTES_MAX: u64 = TRAP_INLINE_OOL_BYTES_MAX as u64;
+/// Entries below which nothing is swept.
+const SWEEP_MIN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use proto::Item;
+
+    use super::*;
+
+    const MEBI: usize = 1 << 20;
+
+    fn body(payload: Payload) -> Body<NamedRight> {
+        Body::from(vec![Item::OutOfLine(payload)])
+    }
+
+    fn is_passed(task: u32, payload: &Payload) -> bool {
+        let mut body = body(payload.clone());
+        let before = body.clone();
+        admit(TaskId(task), &mut body);
+        assert_eq!(body, before, "the bytes are the same");
+        body.held_bytes() == 0
+    }
+
+    #[test]
+    fn vm_copy_4_a_file_is_given_only_for_all_that_it_holds() {
+        let mut table = FrozenTable::default();
+        let memfd = || Memfd::frozen("test", &[vec![7u8; MEBI]]).unwrap();
+        let whole = table.adopt(memfd(), TaskId(1)).unwrap();
+        assert!(is_passed(2, &whole.payload(0, MEBI).unwrap()));
+        // Who has it has it.
+        assert!(is_passed(2, &whole.payload(4096, 4096).unwrap()) && is_passed(1, &whole.payload(4096, 1).unwrap()));
+        let other = table.adopt(memfd(), TaskId(1)).unwrap();
+        assert!(!is_passed(2, &other.payload(0, MEBI - 1).unwrap()));
+        assert!(!is_passed(2, &other.payload(1, MEBI - 1).unwrap()));
+        let mut two = other.payload(MEBI as u64 / 2, MEBI / 2).unwrap();
+        two.append(other.payload(0, MEBI / 2).unwrap());
+        assert!(is_passed(3, &two) && !is_passed(4, &other.payload(0, 4096).unwrap()));
+    }
+
+    #[test]
+    fn holes_show_nothing() {
+        let memfd = Memfd::freezable("test", MEBI as u64).unwrap();
+        memfd.write_at(8192, &[[1u8; 4096]]).unwrap();
+        memfd.freeze().unwrap();
+        let sparse = FrozenTable::default().adopt(memfd, TaskId(1)).unwrap();
+        assert!(is_passed(2, &sparse.payload(8192, 4096).unwrap()));
+        assert!(!is_passed(3, &sparse.payload(0, 8192).unwrap()));
+    }
+
+    #[test]
+    fn one_file_is_known_as_one_and_forgotten() {
+        let mut table = FrozenTable::default();
+        let memfd = Memfd::frozen("test", &[vec![7u8; MEBI]]).unwrap();
+        let again = Memfd::adopt(memfd.reader().unwrap()).unwrap();
+        let first = table.adopt(memfd, TaskId(1)).unwrap();
+        let second = table.adopt(again, TaskId(2)).unwrap();
+        assert!(Arc::ptr_eq(&first, &second) && is_passed(2, &second.payload(0, 10).unwrap()));
+        drop((first, second));
+        for _ in 0..3 * SWEEP_MIN {
+            table.adopt(Memfd::frozen("test", &[b"x"]).unwrap(), TaskId(1)).unwrap();
+        }
+        assert!(table.by_id.len() <= SWEEP_MIN + 1);
+        assert!(table.adopt(Memfd::create("test", 4096).unwrap(), TaskId(1)).is_none());
+    }
+
+    #[test]
+    fn small_files_are_copied_and_what_is_not_frozen_is_missing() {
+        let mut table = FrozenTable::default();
+        let fds = vec![
+            Memfd::frozen("test", &[vec![7u8; MEBI]]).unwrap().into(),
+            Memfd::frozen("test", &[vec![8u8; 4096]]).unwrap().into(),
+            Memfd::create("test", MEBI as u64).unwrap().into(),
+        ];
+        let mut beside = Beside::new(fds, TaskId(1), &mut table);
+        assert_eq!(beside.fetch(0, 5, 100).unwrap().held_bytes(), 0);
+        assert_eq!(&beside.fetch(0, 5, 100).unwrap().to_bytes()[..], [7; 100]);
+        assert_eq!(beside.fetch(1, 4000, 96).unwrap().held_bytes(), 96);
+        assert!(beside.fetch(1, 4000, 97).is_none() && beside.fetch(0, MEBI as u64 - 5, MEBI).is_none());
+        assert!(beside.fetch(1, u64::MAX, 97).is_none() && beside.fetch(2, 0, 1).is_none());
+        assert!(beside.fetch(3, 0, 1).is_none());
+    }
+}
