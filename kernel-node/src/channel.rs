@@ -7,9 +7,10 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use kernel_core::vm::MapOrder;
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
-use proto::wire::trap::{Answer, Call, LaneEnd, LaneServe, MapObject, Protect, Unmap, order};
+use proto::wire::trap::{Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapObject, Protect, Unmap, order};
 use proto::{KernReturn, Message, MsgReturn, NamedRight, codec};
 use sys::aio::Async;
 use sys::seqpacket::Sent;
@@ -145,6 +146,21 @@ impl Connection {
         self.send(&answer, &fds.borrowed())
     }
 
+    /// Sends the answer of a freeze: each part with the descriptor of the file that it lies in, if it does.
+    ///
+    /// Errors: as [`Connection::answer`].
+    pub fn answer_parts(
+        &mut self,
+        mut answer: Answer,
+        parts: Vec<(FreezePart, Option<Rc<OwnedFd>>)>,
+    ) -> Result<(), ChannelError> {
+        let mut fds = Descriptors::default();
+        answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect();
+        answer.parts =
+            parts.into_iter().map(|(part, fd)| FreezePart { fd: fd.map(|fd| fds.add(fd)), ..part }).collect();
+        self.send(&answer, &fds.borrowed())
+    }
+
     /// Sends an answer with one descriptor of its own.
     ///
     /// Conditions: no order is to ride in it. Errors: as [`Connection::answer`].
@@ -169,22 +185,32 @@ struct Descriptors {
 }
 
 impl Descriptors {
+    /// The index of a descriptor among those beside the record.
+    fn add(&mut self, fd: Rc<OwnedFd>) -> u32 {
+        let at = self.objects.iter().position(|o| Rc::ptr_eq(o, &fd)).unwrap_or_else(|| {
+            self.objects.push(fd);
+            self.objects.len() - 1
+        });
+        at as u32
+    }
+
+    fn map(&mut self, map: MapOrder, fd: Rc<OwnedFd>) -> MapObject {
+        MapObject {
+            address: map.address,
+            size: map.size,
+            fd: self.add(fd),
+            offset: map.offset,
+            protection: map.protection.bits(),
+            shared: map.shared,
+            unmanaged: !map.managed,
+        }
+    }
+
     fn order(&mut self, order: Order) -> proto::wire::trap::Order {
         let op = match order.what {
-            OrderKind::Map { order: map, fd } => {
-                let at = self.objects.iter().position(|o| Rc::ptr_eq(o, &fd)).unwrap_or_else(|| {
-                    self.objects.push(fd);
-                    self.objects.len() - 1
-                });
-                order::Op::Map(MapObject {
-                    address: map.address,
-                    size: map.size,
-                    fd: at as u32,
-                    offset: map.offset,
-                    protection: map.protection.bits(),
-                    shared: map.shared,
-                    unmanaged: !map.managed,
-                })
+            OrderKind::Map { order: map, fd } => order::Op::Map(self.map(map, fd)),
+            OrderKind::Freeze { order: map, fd, seal } => {
+                order::Op::Freeze(FreezeObject { map: Some(self.map(map, fd)), seal })
             }
             OrderKind::Unmap { address, size } => order::Op::Unmap(Unmap { address, size }),
             OrderKind::Protect { address, size, protection } => {

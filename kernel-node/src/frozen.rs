@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use kernel_core::TaskId;
+use kernel_core::vm::ObjectId;
 use proto::limits::{MSG_FROZEN_BYTES_MAX, TRAP_INLINE_OOL_BYTES_MAX};
 use proto::{Body, Chunk, NamedRight, Payload, Store};
 use sys::{FileId, Frozen, Memfd};
@@ -69,6 +70,8 @@ impl Passable {
 #[derive(Debug, Default)]
 pub struct FrozenTable {
     by_id: BTreeMap<FileId, Weak<Passable>>,
+    /// Files of objects: which object, and who has the file, once it is known.
+    objects: BTreeMap<FileId, (ObjectId, Option<Arc<Passable>>)>,
     /// The next time at which the entries of files that are gone are swept out.
     sweep_at: usize,
 }
@@ -80,6 +83,14 @@ impl FrozenTable {
             return None;
         }
         let id = memfd.id().ok()?;
+        let passable = self.known_or_new(id, memfd, from)?;
+        if let Some((_, known)) = self.objects.get_mut(&id) {
+            *known = Some(passable.clone());
+        }
+        Some(passable)
+    }
+
+    fn known_or_new(&mut self, id: FileId, memfd: Memfd, from: TaskId) -> Option<Arc<Passable>> {
         if let Some(known) = self.by_id.get(&id).and_then(Weak::upgrade) {
             known.holders.lock().unwrap_or_else(PoisonError::into_inner).insert(from);
             return Some(known);
@@ -92,6 +103,21 @@ impl FrozenTable {
         }
         self.by_id.insert(id, Arc::downgrade(&made));
         Some(made)
+    }
+
+    /// The object that shows a file.
+    pub fn object_of(&self, id: FileId) -> Option<ObjectId> {
+        self.objects.get(&id).map(|(object, _)| *object)
+    }
+
+    /// An object shows a file, which others may have already.
+    pub fn shown(&mut self, id: FileId, object: ObjectId, passable: Option<Arc<Passable>>) {
+        self.objects.insert(id, (object, passable));
+    }
+
+    /// The object that showed a file is gone.
+    pub fn unshown(&mut self, id: FileId) {
+        self.objects.remove(&id);
     }
 }
 

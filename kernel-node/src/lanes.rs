@@ -37,7 +37,8 @@ const LANES_MAX: usize = 1024;
 /// Lanes of one client thread.
 const CLIENT_LANES_MAX: usize = 16;
 /// Ends of lanes that wait for a thread's next answer, which may have a page and a message's memory beside it, too.
-const ENDS_TO_SEND_MAX: usize = TRAP_FDS_MAX - 2 - TRAP_STORES_MAX;
+const ENDS_TO_SEND_MAX: usize = 14;
+const _: () = assert!(ENDS_TO_SEND_MAX + 2 + TRAP_STORES_MAX <= TRAP_FDS_MAX);
 
 /// The lanes of a node.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ pub mod host;
 mod host_info;
 mod inspect;
 pub mod lanes;
+mod memory;
 pub mod metrics;
 pub mod names;
 pub mod node;

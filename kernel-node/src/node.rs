@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::awake::Awake;
 use crate::channel::{ChannelId, Connection};
-use crate::frozen::FrozenTable;
 use crate::host::Host;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
@@ -71,8 +70,6 @@ pub struct Node {
     pub(crate) due: BTreeSet<(Time, Due)>,
     pub(crate) connections: BTreeMap<ChannelId, Connection>,
     pub(crate) last_channel: u64,
-    /// Memory in messages that is passed on as it is.
-    pub(crate) frozen: FrozenTable,
     /// Calls that do without us.
     pub(crate) lanes: Lanes,
     /// What tasks poll.
@@ -122,7 +119,6 @@ impl Node {
             due: BTreeSet::new(),
             connections: BTreeMap::new(),
             last_channel: 0,
-            frozen: FrozenTable::default(),
             lanes,
             levels: Levels::new(),
             processes: Processes::default(),

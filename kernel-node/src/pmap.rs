@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
@@ -19,7 +20,9 @@ use proto::limits::OBJECT_BYTES_MAX;
 use proto::{KernReturn, Payload, Prot};
 use sys::aio::Async;
 use sys::uffd::WriteProtect;
-use sys::{Memfd, SysError, Uffd};
+use sys::{FileId, Memfd, SysError, Uffd};
+
+use crate::frozen::{FrozenTable, Passable};
 
 /// An order for a task, with the descriptor that it needs.
 #[derive(Debug)]
@@ -42,6 +45,15 @@ pub enum OrderKind {
         /// The object's descriptor: read-write for a shared mapping, else read-only.
         fd: Rc<OwnedFd>,
     },
+    /// Map memory privately that is mapped shared.
+    Freeze {
+        /// Where and how.
+        order: MapOrder,
+        /// The object's descriptor, read-write.
+        fd: Rc<OwnedFd>,
+        /// Whether to seal it then.
+        seal: bool,
+    },
     /// Unmap a range.
     Unmap {
         /// First byte.
@@ -63,6 +75,8 @@ pub enum OrderKind {
 /// An object's memory, and the descriptors of it that tasks have been given.
 struct Frames {
     memfd: Memfd,
+    /// Of memory without a pager, which may be frozen.
+    file: Option<FileId>,
     reader: Option<Rc<OwnedFd>>,
     writer: Option<Rc<OwnedFd>>,
 }
@@ -116,6 +130,8 @@ pub struct LinuxPmap {
     /// Orders that could not even be made; answered as failed.
     failed: Vec<(OrderId, KernReturn)>,
     last_order: u64,
+    /// Memory that cannot change any more, here and in messages.
+    pub frozen: FrozenTable,
 }
 
 impl LinuxPmap {
@@ -164,6 +180,32 @@ impl LinuxPmap {
         }
     }
 
+    /// The memory of a frozen object is this.
+    ///
+    /// Errors: Linux has no descriptor for it.
+    pub fn object_adopt(&mut self, object: ObjectId, passable: Arc<Passable>) -> Result<(), SysError> {
+        let (memfd, id) = (Memfd::adopt(passable.frozen().memfd().reader()?)?, passable.frozen().id());
+        self.frozen.shown(id, object, Some(passable));
+        self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
+        Ok(())
+    }
+
+    /// A descriptor of an object for reading; `None` where Linux has none to give.
+    pub fn reader(&mut self, object: ObjectId) -> Option<Rc<OwnedFd>> {
+        self.objects.get_mut(&object)?.descriptor(false).ok()
+    }
+
+    /// A descriptor for an order; else the number of one that has failed.
+    fn descriptor(&mut self, object: ObjectId, shared: bool) -> Result<Rc<OwnedFd>, OrderId> {
+        let frames = self.objects.get_mut(&object).expect("vm names only objects that it created");
+        frames.descriptor(shared).map_err(|error| {
+            short("give a task an object", &error);
+            self.last_order += 1;
+            self.failed.push((OrderId(self.last_order), KernReturn::ResourceShortage));
+            OrderId(self.last_order)
+        })
+    }
+
     fn frames(&self, object: ObjectId) -> &Frames {
         self.objects.get(&object).expect("vm names only objects that it created")
     }
@@ -172,12 +214,22 @@ impl LinuxPmap {
 impl Pmap for LinuxPmap {
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
         let memfd = Memfd::create("mach-object", OBJECT_BYTES_MAX).map_err(|error| short("make an object", &error))?;
-        self.objects.insert(object, Frames { memfd, reader: None, writer: None });
+        self.objects.insert(object, Frames { memfd, file: None, reader: None, writer: None });
+        Ok(())
+    }
+
+    fn object_create_internal(&mut self, object: ObjectId, size: u64) -> Result<(), KernReturn> {
+        let made = Memfd::freezable("mach-memory", size).and_then(|memfd| Ok((memfd.id()?, memfd)));
+        let (id, memfd) = made.map_err(|error| short("make memory", &error))?;
+        self.frozen.shown(id, object, None);
+        self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
         Ok(())
     }
 
     fn object_destroy(&mut self, object: ObjectId) {
-        self.objects.remove(&object);
+        if let Some(file) = self.objects.remove(&object).and_then(|frames| frames.file) {
+            self.frozen.unshown(file);
+        }
     }
 
     fn fill(&mut self, object: ObjectId, offset: u64, data: &Payload) -> Result<(), KernReturn> {
@@ -231,8 +283,7 @@ impl Pmap for LinuxPmap {
     }
 
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
-        let frames = self.objects.get_mut(&order.object).expect("vm names only objects that it created");
-        match frames.descriptor(order.shared) {
+        match self.descriptor(order.object, order.shared) {
             Ok(fd) => {
                 if let Some(space) = self.tasks.get_mut(&task) {
                     let end = order.address + order.size;
@@ -243,12 +294,14 @@ impl Pmap for LinuxPmap {
                 }
                 self.order(task, OrderKind::Map { order, fd })
             }
-            Err(error) => {
-                short("give a task an object", &error);
-                self.last_order += 1;
-                self.failed.push((OrderId(self.last_order), KernReturn::ResourceShortage));
-                OrderId(self.last_order)
-            }
+            Err(id) => id,
+        }
+    }
+
+    fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {
+        match self.descriptor(order.object, true) {
+            Ok(fd) => self.order(task, OrderKind::Freeze { order, fd, seal }),
+            Err(id) => id,
         }
     }
 

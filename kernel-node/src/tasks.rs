@@ -71,7 +71,7 @@ impl Node {
                 connection.last_ticket = ticket;
                 let decoded = match msg.send {
                     true => {
-                        let beside = Beside::new(fds, task, &mut self.frozen);
+                        let beside = Beside::new(fds, task, &mut self.pmap.frozen);
                         channel::decode_message(msg.message.take().unwrap_or_default(), beside).map(Some)
                     }
                     false => Ok(None),
@@ -99,6 +99,8 @@ impl Node {
                 self.answer(id, Answer { ticket, result, ..Answer::default() }, None)?;
             }
             (Role::Thread(_), call::Op::ThreadSelf(_)) => self.thread_self(id, ticket)?,
+            (Role::Thread(task), call::Op::Freeze(freeze)) => self.freeze(task, id, ticket, freeze, fds)?,
+            (Role::Thread(task), call::Op::MapFrozen(map)) => self.map_frozen(task, id, ticket, map, fds)?,
             (Role::Agent(task) | Role::Thread(task), call::Op::OrderDone(done)) => {
                 let order = kernel_core::vm::OrderId(done.order);
                 // Nobody answers for another task.

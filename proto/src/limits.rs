@@ -104,9 +104,13 @@ pub const TRAP_BODY_BYTES_MAX: usize = 64 << 10;
 /// Out-of-line bytes above this travel in a memfd beside the record.
 pub const TRAP_INLINE_OOL_BYTES_MAX: usize = 64 << 10;
 /// Descriptors beside one record.
-pub const TRAP_FDS_MAX: usize = 16;
+pub const TRAP_FDS_MAX: usize = 240;
 /// Of these, descriptors of frozen memory that the record's message carries; what lies in further ones is copied.
-pub const TRAP_STORES_MAX: usize = 6;
+pub const TRAP_STORES_MAX: usize = 200;
+/// Objects that one call freezes; it is called again for the rest of its range.
+pub const FREEZE_OBJECTS_MAX: usize = 100;
+/// Pieces of frozen memory that one call maps, and runs that one call freezes anew; what is in more pieces is copied.
+pub const FROZEN_PARTS_MAX: usize = 2048;
 /// Pieces of out-of-line memory beside one record; what is in more pieces is copied.
 pub const TRAP_SEGMENTS_MAX: usize = 4096;
 

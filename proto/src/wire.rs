@@ -325,7 +325,7 @@ pub mod trap {
         /// Chosen by the task; the answer carries it.
         #[prost(uint64, tag = "1")]
         pub ticket: u64,
-        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5, 6, 7, 8")]
+        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
         pub op: ::core::option::Option<call::Op>,
     }
     /// Nested message and enum types in `Call`.
@@ -346,6 +346,10 @@ pub mod trap {
             Interrupt(super::Interrupt),
             #[prost(message, tag = "8")]
             ThreadSelf(super::ThreadSelf),
+            #[prost(message, tag = "9")]
+            Freeze(super::Freeze),
+            #[prost(message, tag = "10")]
+            MapFrozen(super::MapFrozen),
         }
     }
     /// The first record on every connection.
@@ -475,6 +479,44 @@ pub mod trap {
         #[prost(uint64, tag = "2")]
         pub ticket: u64,
     }
+    /// Has memory of the task frozen: the answer's parts tell where its bytes lie from then on.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Freeze {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        /// What the task wrote to frozen memory in the range, and has moved into the frozen descriptor beside the record.
+        #[prost(message, repeated, tag = "3")]
+        pub runs: ::prost::alloc::vec::Vec<Run>,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Run {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint64, tag = "3")]
+        pub offset: u64,
+    }
+    /// Maps parts of frozen descriptors beside the record, one behind the other, privately: the arguments of vm_map.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct MapFrozen {
+        #[prost(message, repeated, tag = "1")]
+        pub parts: ::prost::alloc::vec::Vec<super::body::Segment>,
+        #[prost(uint64, tag = "2")]
+        pub address: u64,
+        #[prost(uint64, tag = "3")]
+        pub mask: u64,
+        #[prost(bool, tag = "4")]
+        pub anywhere: bool,
+        #[prost(uint32, tag = "5")]
+        pub cur_protection: u32,
+        #[prost(uint32, tag = "6")]
+        pub max_protection: u32,
+        #[prost(uint32, tag = "7")]
+        pub inheritance: u32,
+    }
     /// Not answered.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct OrderDone {
@@ -512,6 +554,24 @@ pub mod trap {
         pub lane_page: ::core::option::Option<u32>,
         #[prost(message, repeated, tag = "10")]
         pub lanes: ::prost::alloc::vec::Vec<LaneEnd>,
+        /// Of Freeze, from the start of the range on; it may end before the range does, and is to be called again then.
+        #[prost(message, repeated, tag = "11")]
+        pub parts: ::prost::alloc::vec::Vec<FreezePart>,
+        /// Of MapFrozen.
+        #[prost(uint64, tag = "12")]
+        pub address: u64,
+    }
+    /// A part of a range: in the descriptor at `fd` among those beside the record, or to be copied by the task.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct FreezePart {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint32, optional, tag = "3")]
+        pub fd: ::core::option::Option<u32>,
+        #[prost(uint64, tag = "4")]
+        pub offset: u64,
     }
     /// One end of a lane; `fd` is an index among the descriptors beside the record.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -577,7 +637,7 @@ pub mod trap {
     pub struct Order {
         #[prost(uint64, tag = "1")]
         pub order: u64,
-        #[prost(oneof = "order::Op", tags = "2, 3, 4")]
+        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5")]
         pub op: ::core::option::Option<order::Op>,
     }
     /// Nested message and enum types in `Order`.
@@ -590,6 +650,8 @@ pub mod trap {
             Unmap(super::Unmap),
             #[prost(message, tag = "4")]
             Protect(super::Protect),
+            #[prost(message, tag = "5")]
+            Freeze(super::FreezeObject),
         }
     }
     /// mmap the descriptor at `fd` (index among those beside the record; several orders may share one), register the range
@@ -611,6 +673,15 @@ pub mod trap {
         pub shared: bool,
         #[prost(bool, tag = "7")]
         pub unmanaged: bool,
+    }
+    /// As `map`, in place of the same memory, which the task has mapped shared; then, with `seal`, seal the descriptor against
+    /// every change.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct FreezeObject {
+        #[prost(message, optional, tag = "1")]
+        pub map: ::core::option::Option<MapObject>,
+        #[prost(bool, tag = "2")]
+        pub seal: bool,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Unmap {

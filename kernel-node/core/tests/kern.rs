@@ -46,6 +46,9 @@ impl Pmap for Memory {
     fn object_create(&mut self, _: ObjectId) -> Result<(), KernReturn> {
         Ok(())
     }
+    fn object_create_internal(&mut self, _: ObjectId, _: u64) -> Result<(), KernReturn> {
+        Ok(())
+    }
     fn object_destroy(&mut self, object: ObjectId) {
         self.pages.retain(|(o, _), _| *o != object);
     }
@@ -89,6 +92,9 @@ impl Pmap for Memory {
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
         self.maps.push((task, order));
         self.order()
+    }
+    fn freeze(&mut self, task: TaskId, order: MapOrder, _: bool) -> OrderId {
+        self.map(task, order)
     }
     fn unmap(&mut self, _: TaskId, _: u64, _: u64) -> OrderId {
         self.order()

@@ -17,6 +17,12 @@ impl Pmap for NoMemory {
     fn object_create(&mut self, _: ObjectId) -> Result<(), KernReturn> {
         Ok(())
     }
+    fn object_create_internal(&mut self, _: ObjectId, _: u64) -> Result<(), KernReturn> {
+        Ok(())
+    }
+    fn freeze(&mut self, _: TaskId, _: MapOrder, _: bool) -> OrderId {
+        OrderId(0)
+    }
     fn object_destroy(&mut self, _: ObjectId) {}
     fn fill(&mut self, _: ObjectId, _: u64, _: &Payload) -> Result<(), KernReturn> {
         Ok(())

@@ -179,6 +179,11 @@ impl Kernel {
         }
     }
 
+    /// Lends the memory side, for calls that come as traps. Followed by [`Kernel::settle`].
+    pub fn vm_call<T>(&mut self, cx: &mut Cx<'_>, f: impl FnOnce(&mut Vm, &mut VmCx<'_>) -> T) -> T {
+        self.with_vm(cx, f)
+    }
+
     /// When [`Kernel::tick`] has to be called next.
     pub fn next_deadline(&self) -> Option<Time> {
         self.vm.next_deadline()

@@ -39,6 +39,9 @@ impl Vm {
                 ensure(object.is_some_and(|o| o.internal != e.managed), || {
                     format!("{task:?}: {:#x} managed", e.start)
                 })?;
+                ensure(object.is_some_and(|o| !o.internal || o.frozen != e.shared), || {
+                    format!("{task:?}: {:#x} shows memory that is frozen, shared", e.start)
+                })?;
                 mappings += 1;
             }
         }

@@ -63,6 +63,12 @@ impl Entry {
         rest
     }
 
+    /// Whether `next` goes on where it ends, in the same object and with the same attributes.
+    pub fn is_continued_by(&self, next: &Entry) -> bool {
+        let attributes = |e: &Entry| (e.object, e.shared, e.managed, e.protection, e.max_protection, e.inheritance);
+        self.end == next.start && self.offset + self.size() == next.offset && attributes(self) == attributes(next)
+    }
+
     /// The part of it that translates pages to addresses.
     pub fn view(&self, task: TaskId) -> View {
         View {

@@ -35,6 +35,10 @@ impl Vm {
             return self.fault_outside(&fault, address, cx);
         };
         if !entry.managed {
+            // Its task protects it while it gathers what was written; the task itself lifts that and wakes its threads.
+            if fault.kind == FaultKind::WriteProtect && !entry.shared {
+                return self.count(fault.task, FaultClass::Refused);
+            }
             return self.fault_failed(fault.task, address, cx);
         }
         let write = fault.write && entry.shared;

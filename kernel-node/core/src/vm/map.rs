@@ -102,6 +102,20 @@ impl Map {
         Some(self.entries.entry(address).or_insert(rest))
     }
 
+    /// Makes one entry of the one that starts at `start` and the one before it, if they say the same; whether they did.
+    pub fn join(&mut self, start: u64) -> bool {
+        let Some(next) = self.entries.get(&start) else { return false };
+        let end = next.end;
+        match self.entries.range(..start).next_back() {
+            Some((&before, e)) if e.is_continued_by(next) => {
+                self.entries.remove(&start);
+                self.entries.get_mut(&before).expect("just found").end = end;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Reserves a range that the task has still to unmap.
     pub fn leave(&mut self, range: Range<u64>) {
         self.leaving.insert(range.start, range.end);

@@ -15,6 +15,7 @@
 //! Spec: docs/spec/vm.md.
 
 mod check;
+mod copy;
 mod entry;
 mod event;
 mod fault;
@@ -37,6 +38,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+pub use copy::{FreezePart, FrozenPart, Run};
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
 pub use pmap::{MapOrder, OrderId, Pmap};
 pub use stats::{Counters, ObjectStat, TaskStat};

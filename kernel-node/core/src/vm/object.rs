@@ -89,6 +89,8 @@ pub(super) struct Object {
     pub state: ObjectState,
     /// Made by `vm_allocate`: no pager, no faults; its pages are Linux's alone.
     pub internal: bool,
+    /// Nobody can change it any more; only internal objects are.
+    pub frozen: bool,
     /// Its pages.
     pub pages: PageTable,
     /// The entries that map it: whose map, and the entry's start.
@@ -149,6 +151,7 @@ impl Object {
         Object {
             state: if internal { ObjectState::Ready } else { ObjectState::New },
             internal,
+            frozen: false,
             pages: PageTable::default(),
             mappings: BTreeSet::new(),
             waits: BTreeMap::new(),

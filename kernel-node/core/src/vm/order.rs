@@ -29,6 +29,13 @@ pub(super) enum Order {
         /// Where.
         range: Range<u64>,
     },
+    /// To map the range privately, in place of the same memory shared.
+    Freeze {
+        /// Who.
+        task: TaskId,
+        /// Where.
+        range: Range<u64>,
+    },
     /// To change the protection of the range.
     Protect {
         /// Who.
@@ -45,7 +52,10 @@ pub(super) enum Order {
 impl Order {
     fn task(&self) -> TaskId {
         match self {
-            Order::Map { task, .. } | Order::Unmap { task, .. } | Order::Protect { task, .. } => *task,
+            Order::Map { task, .. }
+            | Order::Unmap { task, .. }
+            | Order::Freeze { task, .. }
+            | Order::Protect { task, .. } => *task,
         }
     }
 }
@@ -58,9 +68,10 @@ impl Vm {
     /// Source: spec [vm.order.1] to [vm.order.3].
     pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
         match self.orders.remove(&order) {
-            None | Some(Order::Map { .. }) if result.is_ok() => {}
+            None | Some(Order::Map { .. } | Order::Freeze { .. }) if result.is_ok() => {}
             None => {}
             Some(Order::Map { task, range }) => self.map_failed(task, range, cx),
+            Some(Order::Freeze { task, range }) => self.freeze_failed(task, range),
             Some(Order::Unmap { task, range }) => {
                 if result.is_ok()
                     && let Some(map) = self.tasks.get_mut(&task)

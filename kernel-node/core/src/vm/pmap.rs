@@ -44,10 +44,15 @@ pub struct MapOrder {
 ///
 /// Source: docs/spec/vm.md, *Memory*; uffd-rules 1, 5 to 8 and 13.
 pub trait Pmap {
-    /// Makes the memory of an object: sparse, [`proto::limits::OBJECT_BYTES_MAX`] long, no page present.
+    /// Makes the memory of an object with a pager: sparse, [`proto::limits::OBJECT_BYTES_MAX`] long, no page present.
     ///
     /// Errors: `ResourceShortage` when there is no descriptor or memory for it; nothing was made.
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn>;
+
+    /// Makes the memory of an object without a pager: sparse, `size` bytes, which can be frozen.
+    ///
+    /// Errors: as `object_create`.
+    fn object_create_internal(&mut self, object: ObjectId, size: u64) -> Result<(), KernReturn>;
 
     /// Frees the memory of an object. No page of it is resident and no entry maps it; an unmap order may still be on its
     /// way, so that a task may touch it once more and must then find it missing.
@@ -87,9 +92,13 @@ pub trait Pmap {
     /// Wakes the threads that wait in the range, which then touch their page again.
     fn wake(&mut self, task: TaskId, address: u64, len: u64);
 
-    /// Orders the task to map. Answered by [`super::Vm::order_done`], as are the two others; orders of one task on
+    /// Orders the task to map. Answered by [`super::Vm::order_done`], as are the others; orders of one task on
     /// overlapping ranges are carried out in the order given.
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId;
+
+    /// Orders the task to map memory privately that it maps shared, so that all its threads go over at one moment; with
+    /// `seal`, to seal it against every change then.
+    fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId;
 
     /// Orders the task to unmap a range and to keep its addresses reserved.
     fn unmap(&mut self, task: TaskId, address: u64, size: u64) -> OrderId;

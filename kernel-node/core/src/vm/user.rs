@@ -15,7 +15,7 @@ use super::map::Map;
 use super::object::{Object, ObjectEvent, ObjectState};
 use super::order::Order;
 use super::readahead::ReadAhead;
-use super::{MapOrder, MapRequest, Mapped, ObjectId, OrderId, Region, Vm, VmCx};
+use super::{MapRequest, Mapped, ObjectId, OrderId, Region, Vm, VmCx};
 use crate::TaskId;
 
 impl Vm {
@@ -73,11 +73,7 @@ impl Vm {
     }
 
     fn map_checked(&mut self, task: TaskId, r: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
-        let map = self.map_of(task)?;
-        let known = Prot::all().contains(r.protection | r.max_protection);
-        if r.size == 0 || !known || !r.max_protection.contains(r.protection) {
-            return Err(KernReturn::InvalidArgument);
-        }
+        self.map_of(task)?;
         if r.object.is_some() && r.copy {
             return Err(KernReturn::Failure);
         }
@@ -91,14 +87,11 @@ impl Vm {
         if matches!(state, Some(ObjectState::Dead | ObjectState::Gone)) {
             return Err(KernReturn::InvalidArgument);
         }
-        let address = trunc_page(r.address);
-        let address =
-            if r.anywhere { map.find_space(address, size, r.mask)? } else { map.fixed(address, size, r.mask)? };
-        map.has_room(1).map_err(|_| KernReturn::NoSpace)?;
-
-        let id = self.object_to_map(r.object, cx)?;
-        let shared = r.max_protection.contains(Prot::WRITE);
+        let address = self.place_of(task, &r)?;
+        let id = self.object_to_map(r.object, size, cx)?;
         let managed = r.object.is_some();
+        // Memory without a pager is the task's own, and needs no fence against it.
+        let shared = !managed || r.max_protection.contains(Prot::WRITE);
         let entry = Entry {
             start: address,
             end: address + size,
@@ -111,22 +104,45 @@ impl Vm {
             inheritance: r.inheritance,
             read_ahead: ReadAhead::default(),
         };
+        let order = entry.order();
         self.tasks.get_mut(&task).expect("looked up above").insert(entry).expect("checked above");
         self.objects[id].mappings.insert((task, address));
-        let order = MapOrder { address, size, object: id, offset, protection: r.protection, shared, managed };
         let order = cx.pmap.map(task, order);
         self.orders.insert(order, Order::Map { task, range: address..address + size });
         Ok(Mapped { address, order: Some(order) })
     }
 
-    /// The object of a mapping that is about to be made, with its memory; a new internal one if `wanted` is none.
-    fn object_to_map(&mut self, wanted: Option<ObjectId>, cx: &mut VmCx<'_>) -> Result<ObjectId, KernReturn> {
+    /// Where a mapping goes, by what of the request concerns no object.
+    ///
+    /// Errors: those of `vm_map`.
+    pub(super) fn place_of(&self, task: TaskId, r: &MapRequest) -> Result<u64, KernReturn> {
+        let map = self.map_of(task)?;
+        let known = Prot::all().contains(r.protection | r.max_protection);
+        if r.size == 0 || !known || !r.max_protection.contains(r.protection) {
+            return Err(KernReturn::InvalidArgument);
+        }
+        let size = round_page(r.size).ok_or(KernReturn::NoSpace)?;
+        let address = trunc_page(r.address);
+        let address =
+            if r.anywhere { map.find_space(address, size, r.mask)? } else { map.fixed(address, size, r.mask)? };
+        map.has_room(1).map_err(|_| KernReturn::NoSpace)?;
+        Ok(address)
+    }
+
+    /// The object of a mapping that is about to be made, with its memory; a new internal one of `size` bytes if `wanted` is
+    /// none.
+    fn object_to_map(
+        &mut self,
+        wanted: Option<ObjectId>,
+        size: u64,
+        cx: &mut VmCx<'_>,
+    ) -> Result<ObjectId, KernReturn> {
         let Some(id) = wanted else {
             if self.objects.len() >= OBJECTS_MAX {
                 return Err(KernReturn::ResourceShortage);
             }
             let id = self.objects.insert(Object::new(true));
-            return match cx.pmap.object_create(id) {
+            return match cx.pmap.object_create_internal(id, size) {
                 Ok(()) => Ok(id),
                 Err(e) => {
                     self.objects.remove(id);
@@ -289,7 +305,7 @@ impl Vm {
             }
             if object.mappings.is_empty() {
                 self.unreferenced(entry.object, cx);
-            } else if object.internal {
+            } else if object.internal && !object.frozen {
                 cx.pmap.discard(entry.object, entry.offset, entry.size());
             }
             match removed.last_mut() {

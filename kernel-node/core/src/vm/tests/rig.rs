@@ -59,6 +59,11 @@ impl Rig {
         result
     }
 
+    /// Calls the node in the middle of something.
+    pub fn call_unchecked<T>(&mut self, f: impl FnOnce(&mut Vm, &mut VmCx<'_>) -> T) -> T {
+        f(&mut self.vm, &mut VmCx { now: self.now, pmap: &mut self.sim, out: &mut self.out })
+    }
+
     /// All orders are carried out and answered.
     pub fn orders(&mut self) {
         while let Some(id) = self.sim.carry_out() {

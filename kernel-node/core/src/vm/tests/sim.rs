@@ -63,6 +63,7 @@ struct Mapped {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimOrder {
     Map(TaskId, MapOrder),
+    Freeze(TaskId, MapOrder, bool),
     Unmap(TaskId, u64, u64),
     Protect(TaskId, u64, u64, Prot),
 }
@@ -97,6 +98,10 @@ impl SimPmap {
         let memfd = self.objects.entry(area.object).or_default();
         if !area.managed {
             let page = memfd.entry(area.page).or_insert_with(|| vec![0; PAGE_SIZE as usize]);
+            if write.is_some() && !area.shared {
+                t.copies.insert(at, page.clone());
+                return self.touch(task, address, write);
+            }
             page[offset] = write.unwrap_or(page[offset]);
             return Touch::Value(page[offset]);
         }
@@ -136,7 +141,7 @@ impl SimPmap {
     pub fn carry_out(&mut self) -> Option<OrderId> {
         let (id, order) = self.orders.pop_front()?;
         match order {
-            SimOrder::Map(task, o) => {
+            SimOrder::Map(task, o) | SimOrder::Freeze(task, o, _) => {
                 self.clear(task, o.address, o.size);
                 let t = self.tasks.entry(task).or_default();
                 for i in 0..o.size / PAGE_SIZE {
@@ -158,7 +163,7 @@ impl SimPmap {
     pub fn task_gone(&mut self, task: TaskId) {
         self.tasks.remove(&task);
         let of = |o: &SimOrder| match o {
-            SimOrder::Map(t, _) | SimOrder::Unmap(t, ..) | SimOrder::Protect(t, ..) => *t,
+            SimOrder::Map(t, _) | SimOrder::Freeze(t, ..) | SimOrder::Unmap(t, ..) | SimOrder::Protect(t, ..) => *t,
         };
         self.orders.retain(|(_, o)| of(o) != task);
     }
@@ -218,6 +223,10 @@ impl Pmap for SimPmap {
         assert!(self.objects.insert(object, BTreeMap::new()).is_none(), "an object is made once");
         self.log.push("create".into());
         Ok(())
+    }
+
+    fn object_create_internal(&mut self, object: ObjectId, _size: u64) -> Result<(), KernReturn> {
+        self.object_create(object)
     }
 
     fn object_destroy(&mut self, object: ObjectId) {
@@ -322,6 +331,10 @@ impl Pmap for SimPmap {
 
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
         self.order(SimOrder::Map(task, order))
+    }
+
+    fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {
+        self.order(SimOrder::Freeze(task, order, seal))
     }
 
     fn unmap(&mut self, task: TaskId, address: u64, size: u64) -> OrderId {

@@ -1,0 +1,305 @@
+//! Copies of memory: files that nobody can change any more, shown privately by whoever sent them and whoever got them.
+//!
+//! An object is *frozen* when its file is (or is being) sealed; its entries are private and unmanaged, so that Linux alone
+//! serves them, and what a task writes there is its own. Whether a file is sealed is what counts where its bytes are handed
+//! on; the tables here say what the task has been told.
+//!
+//! Invariants: an entry of a frozen object is private and unmanaged; any other entry of memory without a pager is shared.
+//!
+//! Spec: docs/spec/vm.md, *Copies*.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use proto::limits::{MAP_ENTRIES_MAX, OBJECTS_MAX};
+use proto::{KernReturn, PAGE_SIZE, Prot};
+
+use super::entry::Entry;
+use super::object::Object;
+use super::order::Order;
+use super::readahead::ReadAhead;
+use super::user::range_of;
+use super::{MapOrder, MapRequest, Mapped, ObjectId, Vm, VmCx};
+use crate::TaskId;
+
+/// A part of a range that was to be frozen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FreezePart {
+    /// First byte.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+    /// The frozen object that it shows, and where in it; `None` for memory that has to be copied by whoever can see it.
+    pub object: Option<(ObjectId, u64)>,
+}
+
+/// A part of a frozen object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrozenPart {
+    /// Which.
+    pub object: ObjectId,
+    /// First byte in it; whole pages.
+    pub offset: u64,
+    /// Bytes; whole pages.
+    pub size: u64,
+}
+
+/// Pages of a private mapping that a task has moved into a frozen object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// First byte; a page.
+    pub address: u64,
+    /// Bytes; whole pages.
+    pub size: u64,
+    /// Where in the object they lie now.
+    pub offset: u64,
+}
+
+impl Vm {
+    /// Makes the memory of a range frozen objects where that can be had without copying, and tells where what lies.
+    ///
+    /// Conditions: memory that `vm_allocate` made and that no other task maps is frozen whole, if the range has at least a
+    /// quarter of what is mapped of it; the task is ordered to map it privately and to seal it. Everything else that is not
+    /// frozen already has to be copied. What the task wrote to frozen memory is not in the object: see
+    /// [`Vm::vm_refreeze`].
+    /// Units: bytes; the parts are those of the pages that the range touches, from the first one on, in order and without a
+    /// gap. They end before the range does where there would be more than `objects_max` objects.
+    /// Errors: `InvalidTask`; `InvalidArgument` the range wraps; `InvalidAddress` a hole in it; `ProtectionFailure` a part
+    /// that cannot be read. Nothing has changed then.
+    /// Source: spec [vm.copy.1], [vm.copy.2]; mach-api §2.2 `vm_read`.
+    #[doc(alias = "vm_map_copyin")]
+    pub fn vm_freeze(
+        &mut self,
+        task: TaskId,
+        address: u64,
+        size: u64,
+        objects_max: usize,
+        cx: &mut VmCx<'_>,
+    ) -> Result<Vec<FreezePart>, KernReturn> {
+        let range = range_of(address, size)?;
+        let map = self.map_of(task)?;
+        if !map.is_covered(range.clone()) {
+            return Err(KernReturn::InvalidAddress);
+        }
+        let mut touched = map.touched(range.clone());
+        let entry_at = |start: &u64| map.entry(*start).expect("listed");
+        if touched.iter().any(|start| !entry_at(start).protection.contains(Prot::READ)) {
+            return Err(KernReturn::ProtectionFailure);
+        }
+        let mut objects = BTreeSet::new();
+        let fit = touched.iter().take_while(|start| {
+            objects.insert(entry_at(start).object);
+            objects.len() <= objects_max
+        });
+        touched.truncate(fit.count());
+        let objects: BTreeSet<ObjectId> = touched.iter().map(|start| entry_at(start).object).collect();
+        for object in objects {
+            if self.can_freeze(task, object, &range) {
+                self.freeze(task, object, cx);
+            }
+        }
+        let map = self.map_of(task)?;
+        let part = |start: &u64| {
+            let e = map.entry(*start).expect("freezing adds and removes no entry");
+            let (from, to) = (e.start.max(range.start), e.end.min(range.end));
+            let object = self.objects[e.object].frozen.then_some((e.object, e.offset + (from - e.start)));
+            FreezePart { address: from, size: to - from, object }
+        };
+        Ok(touched.iter().map(part).collect())
+    }
+
+    /// Whether an object is memory of this task alone, and mostly within the range.
+    fn can_freeze(&self, task: TaskId, object: ObjectId, range: &Range<u64>) -> bool {
+        let o = &self.objects[object];
+        if !o.internal || o.frozen || o.mappings.iter().any(|(t, _)| *t != task) {
+            return false;
+        }
+        let map = &self.tasks[&task];
+        let (mut all, mut inside) = (0, 0);
+        for (_, start) in &o.mappings {
+            let e = map.entry(*start).expect("an object's mapping is an entry");
+            all += e.size();
+            inside += e.end.min(range.end).saturating_sub(e.start.max(range.start));
+        }
+        inside * FREEZE_PART_MIN >= all
+    }
+
+    /// Has the task map every part of an object privately, and seal it.
+    fn freeze(&mut self, task: TaskId, object: ObjectId, cx: &mut VmCx<'_>) {
+        self.objects[object].frozen = true;
+        let starts: Vec<u64> = self.objects[object].mappings.iter().map(|(_, start)| *start).collect();
+        let last = starts.len() - 1;
+        for (i, start) in starts.into_iter().enumerate() {
+            let entry = self.tasks.get_mut(&task).and_then(|map| map.entry_mut(start)).expect("its own mapping");
+            entry.shared = false;
+            let range = entry.start..entry.end;
+            let order = entry.order();
+            // Only with the last one nobody maps it writable any more.
+            let id = cx.pmap.freeze(task, order, i == last);
+            self.orders.insert(id, Order::Freeze { task, range });
+        }
+    }
+
+    /// The task could not freeze the memory in `range`: it is shared memory as before.
+    pub(super) fn freeze_failed(&mut self, task: TaskId, range: Range<u64>) {
+        let Some(map) = self.tasks.get(&task) else { return };
+        let objects: Vec<ObjectId> = map.touched(range).iter().filter_map(|s| Some(map.entry(*s)?.object)).collect();
+        for id in objects {
+            let object = &mut self.objects[id];
+            // One that another task has got meanwhile is sealed, whatever this task says.
+            if !object.frozen || object.mappings.iter().any(|(t, _)| *t != task) {
+                continue;
+            }
+            object.frozen = false;
+            for (_, start) in object.mappings.clone() {
+                let entry = self.tasks.get_mut(&task).and_then(|map| map.entry_mut(start));
+                entry.expect("its own mapping").shared = true;
+            }
+        }
+    }
+
+    /// A frozen object for memory that is frozen already; nobody maps it, and it is gone if nobody is going to
+    /// ([`Vm::object_unused`]).
+    ///
+    /// Errors: `ResourceShortage` too many objects.
+    pub fn object_frozen(&mut self) -> Result<ObjectId, KernReturn> {
+        if self.objects.len() >= OBJECTS_MAX {
+            return Err(KernReturn::ResourceShortage);
+        }
+        Ok(self.objects.insert(Object { frozen: true, ..Object::new(true) }))
+    }
+
+    /// Forgets a frozen object that nobody maps.
+    pub fn object_unused(&mut self, object: ObjectId, cx: &mut VmCx<'_>) {
+        if self.objects.get(object).is_some_and(|o| o.frozen && o.mappings.is_empty()) {
+            self.forget(object, cx);
+        }
+    }
+
+    /// What the task wrote to frozen memory lies in the frozen `object` now, and its map shows it there. The task maps it by
+    /// itself, before or after; the bytes are the same.
+    ///
+    /// Conditions: `runs` are whole pages, in order and apart from each other, each within private mappings of frozen memory.
+    /// Errors: `InvalidTask`; `InvalidArgument` they are not; `ResourceShortage` too many entries. Nothing has changed then.
+    /// Source: spec [vm.copy.3].
+    pub fn vm_refreeze(
+        &mut self,
+        task: TaskId,
+        object: ObjectId,
+        runs: &[Run],
+        cx: &mut VmCx<'_>,
+    ) -> Result<(), KernReturn> {
+        let map = self.map_of(task)?;
+        let mut end = 0;
+        for run in runs {
+            let whole = [run.address, run.size, run.offset].iter().all(|v| v.is_multiple_of(PAGE_SIZE)) && run.size > 0;
+            let range = range_of(run.address, run.size)?;
+            if !whole || range.start < end || !map.is_covered(range.clone()) {
+                return Err(KernReturn::InvalidArgument);
+            }
+            end = range.end;
+            let frozen = |start: &u64| self.objects[map.entry(*start).expect("listed").object].frozen;
+            if !map.touched(range).iter().all(frozen) {
+                return Err(KernReturn::InvalidArgument);
+            }
+        }
+        map.has_room(2 * runs.len())?;
+        for run in runs {
+            self.show_run(task, object, *run, cx);
+        }
+        Ok(())
+    }
+
+    fn show_run(&mut self, task: TaskId, object: ObjectId, run: Run, cx: &mut VmCx<'_>) {
+        let range = run.address..run.address + run.size;
+        self.clip(task, range.clone()).expect("there is room, which was checked");
+        let starts = self.tasks[&task].touched(range);
+        for &start in &starts {
+            let entry = self.tasks.get_mut(&task).and_then(|map| map.entry_mut(start)).expect("listed");
+            let old = std::mem::replace(&mut entry.object, object);
+            entry.offset = run.offset + (start - run.address);
+            self.objects[object].mappings.insert((task, start));
+            if old != object {
+                self.objects[old].mappings.remove(&(task, start));
+                if self.objects[old].mappings.is_empty() {
+                    self.unreferenced(old, cx);
+                }
+            }
+        }
+        for &start in starts.iter().skip(1).rev() {
+            if self.tasks.get_mut(&task).is_some_and(|map| map.join(start)) {
+                self.objects[object].mappings.remove(&(task, start));
+            }
+        }
+    }
+
+    /// Maps parts of frozen objects one behind the other, privately.
+    ///
+    /// Conditions: `request` says where and how; its size, object and offset mean nothing. An object that nobody maps
+    /// afterwards is gone.
+    /// Errors: as [`Vm::vm_map`], and `InvalidArgument` for parts that are no whole pages or none; nothing is mapped.
+    /// Source: spec [vm.copy.5].
+    #[doc(alias = "vm_map_copyout")]
+    pub fn vm_map_frozen(
+        &mut self,
+        task: TaskId,
+        parts: &[FrozenPart],
+        request: MapRequest,
+        cx: &mut VmCx<'_>,
+    ) -> Result<(Mapped, Vec<super::OrderId>), KernReturn> {
+        let mut size = 0u64;
+        for part in parts {
+            let whole = part.offset.is_multiple_of(PAGE_SIZE) && part.size.is_multiple_of(PAGE_SIZE) && part.size > 0;
+            if !whole || !self.objects.get(part.object).is_some_and(|o| o.frozen) {
+                return Err(KernReturn::InvalidArgument);
+            }
+            size = size.checked_add(part.size).ok_or(KernReturn::NoSpace)?;
+        }
+        let request = MapRequest { size, object: None, offset: 0, ..request };
+        let address = self.place_of(task, &request)?;
+        if self.tasks[&task].has_room(parts.len()).is_err() || parts.len() > MAP_ENTRIES_MAX {
+            return Err(KernReturn::NoSpace);
+        }
+        let (mut at, mut orders) = (address, Vec::new());
+        for part in parts {
+            let entry = Entry {
+                start: at,
+                end: at + part.size,
+                object: part.object,
+                offset: part.offset,
+                shared: false,
+                managed: false,
+                protection: request.protection,
+                max_protection: request.max_protection,
+                inheritance: request.inheritance,
+                read_ahead: ReadAhead::default(),
+            };
+            let order = entry.order();
+            self.tasks.get_mut(&task).expect("looked up").insert(entry).expect("the place is free and there is room");
+            self.objects[part.object].mappings.insert((task, at));
+            let id = cx.pmap.map(task, order);
+            self.orders.insert(id, Order::Map { task, range: at..at + part.size });
+            orders.push(id);
+            at += part.size;
+        }
+        Ok((Mapped { address, order: None }, orders))
+    }
+}
+
+impl Entry {
+    /// The order that maps it as it stands.
+    pub(super) fn order(&self) -> MapOrder {
+        MapOrder {
+            address: self.start,
+            size: self.size(),
+            object: self.object,
+            offset: self.offset,
+            protection: self.protection,
+            shared: self.shared,
+            managed: self.managed,
+        }
+    }
+}
+
+/// Less of an object than one part in so many is copied rather than frozen with all of it.
+const FREEZE_PART_MIN: u64 = 4;

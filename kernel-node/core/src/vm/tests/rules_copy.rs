@@ -1,0 +1,259 @@
+//! [vm.copy]: memory that is frozen, shown privately, and written again.
+
+use proto::limits::MAP_ENTRIES_MAX;
+use proto::{Inherit, KernReturn};
+
+use super::super::*;
+use super::rig::*;
+use super::sim::{SimOrder, Touch};
+
+fn allocate(r: &mut Rig, task: TaskId, page: u64, pages: u64) {
+    r.call(|vm, cx| vm.vm_allocate(task, at(page), pages * PAGE_SIZE, false, cx)).unwrap();
+    r.orders();
+}
+
+fn freeze(r: &mut Rig, task: TaskId, page: u64, pages: u64) -> Result<Vec<FreezePart>, KernReturn> {
+    r.call(|vm, cx| vm.vm_freeze(task, at(page), pages * PAGE_SIZE, 3, cx))
+}
+
+/// The parts of a freeze: first page, pages, and the page in the object if it is frozen.
+fn parts(frozen: &[FreezePart]) -> Vec<(u64, u64, Option<u64>)> {
+    let line = |p: &FreezePart| {
+        ((p.address - BASE) / PAGE_SIZE, p.size / PAGE_SIZE, p.object.map(|(_, offset)| offset / PAGE_SIZE))
+    };
+    frozen.iter().map(line).collect()
+}
+
+fn anywhere() -> MapRequest {
+    MapRequest { max_protection: Prot::all(), ..map_request(None, RW) }
+}
+
+/// The task maps what was frozen for another, at page `to`.
+fn map_frozen(r: &mut Rig, task: TaskId, to: u64, frozen: &[FreezePart]) -> Result<u64, KernReturn> {
+    let part = |p: &FreezePart| {
+        let (object, offset) = p.object.expect("frozen");
+        FrozenPart { object, offset, size: p.size }
+    };
+    let parts: Vec<FrozenPart> = frozen.iter().map(part).collect();
+    let request = MapRequest { address: at(to), anywhere: false, ..anywhere() };
+    let mapped = r.call(|vm, cx| vm.vm_map_frozen(task, &parts, request, cx))?;
+    r.orders();
+    Ok(mapped.0.address)
+}
+
+fn objects(r: &Rig) -> usize {
+    r.sim.objects.len()
+}
+
+#[test]
+fn vm_copy_1_both_go_on_writing_and_each_sees_its_own() {
+    let mut r = Rig::new();
+    allocate(&mut r, ONE, 0, 4);
+    for page in 0..3 {
+        r.write(ONE, page, 10 + page as u8);
+    }
+    let frozen = freeze(&mut r, ONE, 0, 4).unwrap();
+    assert_eq!(parts(&frozen), [(0, 4, Some(0))]);
+    let SimOrder::Freeze(ONE, order, true) = r.sim.orders[0].1 else { panic!("{:?}", r.sim.orders) };
+    assert_eq!((order.shared, order.managed, order.size), (false, false, 4 * PAGE_SIZE));
+    r.orders();
+    assert_eq!(map_frozen(&mut r, TWO, 100, &frozen), Ok(at(100)));
+    assert_eq!((r.read(TWO, 100), r.read(TWO, 103)), (Touch::Value(10), Touch::Value(0)));
+    assert_eq!((r.write(ONE, 0, 50), r.write(TWO, 101, 60)), (Touch::Value(50), Touch::Value(60)));
+    assert_eq!((r.read(ONE, 0), r.read(TWO, 100)), (Touch::Value(50), Touch::Value(10)));
+    assert_eq!((r.read(ONE, 1), r.read(TWO, 101)), (Touch::Value(11), Touch::Value(60)));
+    assert!(r.events().is_empty(), "no pager hears of it");
+    assert_eq!(objects(&r), 1, "one memory");
+    // A frozen file takes no holes, and lives as long as somebody shows it.
+    r.log();
+    r.call(|vm, cx| vm.vm_deallocate(ONE, at(0), 4 * PAGE_SIZE, cx)).unwrap();
+    r.orders();
+    assert!(!r.log().iter().any(|l| l.starts_with("discard") || l == "destroy"));
+    assert_eq!(r.read(TWO, 102), Touch::Value(12));
+    r.call(|vm, cx| vm.vm_deallocate(TWO, at(100), 4 * PAGE_SIZE, cx)).unwrap();
+    r.orders();
+    assert_eq!(objects(&r), 0);
+}
+
+#[test]
+fn vm_copy_1_all_of_an_object_is_frozen_when_most_of_it_is_sent() {
+    let mut r = Rig::new();
+    allocate(&mut r, ONE, 0, 8);
+    r.call(|vm, cx| vm.vm_protect(ONE, at(6), PAGE_SIZE, false, RO.bits(), cx)).unwrap();
+    r.orders();
+    let frozen = freeze(&mut r, ONE, 1, 2).unwrap();
+    assert_eq!(parts(&frozen), [(1, 2, Some(1))]);
+    let seals: Vec<bool> = r.sim.orders.iter().map(|(_, o)| matches!(o, SimOrder::Freeze(.., true))).collect();
+    assert_eq!(seals, [false, false, true], "sealed with the last of its three entries");
+    r.orders();
+    assert_eq!(parts(&freeze(&mut r, ONE, 0, 8).unwrap()), [(0, 6, Some(0)), (6, 1, Some(6)), (7, 1, Some(7))]);
+    assert!(r.sim.orders.is_empty(), "what is frozen stays frozen");
+    assert_eq!(r.write(ONE, 6, 1), Touch::SegmentationFault, "protections stay");
+}
+
+#[test]
+fn vm_copy_1_a_call_freezes_so_many_objects() {
+    let mut r = Rig::new();
+    for page in 0..5 {
+        allocate(&mut r, ONE, page, 1);
+    }
+    let first = freeze(&mut r, ONE, 0, 5).unwrap();
+    assert_eq!(parts(&first), [(0, 1, Some(0)), (1, 1, Some(0)), (2, 1, Some(0))]);
+    assert_eq!(r.sim.orders.len(), 3);
+    r.orders();
+    assert_eq!(parts(&freeze(&mut r, ONE, 3, 2).unwrap()), [(3, 1, Some(0)), (4, 1, Some(0))]);
+}
+
+#[test]
+fn vm_copy_2_what_cannot_be_frozen_is_left_to_be_copied() {
+    let mut r = Rig::new();
+    let o = r.object(ONE, 2, RW);
+    r.supply(o, 0, pages(&[1, 2]), NONE);
+    allocate(&mut r, ONE, 2, 8);
+    let all = freeze(&mut r, ONE, 0, 3).unwrap();
+    assert_eq!(parts(&all), [(0, 2, None), (2, 1, None)], "a pager's memory; less than a quarter of an object");
+    assert!(r.sim.orders.is_empty());
+    assert_eq!(freeze(&mut r, ONE, 0, 11), Err(KernReturn::InvalidAddress), "a hole");
+    assert_eq!(r.call(|vm, cx| vm.vm_freeze(ONE, at(0), u64::MAX, 3, cx)), Err(KernReturn::InvalidArgument));
+    assert_eq!(freeze(&mut r, TaskId(9), 0, 1), Err(KernReturn::InvalidTask));
+    r.call(|vm, cx| vm.vm_protect(ONE, at(9), PAGE_SIZE, false, NONE.bits(), cx)).unwrap();
+    r.orders();
+    assert_eq!(freeze(&mut r, ONE, 2, 8), Err(KernReturn::ProtectionFailure));
+    assert!(r.sim.orders.is_empty(), "nothing has changed");
+    assert_eq!(freeze(&mut r, ONE, 2, 0), Ok(vec![]));
+}
+
+/// Task 1 has eight frozen pages, of which task 2 shows the last six.
+fn two_tasks() -> (Rig, Vec<FreezePart>) {
+    let mut r = Rig::new();
+    allocate(&mut r, ONE, 0, 8);
+    let frozen = freeze(&mut r, ONE, 2, 6).unwrap();
+    r.orders();
+    map_frozen(&mut r, TWO, 0, &frozen).unwrap();
+    (r, frozen)
+}
+
+fn refreeze(r: &mut Rig, runs: &[(u64, u64, u64)]) -> (ObjectId, Result<(), KernReturn>) {
+    let object = r.vm.object_frozen().unwrap();
+    r.sim.objects.insert(object, (0..100).map(|p| (p, vec![100 + p as u8; PAGE_SIZE as usize])).collect());
+    let run = |&(page, pages, offset): &(u64, u64, u64)| Run {
+        address: at(page),
+        size: pages * PAGE_SIZE,
+        offset: offset * PAGE_SIZE,
+    };
+    let runs: Vec<Run> = runs.iter().map(run).collect();
+    let mut cx = VmCx { now: r.now, pmap: &mut r.sim, out: &mut r.out };
+    let result = r.vm.vm_refreeze(ONE, object, &runs, &mut cx);
+    r.vm.object_unused(object, &mut cx);
+    r.vm.check().unwrap();
+    (object, result)
+}
+
+fn shown(r: &Rig) -> Vec<(u64, u64)> {
+    let stats = r.vm.task_stats();
+    stats[0].regions.iter().map(|e| ((e.address - BASE) / PAGE_SIZE, e.size / PAGE_SIZE)).collect()
+}
+
+#[test]
+fn vm_copy_3_what_was_written_since_lies_in_a_file_of_its_own() {
+    let (mut r, _) = two_tasks();
+    let (written, done) = refreeze(&mut r, &[(1, 1, 0), (4, 2, 1)]);
+    assert_eq!(done, Ok(()));
+    assert_eq!(shown(&r), [(0, 1), (1, 1), (2, 2), (4, 2), (6, 2)]);
+    let frozen = freeze(&mut r, ONE, 0, 8).unwrap();
+    assert_eq!(parts(&frozen)[3], (4, 2, Some(1)));
+    assert_eq!(frozen[3].object.unwrap().0, written);
+    assert!(r.sim.orders.is_empty(), "the task has done it by itself");
+    // A thousand rounds end with as many entries and objects as one.
+    for _ in 0..1000 {
+        let (_, done) = refreeze(&mut r, &[(1, 1, 0), (4, 2, 1)]);
+        assert_eq!(done, Ok(()));
+        assert_eq!((shown(&r).len(), objects(&r)), (5, 2));
+    }
+    // All of it in one piece again: the first file stays for the one who still shows it.
+    let (_, done) = refreeze(&mut r, &[(0, 8, 7)]);
+    assert_eq!((done, shown(&r), objects(&r)), (Ok(()), vec![(0, 8)], 2));
+    assert_eq!(r.read(TWO, 0), Touch::Value(0));
+}
+
+#[test]
+fn vm_copy_3_runs_that_make_no_sense_change_nothing() {
+    let (mut r, _) = two_tasks();
+    allocate(&mut r, ONE, 20, 4);
+    let invalid = KernReturn::InvalidArgument;
+    for runs in [&[(7, 2, 0)][..], &[(20, 1, 0)], &[(4, 0, 0)], &[(4, 2, 0), (5, 1, 2)], &[(4, 1, 0), (2, 1, 1)]] {
+        assert_eq!(refreeze(&mut r, runs).1, Err(invalid), "{runs:?}");
+        assert_eq!((shown(&r), objects(&r)), (vec![(0, 8), (20, 4)], 2), "{runs:?}");
+    }
+    let odd = [Run { address: at(4) + 1, size: PAGE_SIZE, offset: 0 }];
+    let object = r.vm.object_frozen().unwrap();
+    r.sim.objects.insert(object, Default::default());
+    assert_eq!(r.call_unchecked(|vm, cx| vm.vm_refreeze(ONE, object, &odd, cx)), Err(invalid));
+    let wrapped = [Run { address: u64::MAX - 4095, size: 2 * PAGE_SIZE, offset: 0 }];
+    assert_eq!(r.call_unchecked(|vm, cx| vm.vm_refreeze(ONE, object, &wrapped, cx)), Err(invalid));
+}
+
+#[test]
+fn vm_copy_3_a_map_has_so_many_entries() {
+    let mut r = Rig::new();
+    allocate(&mut r, ONE, 0, 3 * MAP_ENTRIES_MAX as u64);
+    freeze(&mut r, ONE, 0, 3 * MAP_ENTRIES_MAX as u64).unwrap();
+    r.orders();
+    let runs: Vec<(u64, u64, u64)> = (0..MAP_ENTRIES_MAX as u64 / 2 + 1).map(|i| (2 * i + 1, 1, i)).collect();
+    assert_eq!(refreeze(&mut r, &runs).1, Err(KernReturn::ResourceShortage));
+    assert_eq!(shown(&r).len(), 1);
+}
+
+#[test]
+fn vm_copy_5_parts_are_mapped_one_behind_the_other_or_not_at_all() {
+    let (mut r, frozen) = two_tasks();
+    let (object, offset) = frozen[0].object.unwrap();
+    let part =
+        |page: u64, pages: u64| FrozenPart { object, offset: offset + page * PAGE_SIZE, size: pages * PAGE_SIZE };
+    let map = |r: &mut Rig, parts: &[FrozenPart], request| {
+        let mapped = r.call(|vm, cx| vm.vm_map_frozen(TWO, parts, request, cx));
+        r.orders();
+        mapped.map(|(m, orders)| (m.address, orders.len()))
+    };
+    assert_eq!(map(&mut r, &[part(1, 2), part(0, 1)], anywhere()), Ok((at(6), 2)));
+    let fixed = |to| MapRequest { address: at(to), anywhere: false, ..anywhere() };
+    assert_eq!(map(&mut r, &[part(0, 1), part(0, 1)], fixed(5)), Err(KernReturn::NoSpace));
+    assert_eq!(map(&mut r, &[], anywhere()), Err(KernReturn::InvalidArgument));
+    assert_eq!(map(&mut r, &[FrozenPart { size: 100, ..part(0, 1) }], anywhere()), Err(KernReturn::InvalidArgument));
+    assert_eq!(map(&mut r, &[FrozenPart { offset: 100, ..part(0, 1) }], anywhere()), Err(KernReturn::InvalidArgument));
+    assert_eq!(map(&mut r, &vec![part(0, 1); MAP_ENTRIES_MAX], anywhere()), Err(KernReturn::NoSpace));
+    let request = MapRequest { inheritance: Inherit::None, protection: RO, ..fixed(40) };
+    assert_eq!(map(&mut r, &[part(0, 1)], request), Ok((at(40), 1)));
+    let region = r.vm.vm_region(TWO, at(40)).unwrap();
+    assert_eq!((region.protection, region.max_protection), (RO, Prot::all()));
+    assert_eq!((region.inheritance, region.shared, region.object), (Inherit::None, false, None));
+    allocate(&mut r, TWO, 60, 1);
+    let unfrozen = FrozenPart { object: r.vm.tasks[&TWO].entry(at(60)).unwrap().object, ..part(0, 1) };
+    let refused = r.call(|vm, cx| vm.vm_map_frozen(TWO, &[unfrozen], anywhere(), cx));
+    assert_eq!(refused, Err(KernReturn::InvalidArgument), "nobody has frozen it");
+}
+
+#[test]
+fn vm_copy_6_a_task_that_could_not_freeze_shares_as_before() {
+    let mut r = Rig::new();
+    allocate(&mut r, ONE, 0, 4);
+    freeze(&mut r, ONE, 0, 4).unwrap();
+    let (id, _) = r.sim.orders.pop_front().unwrap();
+    r.call(|vm, cx| vm.order_done(id, Err(KernReturn::NoSpace), cx));
+    let again = freeze(&mut r, ONE, 0, 4).unwrap();
+    assert_eq!((parts(&again), r.sim.orders.len()), (vec![(0, 4, Some(0))], 1), "it is asked anew");
+    r.orders();
+    // What another task has is frozen, whatever this one says.
+    map_frozen(&mut r, TWO, 0, &again).unwrap();
+    let orders = r.sim.orders.len();
+    r.call(|vm, cx| vm.order_done(id, Err(KernReturn::NoSpace), cx));
+    assert_eq!((freeze(&mut r, ONE, 0, 4).unwrap(), r.sim.orders.len()), (again, orders));
+}
+
+#[test]
+fn vm_copy_7_a_task_wakes_those_whom_it_made_wait_itself() {
+    let (mut r, _) = two_tasks();
+    r.sim.woken.clear();
+    assert_eq!(r.fault(ONE, 3, FaultKind::WriteProtect, true), FaultOutcome::Done(FaultClass::Refused));
+    assert!(r.sim.woken.is_empty() && r.sim.orders.is_empty());
+}

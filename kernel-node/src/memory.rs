@@ -1,0 +1,160 @@
+//! The traps about memory that cannot change any more: freezing what a task has, and mapping what it got.
+//!
+//! Spec: docs/spec/vm.md, *Copies*.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use kernel_core::TaskId;
+use kernel_core::vm::{FrozenPart, MapRequest, ObjectId, Run};
+use proto::limits::{FREEZE_OBJECTS_MAX, FROZEN_PARTS_MAX};
+use proto::vm::round_page;
+use proto::wire::trap::{Answer, Freeze, FreezePart, MapFrozen};
+use proto::{Inherit, KernReturn, Prot};
+use sys::Memfd;
+
+use crate::channel::{ChannelError, ChannelId};
+use crate::frozen::Passable;
+use crate::node::Node;
+
+/// A part as the answer tells it, and the descriptor of what it lies in.
+type Part = (FreezePart, Option<Rc<OwnedFd>>);
+
+impl Node {
+    /// A thread has memory of its task frozen.
+    ///
+    /// Errors: the connection is to be ended.
+    pub(crate) fn freeze(
+        &mut self,
+        task: TaskId,
+        channel: ChannelId,
+        ticket: u64,
+        call: Freeze,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), ChannelError> {
+        self.caller = Some((task, channel));
+        let parts = self.frozen_parts(task, &call, fds);
+        self.settle();
+        self.caller = None;
+        let (code, parts) = parts.map_or_else(|code| (code.raw(), Vec::new()), |parts| (0, parts));
+        let answer = Answer { ticket, result: code, ..Answer::default() };
+        self.connections.get_mut(&channel).map_or(Ok(()), |connection| connection.answer_parts(answer, parts))
+    }
+
+    fn frozen_parts(&mut self, task: TaskId, call: &Freeze, fds: Vec<OwnedFd>) -> Result<Vec<Part>, KernReturn> {
+        if !call.runs.is_empty() {
+            self.refreeze(task, call, fds)?;
+        }
+        let frozen = self.with_kernel(|kernel, cx| {
+            kernel.vm_call(cx, |vm, cx| vm.vm_freeze(task, call.address, call.size, FREEZE_OBJECTS_MAX, cx))
+        })?;
+        let part = |part: kernel_core::vm::FreezePart| {
+            let fd = part.object.and_then(|(object, _)| self.pmap.reader(object));
+            let offset = part.object.map_or(0, |(_, offset)| offset);
+            (FreezePart { address: part.address, size: part.size, fd: None, offset }, fd)
+        };
+        Ok(frozen.into_iter().map(part).collect())
+    }
+
+    /// What the task wrote since the last freeze lies in the descriptor beside the call.
+    fn refreeze(&mut self, task: TaskId, call: &Freeze, fds: Vec<OwnedFd>) -> Result<(), KernReturn> {
+        let runs: Vec<Run> =
+            call.runs.iter().map(|run| Run { address: run.address, size: run.size, offset: run.offset }).collect();
+        let passable = self.passable(task, fds.into_iter().next())?;
+        let end = |run: &Run| run.offset.checked_add(run.size);
+        if runs.len() > FROZEN_PARTS_MAX || runs.iter().any(|r| end(r).is_none_or(|e| e > passable.frozen().size())) {
+            return Err(KernReturn::InvalidArgument);
+        }
+        let object = self.frozen_object(&passable)?;
+        self.with_kernel(|kernel, cx| {
+            kernel.vm_call(cx, |vm, cx| {
+                let done = vm.vm_refreeze(task, object, &runs, cx);
+                vm.object_unused(object, cx);
+                done
+            })
+        })
+    }
+
+    /// A thread maps frozen memory that it has.
+    ///
+    /// Errors: the connection is to be ended.
+    pub(crate) fn map_frozen(
+        &mut self,
+        task: TaskId,
+        channel: ChannelId,
+        ticket: u64,
+        call: MapFrozen,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), ChannelError> {
+        self.caller = Some((task, channel));
+        let mapped = self.mapped_frozen(task, &call, fds);
+        self.settle();
+        self.caller = None;
+        let (code, address) = mapped.map_or_else(|code| (code.raw(), 0), |address| (0, address));
+        self.answer(channel, Answer { ticket, result: code, address, ..Answer::default() }, None)
+    }
+
+    fn mapped_frozen(&mut self, task: TaskId, call: &MapFrozen, fds: Vec<OwnedFd>) -> Result<u64, KernReturn> {
+        if call.parts.len() > FROZEN_PARTS_MAX {
+            return Err(KernReturn::ResourceShortage);
+        }
+        let protection = |bits| Prot::from_bits(bits).ok_or(KernReturn::InvalidArgument);
+        let request = MapRequest {
+            address: call.address,
+            size: 0,
+            mask: call.mask,
+            anywhere: call.anywhere,
+            object: None,
+            offset: 0,
+            copy: true,
+            protection: protection(call.cur_protection)?,
+            max_protection: protection(call.max_protection)?,
+            inheritance: Inherit::from_raw(call.inheritance).ok_or(KernReturn::InvalidArgument)?,
+        };
+        let files = fds.into_iter().map(|fd| self.passable(task, Some(fd))).collect::<Result<Vec<_>, _>>()?;
+        let mut objects = Vec::with_capacity(files.len());
+        let mapped = (|| {
+            for file in &files {
+                objects.push(self.frozen_object(file)?);
+            }
+            let part = |segment: &proto::wire::body::Segment| {
+                let at = segment.fd as usize;
+                let file = files.get(at).ok_or(KernReturn::InvalidArgument)?;
+                let fits = segment.offset.checked_add(segment.length).is_some_and(|end| end <= file.frozen().size());
+                let size = round_page(segment.length).filter(|_| fits).ok_or(KernReturn::InvalidArgument)?;
+                Ok(FrozenPart { object: objects[at], offset: segment.offset, size })
+            };
+            let parts = call.parts.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+            self.with_kernel(|kernel, cx| {
+                kernel
+                    .vm_call(cx, |vm, cx| vm.vm_map_frozen(task, &parts, request, cx))
+                    .map(|(mapped, _)| mapped.address)
+            })
+        })();
+        for object in objects {
+            self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.object_unused(object, cx)));
+        }
+        mapped
+    }
+
+    /// A descriptor of a task's, which must be frozen.
+    fn passable(&mut self, task: TaskId, fd: Option<OwnedFd>) -> Result<Arc<Passable>, KernReturn> {
+        let memfd = fd.and_then(|fd| Memfd::adopt(fd).ok()).ok_or(KernReturn::InvalidArgument)?;
+        self.pmap.frozen.adopt(memfd, task).ok_or(KernReturn::InvalidArgument)
+    }
+
+    /// The object that shows a frozen file; a new one if none does.
+    fn frozen_object(&mut self, passable: &Arc<Passable>) -> Result<ObjectId, KernReturn> {
+        if let Some(object) = self.pmap.frozen.object_of(passable.frozen().id()) {
+            return Ok(object);
+        }
+        let object = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, _| vm.object_frozen()))?;
+        if let Err(error) = self.pmap.object_adopt(object, passable.clone()) {
+            tracing::warn!(%error, "frozen memory could not be taken over");
+            self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.object_unused(object, cx)));
+            return Err(KernReturn::ResourceShortage);
+        }
+        Ok(object)
+    }
+}
