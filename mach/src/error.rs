@@ -72,6 +72,27 @@ pub struct SendError {
 #[error("the message has something else in place of {0}")]
 pub struct Unexpected(pub &'static str);
 
+/// Memory of the task could not be copied, or a copy not be mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The task attached without memory.
+    #[error("this task attached without memory")]
+    NoMemory,
+    /// The node refused: `InvalidAddress` a part of the range is not mapped, `ProtectionFailure` a part that must not be
+    /// read, `NoSpace` no place for a copy, `ResourceShortage` too many pieces.
+    #[error("{0}")]
+    Kern(KernReturn),
+    /// A part could not be read.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// Linux refused something.
+    #[error(transparent)]
+    Sys(SysError),
+    /// The node could not be asked.
+    #[error(transparent)]
+    Trap(#[from] TrapError),
+}
+
 /// A remote procedure call did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {

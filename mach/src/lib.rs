@@ -30,6 +30,7 @@ mod beside;
 mod cancel;
 mod error;
 mod exchange;
+mod freeze;
 #[rustfmt::skip]
 #[allow(missing_docs, clippy::all)]
 pub mod iface;
@@ -49,7 +50,7 @@ mod trap;
 mod watch;
 
 pub use cancel::Canceller;
-pub use error::{AttachError, MapError, MemoryError, MsgError, RpcError, SendError, TrapError, Unexpected};
+pub use error::{AttachError, CopyError, MapError, MemoryError, MsgError, RpcError, SendError, TrapError, Unexpected};
 pub use mapping::{MapOptions, Mapping};
 pub use message::{Incoming, Items, Outgoing, Right};
 pub use msg::{Receive, Send};

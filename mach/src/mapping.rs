@@ -94,6 +94,11 @@ impl Task {
 }
 
 impl Mapping {
+    /// What is mapped from a page border on, to be unmapped with the value.
+    pub(crate) fn whole(task: &Task, base: u64, mapped: u64, len: u64) -> Mapping {
+        Mapping { task: task.clone(), base, mapped, skip: 0, len, writable: true }
+    }
+
     /// Its first byte. Valid as long as the mapping lives; an access that cannot be served is SIGBUS or SIGSEGV.
     pub fn as_ptr(&self) -> *mut u8 {
         self.address() as *mut u8

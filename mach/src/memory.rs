@@ -7,14 +7,15 @@
 //! 3. The descriptor held here keeps waiting threads asleep when the node dies, until [`Memory::fail_closed`] has given
 //!    each of them an error (uffd-rules 1).
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::Prot;
-use proto::wire::trap::{MapObject, Order, order};
+use proto::wire::trap::{FreezeObject, MapObject, Order, order};
 use sys::arena::Advise;
 use sys::uffd::{Features, Mode, WriteProtect};
-use sys::{Arena, Backing, Errno, SysError, Uffd, UffdMode};
+use sys::{Arena, Backing, Errno, Memfd, SysError, Uffd, UffdMode};
 
 use crate::ranges::{Kind, Ranges};
 
@@ -27,6 +28,7 @@ pub(crate) struct Memory {
     pub mode: UffdMode,
     pub arena: Arena,
     state: Mutex<State>,
+    freezing: Mutex<()>,
 }
 
 #[derive(Default, Debug)]
@@ -40,7 +42,7 @@ impl Memory {
     pub fn new() -> Result<Result<Memory, SysError>, SysError> {
         let (uffd, mode) = Uffd::open(Features::MANAGED)?;
         let prepared = sys::guarded::install().and_then(|()| Arena::reserve(&ARENA_SIZES));
-        Ok(prepared.map(|arena| Memory { uffd, mode, arena, state: Mutex::default() }))
+        Ok(prepared.map(|arena| Memory { uffd, mode, arena, state: Mutex::default(), freezing: Mutex::default() }))
     }
 
     /// Carries out one order; `fds` came beside it.
@@ -54,6 +56,7 @@ impl Memory {
         }
         match order.op.as_ref() {
             Some(order::Op::Map(map)) => self.map(&mut state, map, fds),
+            Some(order::Op::Freeze(freeze)) => self.freeze_object(&mut state, freeze, fds),
             Some(order::Op::Unmap(unmap)) => self.unmap(&mut state, unmap.address, unmap.size),
             Some(order::Op::Protect(p)) => {
                 self.protect(&mut state, p.address, p.size, Prot::from_bits_truncate(p.protection))
@@ -116,6 +119,53 @@ impl Memory {
             Err(_) => drop(self.unmap(state, address, size)),
         }
         done
+    }
+
+    /// All threads of the task go over to the private mapping at one moment.
+    fn freeze_object(&self, state: &mut State, freeze: &FreezeObject, fds: &[OwnedFd]) -> Result<(), SysError> {
+        let map = freeze.map.ok_or_else(|| SysError::new("order", Errno::INVAL, "a freeze of nothing"))?;
+        let MapObject { address, size, offset, .. } = map;
+        let fd = fds.get(map.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
+        let protection = Prot::from_bits_truncate(map.protection);
+        self.arena.map(address, size, Backing::Private(fd.as_fd(), offset), protection)?;
+        state.ranges.insert(address, size, Kind { managed: false, shared: false, protection });
+        if freeze.seal {
+            // Where somebody else can still write to it, whoever hands it on sees that it is not sealed, and copies.
+            let memfd = fd.try_clone().map_err(|_| SysError::new("dup(2)", Errno::MFILE, "a memfd"))?;
+            let _ = Memfd::adopt(memfd)?.freeze();
+        }
+        Ok(())
+    }
+
+    /// The private parts of a range that the node does not serve: frozen memory, and what was written to it. None once
+    /// the node is gone.
+    pub fn private_within(&self, address: u64, size: u64) -> Vec<Range<u64>> {
+        let state = self.lock();
+        let private = |kind: &Kind| !kind.managed && !kind.shared;
+        let mut out: Vec<Range<u64>> = Vec::new();
+        for (start, end, _) in state.ranges.within(address, size).into_iter().filter(|(_, _, kind)| private(kind)) {
+            match out.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => out.push(start..end),
+            }
+        }
+        out
+    }
+
+    /// Maps a part of a file with the same bytes in place of private memory, as far as it still is private.
+    pub fn remap_private(&self, address: u64, size: u64, file: BorrowedFd<'_>, offset: u64) -> Result<(), SysError> {
+        let state = self.lock();
+        let parts = state.ranges.within(address, size).into_iter();
+        for (start, end, kind) in parts.filter(|(_, _, kind)| !kind.managed && !kind.shared) {
+            let backing = Backing::Private(file, offset + (start - address));
+            self.arena.map(start, end - start, backing, kind.protection)?;
+        }
+        Ok(())
+    }
+
+    /// Held while memory is being frozen: one thread at a time.
+    pub fn alone(&self) -> MutexGuard<'_, ()> {
+        self.freezing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn map_managed(

@@ -288,7 +288,11 @@ fn converse(shared: &Shared, channel: &Arc<Channel>) {
                 let name = shared.next_name.fetch_add(1, Ordering::SeqCst) as u32;
                 answer(channel, Answer { ticket: call.ticket, name, ..Answer::default() }, &[]);
             }
-            call::Op::Poll(_) | call::Op::Interrupt(_) | call::Op::ThreadSelf(_) => panic!("nobody here asks for it"),
+            call::Op::Poll(_)
+            | call::Op::Interrupt(_)
+            | call::Op::ThreadSelf(_)
+            | call::Op::Freeze(_)
+            | call::Op::MapFrozen(_) => panic!("nobody here asks for it"),
             call::Op::OrderDone(done) => shared.orders_done.lock().unwrap().push((done.order, done.errno)),
             call::Op::Msg(msg) => {
                 let mut beside: Vec<_> = fds.into_iter().map(|fd| Memfd::adopt(fd).expect("a memfd")).collect();

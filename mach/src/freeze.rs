@@ -1,0 +1,388 @@
+//! Copies of the task's memory without copying: freezing what the node mapped, and mapping what came frozen.
+//!
+//! Freezing takes three steps under one lock. (1) *Gather*: frozen memory of before, which is mapped privately, is
+//! write-protected, and the pages that the task has written to since are put into a file of their own, which is sealed.
+//! (2) *Ask*: the node notes where they lie, has the rest of the range frozen by an order, and answers what lies where.
+//! (3) *Settle*: the gathered pages are mapped out of their file, and the protection goes. Between (1) and (3) threads that
+//! write there wait; so all parts of the copy are of one moment.
+//!
+//! What cannot be frozen is copied into a file; so every copy is frozen memory, whatever it was made of.
+//!
+//! Spec: docs/spec/vm.md, *Copies*.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use proto::limits::{FROZEN_PARTS_MAX, TRAP_STORES_MAX};
+use proto::vm::{round_page, trunc_page};
+use proto::wire::body::Segment;
+use proto::wire::trap::{self, call};
+use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
+use sys::uffd::{Mode, WriteProtect};
+use sys::{Errno, Frozen, Memfd, Pagemap, SysError};
+
+use crate::error::{CopyError, MemoryError, TrapError};
+use crate::mapping::Mapping;
+use crate::memory::Memory;
+use crate::task::Task;
+
+/// Pages that were written to, in a file of their own.
+struct Gathered {
+    memfd: Memfd,
+    runs: Vec<trap::Run>,
+    /// Write-protected meanwhile.
+    protected: Vec<Range<u64>>,
+}
+
+impl Task {
+    /// A copy of memory that the node mapped for this task, as it is now. No byte is copied of memory that
+    /// [`Task::allocate`] or [`Task::map_frozen`] made and no other task shares; both copies can be written to afterwards
+    /// without the other's seeing it, and the next copy costs what was written meanwhile.
+    ///
+    /// Units: bytes; any range within mappings of the task.
+    /// Errors: see [`CopyError`]; the memory is as before.
+    /// Source: Mach 3 manual page vm_read(2); spec [vm.copy.1] to [vm.copy.3].
+    pub fn freeze(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
+        let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
+        let end = address.checked_add(len).and_then(round_page);
+        let pages = trunc_page(address)..end.ok_or(CopyError::Kern(KernReturn::InvalidArgument))?;
+        if len == 0 {
+            return Ok(Payload::default());
+        }
+        let _alone = memory.alone();
+        let mut copy = self.freeze_pages(memory, &pages, false)?;
+        if copy.is_wasteful(&pages) {
+            copy = self.freeze_pages(memory, &pages, true)?;
+        }
+        let whole = copy.into_payload(memory)?;
+        Ok(whole.slice((address - pages.start) as usize, len as usize))
+    }
+
+    /// With `whole`, frozen memory goes into one file, written to or not.
+    fn freeze_pages(&self, memory: &Memory, pages: &Range<u64>, whole: bool) -> Result<Copy, CopyError> {
+        let gathered = memory.gather(pages, whole).map_err(CopyError::Sys)?;
+        let asked = self.ask_freeze(pages, gathered.as_ref());
+        match gathered {
+            Some(gathered) => {
+                let lifted = memory.settle(gathered, asked.is_ok());
+                let copy = asked?;
+                lifted.map_err(CopyError::Sys)?;
+                Ok(copy)
+            }
+            None => asked,
+        }
+    }
+
+    fn ask_freeze(&self, pages: &Range<u64>, gathered: Option<&Gathered>) -> Result<Copy, CopyError> {
+        let mut copy = Copy::default();
+        let mut at = pages.start;
+        let mut gathered = gathered;
+        while at < pages.end {
+            let first = gathered.take();
+            let runs = first.map_or_else(Vec::new, |g| g.runs.clone());
+            let fds: Vec<_> = first.iter().filter(|g| !g.runs.is_empty()).map(|g| g.memfd.as_fd()).collect();
+            let op = call::Op::Freeze(trap::Freeze { address: at, size: pages.end - at, runs });
+            let reply = self.trap(op, &fds)?;
+            match KernReturn::from_raw(reply.answer.result) {
+                Some(KernReturn::Success) => {}
+                Some(code) => return Err(CopyError::Kern(code)),
+                None => return Err(TrapError::Protocol("a code that the kernel has not").into()),
+            }
+            let next = reply.answer.parts.last().map_or(at, |part| part.address + part.size);
+            if next <= at {
+                return Err(TrapError::Protocol("a freeze that does not go on").into());
+            }
+            copy.add(&reply.answer.parts, reply.fds)?;
+            at = next;
+        }
+        Ok(copy)
+    }
+
+    /// Maps out-of-line memory as memory of this task: it can be written to, and copied again at the cost of what was
+    /// written. Frozen memory that came in whole pages is not copied.
+    ///
+    /// Conditions: with an `address`, a page border, exactly there.
+    /// Errors: see [`CopyError`]; nothing is mapped.
+    /// Source: spec [vm.copy.5].
+    pub fn map_frozen(&self, payload: &Payload, address: Option<u64>) -> Result<Mapping, CopyError> {
+        let len = payload.len() as u64;
+        if self.0.memory.is_none() {
+            return Err(CopyError::NoMemory);
+        }
+        if len == 0 {
+            return Err(CopyError::Kern(KernReturn::InvalidArgument));
+        }
+        let pieces = match Pieces::of(payload) {
+            Some(pieces) => pieces,
+            None => Pieces::of(&copied(payload)?).expect("one file is one piece"),
+        };
+        let rw = (Prot::READ | Prot::WRITE).bits();
+        let op = call::Op::MapFrozen(trap::MapFrozen {
+            parts: pieces.parts,
+            address: address.unwrap_or(0),
+            mask: 0,
+            anywhere: address.is_none(),
+            cur_protection: rw,
+            max_protection: Prot::all().bits(),
+            inheritance: Inherit::default() as u32,
+        });
+        let fds: Vec<_> = pieces.files.iter().map(|file| file.as_fd()).collect();
+        let reply = self.trap(op, &fds)?;
+        if let Some((order, error)) = reply.failed {
+            self.undo(order);
+            return Err(CopyError::Sys(error));
+        }
+        match KernReturn::from_raw(reply.answer.result) {
+            Some(KernReturn::Success) => {
+                let mapped = round_page(len).expect("it is mapped");
+                Ok(Mapping::whole(self, reply.answer.address, mapped, len))
+            }
+            Some(code) => Err(CopyError::Kern(code)),
+            None => Err(TrapError::Protocol("a code that the kernel has not").into()),
+        }
+    }
+}
+
+/// What a range is made of.
+#[derive(Default)]
+struct Copy {
+    parts: Vec<Part>,
+}
+
+struct Part {
+    range: Range<u64>,
+    /// `None` for what has to be copied.
+    lies: Option<(Arc<Frozen>, u64)>,
+}
+
+impl Copy {
+    /// Adds what the node answered. A file that is not sealed after all has to be copied.
+    fn add(&mut self, parts: &[trap::FreezePart], fds: Vec<OwnedFd>) -> Result<(), CopyError> {
+        let frozen = |fd: OwnedFd| Memfd::adopt(fd).and_then(Frozen::new).ok().map(Arc::new);
+        let files: Vec<Option<Arc<Frozen>>> = fds.into_iter().map(frozen).collect();
+        for part in parts {
+            let lies = match part.fd {
+                None => None,
+                Some(fd) => {
+                    let file = files.get(fd as usize).ok_or(TrapError::Protocol("a part without its file"))?;
+                    file.clone().map(|file| (file, part.offset))
+                }
+            };
+            self.parts.push(Part { range: part.address..part.address + part.size, lies });
+        }
+        Ok(())
+    }
+
+    /// Whether it is in so many pieces, or in files so large beside it, that one file is better.
+    fn is_wasteful(&self, pages: &Range<u64>) -> bool {
+        let files: BTreeSet<_> =
+            self.parts.iter().filter_map(|p| p.lies.as_ref()).map(|(f, _)| (f.id(), f.size())).collect();
+        let bytes: u64 = files.iter().map(|(_, size)| size).sum();
+        self.parts.len() > PIECES_MAX || files.len() > FILES_MAX || bytes > 2 * (pages.end - pages.start)
+    }
+
+    fn into_payload(self, memory: &Memory) -> Result<Payload, CopyError> {
+        let bytes: u64 = self.parts.iter().filter(|p| p.lies.is_none()).map(|p| p.range.end - p.range.start).sum();
+        let mut own = None;
+        if bytes > 0 {
+            let memfd = Memfd::freezable("mach-copy", bytes).map_err(CopyError::Sys)?;
+            let mut at = 0;
+            for part in self.parts.iter().filter(|p| p.lies.is_none()) {
+                copy_out(memory, &part.range, &memfd, at)?;
+                at += part.range.end - part.range.start;
+            }
+            memfd.freeze().map_err(CopyError::Sys)?;
+            own = Some(Arc::new(Frozen::new(memfd).map_err(CopyError::Sys)?));
+        }
+        let (mut payload, mut copied) = (Payload::default(), 0);
+        for part in self.parts {
+            let len = part.range.end - part.range.start;
+            let (file, offset) = part.lies.unwrap_or_else(|| {
+                copied += len;
+                (own.clone().expect("made for these parts"), copied - len)
+            });
+            let bytes = file.bytes(offset, len as usize).ok_or(TrapError::Protocol("a part beyond its file"))?;
+            payload.push_stored(bytes, file, offset);
+        }
+        Ok(payload)
+    }
+}
+
+/// A payload as descriptors and parts of them, for `MapFrozen`.
+struct Pieces {
+    files: Vec<Arc<Frozen>>,
+    parts: Vec<Segment>,
+}
+
+impl Pieces {
+    /// `None` for one that is not frozen, not in whole pages, or in too many pieces.
+    fn of(payload: &Payload) -> Option<Pieces> {
+        let (mut files, mut parts): (Vec<Arc<Frozen>>, Vec<Segment>) = (Vec::new(), Vec::new());
+        for chunk in payload.chunks() {
+            let (store, offset) = chunk.stored()?;
+            let file: Arc<Frozen> = store.clone().downcast().ok()?;
+            let fd = files.iter().position(|f| f.id() == file.id()).unwrap_or_else(|| {
+                files.push(file);
+                files.len() - 1
+            }) as u32;
+            let length = chunk.len() as u64;
+            match parts.last_mut() {
+                Some(last) if last.fd == fd && last.offset + last.length == offset => last.length += length,
+                _ => parts.push(Segment { fd, offset, length }),
+            }
+        }
+        let whole = |part: &Segment| part.offset.is_multiple_of(PAGE_SIZE) && part.length.is_multiple_of(PAGE_SIZE);
+        let (last, rest) = parts.split_last()?;
+        let fits = files.len() <= TRAP_STORES_MAX && parts.len() <= FROZEN_PARTS_MAX;
+        (fits && rest.iter().all(whole) && last.offset.is_multiple_of(PAGE_SIZE)).then_some(Pieces { files, parts })
+    }
+}
+
+/// The same bytes in one frozen file.
+fn copied(payload: &Payload) -> Result<Payload, CopyError> {
+    let frozen = Memfd::frozen("mach-copy", payload.chunks()).and_then(Frozen::new).map_err(CopyError::Sys)?;
+    let frozen = Arc::new(frozen);
+    let mut copy = Payload::default();
+    copy.push_stored(frozen.bytes(0, payload.len()).expect("all of it"), frozen, 0);
+    Ok(copy)
+}
+
+/// Copies a range of the task's memory into a file, piece by piece.
+fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
+    let mut buffer = vec![0; COPY_BYTES.min(range.end - range.start) as usize];
+    let mut at = range.start;
+    while at < range.end {
+        let piece = &mut buffer[..COPY_BYTES.min(range.end - at) as usize];
+        memory.arena.read(at, piece).map_err(|fault| {
+            CopyError::Memory(MemoryError::Fault { offset: fault.address.saturating_sub(range.start) })
+        })?;
+        memfd.write_at(to + (at - range.start), &[&*piece]).map_err(CopyError::Sys)?;
+        at += piece.len() as u64;
+    }
+    Ok(())
+}
+
+impl Memory {
+    /// (1): `None` when nothing in the range was frozen before, or nothing of that was written to.
+    fn gather(&self, pages: &Range<u64>, whole: bool) -> Result<Option<Gathered>, SysError> {
+        let private = self.private_within(pages.start, pages.end - pages.start);
+        if private.is_empty() {
+            return Ok(None);
+        }
+        let mut protected = Vec::with_capacity(private.len());
+        let result = self.gather_from(&private, whole, &mut protected);
+        match result {
+            Ok(Some((memfd, runs))) => Ok(Some(Gathered { memfd, runs, protected })),
+            nothing => {
+                let lifted = self.lift(&protected);
+                nothing?;
+                lifted.map(|()| None)
+            }
+        }
+    }
+
+    fn gather_from(
+        &self,
+        private: &[Range<u64>],
+        whole: bool,
+        protected: &mut Vec<Range<u64>>,
+    ) -> Result<Option<(Memfd, Vec<trap::Run>)>, SysError> {
+        for range in private {
+            let len = range.end - range.start;
+            self.uffd.register(range.start, len, Mode::WRITE_PROTECT)?;
+            protected.push(range.clone());
+            self.uffd.write_protect(range.start, len, WriteProtect::On, false)?;
+        }
+        let mut written = private.to_vec();
+        if !whole {
+            let pagemap = Pagemap::open()?;
+            let found: Vec<_> = private.iter().map(|r| pagemap.anonymous(r.clone())).collect::<Result<_, _>>()?;
+            written = coarsen(found);
+        }
+        if written.is_empty() {
+            return Ok(None);
+        }
+        let bytes = written.iter().map(|r| r.end - r.start).sum();
+        let memfd = Memfd::freezable("mach-memory", bytes)?;
+        let mut runs = Vec::with_capacity(written.len());
+        let mut offset = 0;
+        for run in written {
+            let size = run.end - run.start;
+            copy_out(self, &run, &memfd, offset).map_err(|error| match error {
+                CopyError::Sys(error) => error,
+                error => SysError::new("read", Errno::FAULT, error.to_string()),
+            })?;
+            runs.push(trap::Run { address: run.start, size, offset });
+            offset += size;
+        }
+        memfd.freeze()?;
+        Ok(Some((memfd, runs)))
+    }
+
+    /// (3): `taken` says that the node knows of the file.
+    fn settle(&self, gathered: Gathered, taken: bool) -> Result<(), SysError> {
+        for run in gathered.runs.iter().filter(|_| taken) {
+            // Where it cannot be mapped the bytes are the same, and are gathered again the next time.
+            let _ = self.remap_private(run.address, run.size, gathered.memfd.as_fd(), run.offset);
+        }
+        self.lift(&gathered.protected)
+    }
+
+    fn lift(&self, protected: &[Range<u64>]) -> Result<(), SysError> {
+        for range in protected {
+            // It takes the protection with it, and wakes whoever waits.
+            self.uffd.unregister(range.start, range.end - range.start)?;
+        }
+        Ok(())
+    }
+}
+
+/// The runs of all ranges; neighbours are made one, with what is between them, until there are not too many.
+fn coarsen(found: Vec<Vec<Range<u64>>>) -> Vec<Range<u64>> {
+    let mut gap = 0;
+    loop {
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        for range in &found {
+            let first = runs.len();
+            for run in range {
+                match runs[first..].last_mut() {
+                    Some(last) if run.start - last.end <= gap => last.end = run.end,
+                    _ => runs.push(run.clone()),
+                }
+            }
+        }
+        if runs.len() <= FROZEN_PARTS_MAX {
+            return runs;
+        }
+        gap = (2 * gap).max(PAGE_SIZE);
+    }
+}
+
+/// Pieces of one copy above which it is made one.
+const PIECES_MAX: usize = 1024;
+/// Files of one copy above which it is made one.
+const FILES_MAX: usize = 64;
+/// Bytes that are copied in one go.
+const COPY_BYTES: u64 = 1 << 20;
+const _: () = assert!(FILES_MAX < TRAP_STORES_MAX && PIECES_MAX < FROZEN_PARTS_MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(from: u64, to: u64) -> Range<u64> {
+        from * PAGE_SIZE..to * PAGE_SIZE
+    }
+
+    #[test]
+    fn too_many_runs_become_fewer() {
+        assert_eq!(coarsen(vec![vec![run(1, 2), run(3, 4)], vec![run(4, 5)]]), [run(1, 2), run(3, 4), run(4, 5)]);
+        let every_other: Vec<_> = (0..2 * FROZEN_PARTS_MAX as u64).map(|n| run(2 * n, 2 * n + 1)).collect();
+        let last = every_other.last().unwrap().end;
+        let coarse = coarsen(vec![every_other, vec![run(1 << 30, (1 << 30) + 1)]]);
+        assert_eq!(coarse, [0..last, run(1 << 30, (1 << 30) + 1)], "and no run reaches into another range");
+        assert_eq!(coarsen(Vec::new()), []);
+    }
+}
