@@ -62,7 +62,8 @@ impl Node {
 
     fn on_host_message(&mut self, message: Message<NamedRight>) {
         let Message { remote, local, id, trace, body, .. } = message;
-        let is_machs = iface::host::IDS.contains(&id) && local.name == self.host.port;
+        let is_machs =
+            (iface::host::IDS.contains(&id) || iface::host_vm::IDS.contains(&id)) && local.name == self.host.port;
         let body = match Request::decode(id, body) {
             Err(BadBody { body, .. }) if is_machs => self.mach_host_call(id, body),
             Ok(request) if local.name == self.host.port => {
@@ -86,10 +87,13 @@ impl Node {
 
     /// A routine that Mach has for hosts.
     fn mach_host_call(&mut self, id: i32, body: Body<NamedRight>) -> Body<NamedRight> {
-        match iface::host::Request::decode(id, body) {
-            Ok(request) => {
-                host_info::answer(&request, self.facts.name.as_str()).unwrap_or_else(|code| code_body(code.raw()))
-            }
+        let called = match iface::host_vm::IDS.contains(&id) {
+            true => iface::host_vm::Request::decode(id, body).map(|request| self.host_vm_call(request)),
+            false => iface::host::Request::decode(id, body)
+                .map(|request| host_info::answer(&request, self.facts.name.as_str())),
+        };
+        match called {
+            Ok(results) => results.unwrap_or_else(|code| code_body(code.raw())),
             Err(BadBody { error, body }) => {
                 self.release_rights(body.into_rights());
                 code_body(error.raw())

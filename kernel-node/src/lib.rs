@@ -10,6 +10,7 @@ pub mod channel;
 pub mod config;
 pub mod host;
 mod host_info;
+mod host_vm;
 mod inspect;
 pub mod lanes;
 pub mod metrics;

@@ -16,8 +16,9 @@ use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
 use kernel_core::vm::{MapOrder, ObjectId, OrderId, Pmap};
 use proto::limits::OBJECT_BYTES_MAX;
-use proto::{KernReturn, Payload, Prot};
+use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::aio::Async;
+use sys::probe::Load;
 use sys::uffd::WriteProtect;
 use sys::{Memfd, SysError, Uffd};
 
@@ -228,6 +229,10 @@ impl Pmap for LinuxPmap {
 
     fn wake(&mut self, task: TaskId, address: u64, len: u64) {
         self.on_task(task, address, len, |uffd| uffd.wake(address, len));
+    }
+
+    fn free_pages(&self) -> u64 {
+        Load::now().free_bytes / PAGE_SIZE
     }
 
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {

@@ -21,7 +21,8 @@ use crate::TaskId;
 impl Vm {
     /// Zero-filled memory, readable and writable.
     ///
-    /// Conditions: `address` is rounded down, `size` up to a page; size 0 succeeds and gives address 0.
+    /// Conditions: `address` is rounded down, and not looked at with `anywhere`; `size` is rounded up to a page; size 0
+    /// succeeds and gives address 0.
     /// Errors: as `vm_map`; nothing was allocated.
     /// Source: spec [vm.map.1]; mach-api §2.2 `vm_allocate`.
     #[doc(alias = "vm_user_allocate")]
@@ -38,7 +39,7 @@ impl Vm {
             return Ok(Mapped { address: 0, order: None });
         }
         let request = MapRequest {
-            address,
+            address: if anywhere { 0 } else { address },
             size,
             mask: 0,
             anywhere,
@@ -109,6 +110,7 @@ impl Vm {
             protection: r.protection,
             max_protection: r.max_protection,
             inheritance: r.inheritance,
+            wired: Prot::empty(),
             read_ahead: ReadAhead::default(),
         };
         self.tasks.get_mut(&task).expect("looked up above").insert(entry).expect("checked above");
@@ -134,6 +136,8 @@ impl Vm {
                 }
             };
         };
+        self.counters.lookups += 1;
+        self.counters.hits += u64::from(self.objects[id].state != ObjectState::New);
         match self.objects[id].state {
             ObjectState::New => {
                 cx.pmap.object_create(id)?;

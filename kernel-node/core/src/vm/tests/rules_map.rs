@@ -62,6 +62,15 @@ fn vm_map_1_an_address_inside_a_page_is_rounded_down() {
 }
 
 #[test]
+fn vm_map_1_with_anywhere_the_address_says_nothing() {
+    let mut r = Rig::new();
+    for page in 0..3 {
+        let m = r.call(|vm, cx| vm.vm_allocate(ONE, u64::MAX, 10, true, cx)).unwrap();
+        assert_eq!(m.address, at(page));
+    }
+}
+
+#[test]
 fn vm_map_2_arguments_that_mean_nothing_are_refused() {
     let mut r = Rig::new();
     let o = r.object(ONE, 1, RO);
