@@ -7,6 +7,7 @@ mod garbage;
 mod hostile;
 mod join;
 mod lanes;
+mod memory;
 mod nodes;
 mod observe;
 mod options;

@@ -86,7 +86,8 @@ impl Vm {
         let offset = if r.object.is_some() { r.offset } else { 0 };
         let fits = offset.checked_add(size).is_some_and(|end| end <= OBJECT_BYTES_MAX);
         if !offset.is_multiple_of(PAGE_SIZE) || !fits {
-            return Err(KernReturn::InvalidArgument);
+            // Memory without an object has no end of its own: what does not fit is too large for any address space.
+            return Err(if r.object.is_some() { KernReturn::InvalidArgument } else { KernReturn::NoSpace });
         }
         let state = r.object.map(|id| self.objects.get(id).map_or(ObjectState::Gone, |o| o.state));
         if matches!(state, Some(ObjectState::Dead | ObjectState::Gone)) {
