@@ -20,6 +20,7 @@ pub mod pagers;
 pub mod pmap;
 mod pollers;
 pub mod process;
+mod regions;
 pub mod remote;
 pub mod server;
 pub mod shell;

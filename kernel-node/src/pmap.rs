@@ -9,6 +9,7 @@
 //! Orders that only a task can carry out are collected in [`LinuxPmap::take_orders`]; the shell sends them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -137,6 +138,13 @@ impl LinuxPmap {
         self.orders = kept;
         let dropped: VecDeque<Order> = dropped;
         self.failed.extend(dropped.into_iter().map(|order| (order.id, KernReturn::Terminated)));
+    }
+
+    /// The runs of bytes within a range of an object's memory that take memory, at most `runs_max` of them; for who looks, not
+    /// for decisions. None if there is no such object.
+    pub fn present(&self, object: ObjectId, range: Range<u64>, runs_max: usize) -> Vec<Range<u64>> {
+        let runs = self.objects.get(&object).map(|frames| frames.memfd.present(range, runs_max));
+        runs.and_then(Result::ok).unwrap_or_default()
     }
 
     /// The orders since the last call, and those that failed before they were sent, with the reason.

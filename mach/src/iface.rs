@@ -3364,6 +3364,25 @@ pub mod node {
                 },
             )
         }
+        /// What a task has mapped, from an address on, and how much of it is here.
+        ///
+        /// `node_regions`, id 9012.
+        pub fn regions(
+            &self,
+            task: u32,
+            address: u64,
+            cell_pages: u64,
+        ) -> crate::Invocation<Regions> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                Regions {
+                    task: task,
+                    address: address,
+                    cell_pages: cell_pages,
+                },
+            )
+        }
     }
     /// A server of the interface whose routines are carried out one after the other. One that it does not have is refused
     /// (`MIG_BAD_ID`).
@@ -3500,6 +3519,17 @@ pub mod node {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
+        /// What a task has mapped, from an address on, and how much of it is here.
+        ///
+        /// `node_regions`, id 9012.
+        fn regions(
+            &mut self,
+            call: &mut crate::Call,
+            request: Regions,
+        ) -> Result<RegionsReply, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
     }
     /// Brings requests to a server.
     #[derive(Debug)]
@@ -3601,6 +3631,13 @@ pub mod node {
                     > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
                         .map_err(|bad| bad.error)?;
                     self.0.port(call, request).map(::proto::msg::Reply::into_body)
+                }
+                9012 => {
+                    let request = <Regions as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.regions(call, request).map(::proto::msg::Reply::into_body)
                 }
                 _ => Err(::proto::MigError::BadId.into()),
             }
@@ -3769,6 +3806,19 @@ pub mod node {
                 Err(::proto::MigError::BadId.into())
             }
         }
+        /// What a task has mapped, from an address on, and how much of it is here.
+        ///
+        /// `node_regions`, id 9012.
+        fn regions(
+            &self,
+            call: &mut crate::Call,
+            request: Regions,
+        ) -> impl Future<Output = Result<RegionsReply, crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
     }
     /// Brings requests to a server.
     #[derive(Debug)]
@@ -3887,6 +3937,16 @@ pub mod node {
                     > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
                         .map_err(|bad| bad.error)?;
                     self.0.port(call, request).await.map(::proto::msg::Reply::into_body)
+                }
+                9012 => {
+                    let request = <Regions as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .regions(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
                 }
                 _ => Err(::proto::MigError::BadId.into()),
             }

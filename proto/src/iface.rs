@@ -3481,6 +3481,43 @@ pub mod node {
         pub blocked: bool,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct RegionInfo {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint32, tag = "3")]
+        pub protection: u32,
+        #[prost(uint32, tag = "4")]
+        pub max_protection: u32,
+        #[prost(uint32, tag = "5")]
+        pub inheritance: u32,
+        /// Other mappings see what is written here.
+        #[prost(bool, tag = "6")]
+        pub shared: bool,
+        /// The access for which it is wired.
+        #[prost(uint32, tag = "7")]
+        pub wired: u32,
+        /// As `node_objects` names it; empty for zero-filled memory.
+        #[prost(string, tag = "8")]
+        pub object: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "9")]
+        pub offset: u64,
+        /// Mappings of the object on this node, with this one.
+        #[prost(uint32, tag = "10")]
+        pub mappings: u32,
+        #[prost(uint64, tag = "11")]
+        pub resident_pages: u64,
+        #[prost(uint64, tag = "12")]
+        pub dirty_pages: u64,
+        /// There was more to look at than one call may: pages behind those that were counted may be here, too.
+        #[prost(bool, tag = "13")]
+        pub partial: bool,
+        /// A byte to a cell: 1 something of it is here, 2 all of it is, 4 something of it is dirty.
+        #[prost(bytes = "bytes", tag = "14")]
+        pub cells: ::prost::bytes::Bytes,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct TaskInfo {
         #[prost(uint32, tag = "1")]
         pub task: u32,
@@ -4175,6 +4212,77 @@ pub mod node {
             })
         }
     }
+    /// What a task has mapped, from an address on, and how much of it is here.
+    ///
+    /// `node_regions`, id 9012.
+    #[doc(alias = "node_regions")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Regions {
+        pub task: u32,
+        pub address: u64,
+        pub cell_pages: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for Regions {
+        const ID: i32 = 9012;
+        const NAME: &'static str = "node_regions";
+        fn into_body(self) -> body::Body<R> {
+            let Regions { task, address, cell_pages } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, task);
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, cell_pages);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let task = reader.u32(Element::INTEGER_32)?;
+                let address = reader.u64(Element::INTEGER_64)?;
+                let cell_pages = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((task, address, cell_pages))
+            };
+            let Some((task, address, cell_pages)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            Ok(Regions {
+                task,
+                address,
+                cell_pages,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for Regions {
+        type Reply = RegionsReply;
+    }
+    /// The results of [`Regions`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct RegionsReply {
+        pub next: u64,
+        pub regions: Vec<RegionInfo>,
+    }
+    impl<R> msg::Reply<R> for RegionsReply {
+        fn into_body(self) -> body::Body<R> {
+            let RegionsReply { next, regions } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, next);
+            args::write_records(&mut writer, &regions);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let next = reader.u64(Element::INTEGER_64)?;
+                let regions = args::records::<RegionInfo>(&mut reader)?;
+                reader.end()?;
+                Some((next, regions))
+            };
+            let Some((next, regions)) = read() else { return Err(args::misfit(body)) };
+            Ok(RegionsReply { next, regions })
+        }
+    }
     /// `msgh_id` of each request.
     pub mod id {
         /// `node_info`.
@@ -4201,10 +4309,12 @@ pub mod node {
         pub const NAMES: i32 = 9010;
         /// `node_port`.
         pub const PORT: i32 = 9011;
+        /// `node_regions`.
+        pub const REGIONS: i32 = 9012;
     }
     /// `msgh_id` of every request of the interface.
     pub const IDS: &[i32] = &[
-        9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, 9010, 9011,
+        9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, 9010, 9011, 9012,
     ];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
@@ -4220,6 +4330,7 @@ pub mod node {
         (9009, "node_shutdown"),
         (9010, "node_names"),
         (9011, "node_port"),
+        (9012, "node_regions"),
     ];
     /// Any request of the interface: what a server matches on.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -4248,6 +4359,8 @@ pub mod node {
         Names(Names),
         /// One port: rights, queue, who waits, what was asked for, and who holds rights to it.
         Port(Port<R>),
+        /// What a task has mapped, from an address on, and how much of it is here.
+        Regions(Regions),
     }
     impl<R> Request<R> {
         /// The request with this id.
@@ -4287,6 +4400,9 @@ pub mod node {
                 9011 => {
                     <Port<R> as msg::SimpleRoutine<R>>::from_body(body).map(Request::Port)
                 }
+                9012 => {
+                    <Regions as msg::SimpleRoutine<R>>::from_body(body).map(Request::Regions)
+                }
                 _ => {
                     Err(msg::BadBody {
                         error: crate::MigError::BadId,
@@ -4310,6 +4426,7 @@ pub mod node {
                 Request::Shutdown(_) => 9009,
                 Request::Names(_) => 9010,
                 Request::Port(_) => 9011,
+                Request::Regions(_) => 9012,
             }
         }
     }

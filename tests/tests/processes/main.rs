@@ -13,6 +13,7 @@ mod observe;
 mod options;
 mod ports;
 mod reading;
+mod regions;
 mod services;
 mod soak;
 mod tasks;

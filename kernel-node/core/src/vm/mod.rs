@@ -40,7 +40,7 @@ use std::ops::Range;
 
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
 pub use pmap::{MapOrder, OrderId, Pmap};
-pub use stats::{Counters, ObjectStat, Statistics, TaskStat};
+pub use stats::{Counters, ObjectStat, RegionStat, Statistics, TaskStat};
 
 use proto::limits::TASKS_MAX;
 use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot, TraceId, vm::ShouldReturn};

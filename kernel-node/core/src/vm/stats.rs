@@ -1,6 +1,8 @@
 //! What an operator can see: counters and the state of objects and tasks.
 
-use proto::PAGE_SIZE;
+use std::ops::Range;
+
+use proto::{KernReturn, PAGE_SIZE, Prot};
 
 use super::event::FaultClass;
 use super::object::Object;
@@ -115,7 +117,50 @@ pub struct TaskStat {
     pub regions: Vec<Region>,
 }
 
+/// A region, and what an operator wants to know of it beside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RegionStat {
+    /// As `vm_region` shows it.
+    pub region: Region,
+    /// The access for which it is wired.
+    pub wired: Prot,
+    /// The object whose memory it shows, be it one that a pager knows or not.
+    pub memory: ObjectId,
+    /// Where in that memory.
+    pub offset: u64,
+    /// What is here of it stands in the tables; else only the memory itself knows.
+    pub managed: bool,
+    /// Entries of maps that show the same object.
+    pub mappings: u32,
+}
+
 impl Vm {
+    /// The regions of a task, from the one at `address` or above on.
+    ///
+    /// Errors: `InvalidTask`.
+    pub fn region_stats(
+        &self,
+        task: TaskId,
+        address: u64,
+    ) -> Result<impl Iterator<Item = RegionStat> + '_, KernReturn> {
+        let entries = self.map_of(task)?.entries().skip_while(move |e| e.end <= address);
+        Ok(entries.map(|e| RegionStat {
+            region: self.region(e),
+            wired: e.wired,
+            memory: e.object,
+            offset: e.offset,
+            managed: e.managed,
+            mappings: self.objects[e.object].mappings.len() as u32,
+        }))
+    }
+
+    /// The pages of an object that are here, within a range of its pages, and whether each is dirty. None if the object is
+    /// unknown.
+    pub fn resident(&self, object: ObjectId, pages: Range<u64>) -> impl Iterator<Item = (u64, bool)> + '_ {
+        let present = self.objects.get(object).into_iter().flat_map(move |o| o.pages.present(pages.clone()));
+        present.filter_map(|(page, state)| Some((page, state.resident()?.dirty)))
+    }
+
     /// The counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
