@@ -54,6 +54,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<()> {
         Command::Object(command) => cmd::object::run(&cx, command),
         Command::Map(args) => cmd::map::run(&cx, args),
         Command::Port(command) => cmd::port::run(&cx, command),
+        Command::Vm(command) => cmd::vm::run(&cx, command),
         Command::Task(command) => cmd::lists::tasks(&cx, command),
         Command::Bench(command) => cmd::bench::run(&cx, command),
         Command::Doctor => cmd::doctor::run(&cx),

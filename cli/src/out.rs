@@ -42,6 +42,26 @@ impl Out {
         !self.quiet && io::stderr().is_terminal()
     }
 
+    /// Columns of the terminal that results go to; `None` if they go elsewhere.
+    pub fn width(self) -> Option<usize> {
+        Table::new().width().map(usize::from).filter(|_| io::stdout().is_terminal())
+    }
+
+    /// Whether results may have colours: they go to a terminal, and `NO_COLOR` is not set.
+    pub fn colours(self) -> bool {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        !self.json && !unwanted && io::stdout().is_terminal()
+    }
+
+    /// Makes room for the next of several results: a terminal is cleared, elsewhere an empty line stands between them.
+    pub fn clear(self) -> Result<()> {
+        match io::stdout().is_terminal() {
+            _ if self.json => Ok(()),
+            true => self.bytes(b"\x1b[H\x1b[2J"),
+            false => self.line(""),
+        }
+    }
+
     /// One line of results.
     pub fn line(self, text: impl AsRef<str>) -> Result<()> {
         self.bytes(format!("{}\n", text.as_ref()).as_bytes())

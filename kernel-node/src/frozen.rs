@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use kernel_core::TaskId;
 use kernel_core::vm::ObjectId;
 use proto::limits::{MSG_FROZEN_BYTES_MAX, TRAP_INLINE_OOL_BYTES_MAX};
-use proto::{Body, Chunk, NamedRight, Payload, Store};
+use proto::{Body, Chunk, NamedRight, PAGE_SIZE, Payload, Store};
 use sys::{FileId, Frozen, Memfd};
 
 /// Parts of a file: offset and length of each.
@@ -47,6 +47,12 @@ impl Passable {
         Some(payload)
     }
 
+    /// Whether a part holds no page, or what stands around the message's bytes in their first and last page is zero.
+    fn shows_nothing(&self, offset: u64, len: u64) -> bool {
+        let zero = || self.frozen.bytes(offset, len as usize).is_some_and(|bytes| bytes.iter().all(|b| *b == 0));
+        self.frozen.memfd().is_hole(offset, len) || len < PAGE_SIZE && zero()
+    }
+
     /// Whether `task` may be given the file for the `sent` parts of it: offset to length.
     fn may_be_given(&self, task: TaskId, sent: &mut Parts) -> bool {
         let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +62,7 @@ impl Passable {
         sent.sort_unstable();
         let mut end = 0;
         for &(offset, length) in sent.iter().chain([&(self.frozen.size(), 0)]) {
-            if offset > end && !self.frozen.memfd().is_hole(end, offset - end) {
+            if offset > end && !self.shows_nothing(end, offset - end) {
                 return false;
             }
             end = end.max(offset + length);
@@ -249,6 +255,8 @@ mod tests {
         let sparse = FrozenTable::default().adopt(memfd, TaskId(1)).unwrap();
         assert!(is_passed(2, &sparse.payload(8192, 4096).unwrap()));
         assert!(!is_passed(3, &sparse.payload(0, 8192).unwrap()));
+        let short = FrozenTable::default().adopt(Memfd::frozen("test", &[[1u8; 4000]]).unwrap(), TaskId(1)).unwrap();
+        assert!(is_passed(2, &short.payload(0, 4000).unwrap()) && !is_passed(3, &short.payload(0, 3999).unwrap()));
     }
 
     #[test]

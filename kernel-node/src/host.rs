@@ -62,7 +62,8 @@ impl Node {
 
     fn on_host_message(&mut self, message: Message<NamedRight>) {
         let Message { remote, local, id, trace, body, .. } = message;
-        let is_machs = iface::host::IDS.contains(&id) && local.name == self.host.port;
+        let is_machs =
+            (iface::host::IDS.contains(&id) || iface::host_vm::IDS.contains(&id)) && local.name == self.host.port;
         let body = match Request::decode(id, body) {
             Err(BadBody { body, .. }) if is_machs => self.mach_host_call(id, body),
             Ok(request) if local.name == self.host.port => {
@@ -86,10 +87,13 @@ impl Node {
 
     /// A routine that Mach has for hosts.
     fn mach_host_call(&mut self, id: i32, body: Body<NamedRight>) -> Body<NamedRight> {
-        match iface::host::Request::decode(id, body) {
-            Ok(request) => {
-                host_info::answer(&request, self.facts.name.as_str()).unwrap_or_else(|code| code_body(code.raw()))
-            }
+        let called = match iface::host_vm::IDS.contains(&id) {
+            true => iface::host_vm::Request::decode(id, body).map(|request| self.host_vm_call(request)),
+            false => iface::host::Request::decode(id, body)
+                .map(|request| host_info::answer(&request, self.facts.name.as_str())),
+        };
+        match called {
+            Ok(results) => results.unwrap_or_else(|code| code_body(code.raw())),
             Err(BadBody { error, body }) => {
                 self.release_rights(body.into_rights());
                 code_body(error.raw())
@@ -114,6 +118,7 @@ impl Node {
                 self.show_calls_by_lanes();
                 self.node_port(r)?.into_body()
             }
+            Request::Regions(r) => self.regions_info(r.task, r.address, r.cell_pages)?.into_body(),
             Request::Tasks(_) => node::TasksReply { tasks: self.tasks_info() }.into_body(),
             Request::Metrics(_) => {
                 self.publish();
@@ -227,8 +232,7 @@ impl Node {
         let pagers: BTreeMap<_, _> = self.kernel.object_ports().collect();
         for object in self.kernel.vm().object_stats() {
             let Some(port) = pagers.get(&object.object) else { continue };
-            let uid = self.kernel.ipc.uid(*port);
-            let export = exports.iter().find(|e| e.uid.is_some() && e.uid == uid);
+            let export = self.export_behind(&exports, *port);
             infos.push(node::ObjectInfo {
                 name: export.map_or_else(|| self.remote_name(*port), |e| e.stats.name.clone()),
                 role: "cache".into(),
@@ -246,8 +250,18 @@ impl Node {
         infos
     }
 
+    /// The export that a pager's port is.
+    pub(crate) fn export_behind<'a>(
+        &self,
+        exports: &'a [ExportInfo],
+        port: kernel_core::ipc::PortId,
+    ) -> Option<&'a ExportInfo> {
+        let uid = self.kernel.ipc.uid(port);
+        exports.iter().find(|e| e.uid.is_some() && e.uid == uid)
+    }
+
     /// How the operator knows a memory object whose pager is not here: by its port's identity.
-    fn remote_name(&self, port: kernel_core::ipc::PortId) -> String {
+    pub(crate) fn remote_name(&self, port: kernel_core::ipc::PortId) -> String {
         match self.kernel.ipc.uid(port) {
             Some(uid) => format!("{:x}.{}", uid.origin.0, uid.serial),
             None => "dead".into(),

@@ -9,6 +9,7 @@
 //! Orders that only a task can carry out are collected in [`LinuxPmap::take_orders`]; the shell sends them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
 use kernel_core::vm::{MapOrder, ObjectId, OrderId, Pmap};
 use proto::limits::OBJECT_BYTES_MAX;
-use proto::{KernReturn, Payload, Prot};
+use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::aio::Async;
+use sys::probe::Load;
 use sys::uffd::WriteProtect;
 use sys::{FileId, Memfd, SysError, Uffd};
 
@@ -154,6 +156,13 @@ impl LinuxPmap {
         self.failed.extend(dropped.into_iter().map(|order| (order.id, KernReturn::Terminated)));
     }
 
+    /// The runs of bytes within a range of an object's memory that take memory, at most `runs_max` of them; for who looks, not
+    /// for decisions. None if there is no such object.
+    pub fn present(&self, object: ObjectId, range: Range<u64>, runs_max: usize) -> Vec<Range<u64>> {
+        let runs = self.objects.get(&object).map(|frames| frames.memfd.present(range, runs_max));
+        runs.and_then(Result::ok).unwrap_or_default()
+    }
+
     /// The orders since the last call, and those that failed before they were sent, with the reason.
     pub fn take_orders(&mut self) -> (VecDeque<Order>, Vec<(OrderId, KernReturn)>) {
         (std::mem::take(&mut self.orders), std::mem::take(&mut self.failed))
@@ -280,6 +289,10 @@ impl Pmap for LinuxPmap {
 
     fn wake(&mut self, task: TaskId, address: u64, len: u64) {
         self.on_task(task, address, len, |uffd| uffd.wake(address, len));
+    }
+
+    fn free_pages(&self) -> u64 {
+        Load::now().free_bytes / PAGE_SIZE
     }
 
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {

@@ -9,6 +9,7 @@
 
 pub mod abi;
 mod attach;
+mod attribute;
 mod destroy;
 mod face;
 mod host;
@@ -22,6 +23,7 @@ mod special;
 mod text;
 mod vm;
 
+pub use attribute::*;
 pub use destroy::mach_msg_destroy;
 pub use host::*;
 pub use message::{mach_msg, mach_msg_trap};

@@ -6,9 +6,9 @@
 use std::ops::Range;
 
 use mach::Task;
-use proto::iface::task::{VmAllocate, VmDeallocate};
+use proto::iface::task::{VmAllocate, VmDeallocate, VmInherit};
 use proto::vm::{round_page, trunc_page};
-use proto::{KernReturn, Prot};
+use proto::{Inherit, KernReturn, Prot};
 use sys::{Errno, SysError, anonymous};
 
 use crate::face::code;
@@ -52,6 +52,8 @@ pub fn allocate(task: &Task, address: u64, size: u64, anywhere: bool) -> Result<
     if size == 0 {
         return Ok(0);
     }
+    // What says nothing must not be judged.
+    let address = if anywhere { 0 } else { address };
     let pages = trunc_page(address)..end_of_pages(address, size)?;
     match task.arena() {
         Some(arena) if anywhere || overlap(&pages, &arena).is_some() => {
@@ -82,6 +84,35 @@ pub unsafe fn deallocate(task: &Task, address: u64, size: u64) -> Result<(), i32
         // SAFETY: the caller's promise.
         let done = unsafe { anonymous::unmap(part.start, part.end - part.start) };
         done.map_err(|_| KernReturn::InvalidAddress.raw())?;
+    }
+    Ok(())
+}
+
+/// `vm_inherit` of the own task. What the node did not map is a copy in a child or is not there.
+///
+/// Errors: `Failure` such memory cannot be shared with a child.
+pub fn inherit(task: &Task, address: u64, size: u64, inheritance: Inherit) -> Result<(), i32> {
+    if size == 0 {
+        return Ok(());
+    }
+    let pages = trunc_page(address)..end_of_pages(address, size)?;
+    let [before, inside, behind] = parts(&pages, task.arena());
+    let others: Vec<Range<u64>> = [before, behind].into_iter().flatten().collect();
+    if inheritance == Inherit::Share && !others.is_empty() {
+        return Err(KernReturn::Failure.raw());
+    }
+    if let Some(inside) = inside {
+        let size = inside.end - inside.start;
+        let request = VmInherit { address: inside.start, size, new_inheritance: inheritance as u32 };
+        task.rpc(&task.task_self(), request).map_err(code)?;
+    }
+    for part in others {
+        let done = anonymous::inherit(part.start, part.end - part.start, inheritance == Inherit::Copy);
+        match done {
+            // Holes are passed over, as by Linux.
+            Err(error) if error.errno != Errno::NOMEM => return Err(KernReturn::Failure.raw()),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -203,8 +203,14 @@ impl Copy {
                 copied += len;
                 (own.clone().expect("made for these parts"), copied - len)
             });
-            let bytes = file.bytes(offset, len as usize).ok_or(TrapError::Protocol("a part beyond its file"))?;
+            // Behind the end of a file, in its last page, there are zeroes.
+            let there = len.min(file.size().saturating_sub(offset));
+            let bytes = file.bytes(offset, there as usize).ok_or(TrapError::Protocol("a part beyond its file"))?;
             payload.push_stored(bytes, file, offset);
+            if len - there >= PAGE_SIZE {
+                return Err(TrapError::Protocol("a part beyond its file").into());
+            }
+            payload.push(vec![0; (len - there) as usize].into());
         }
         Ok(payload)
     }
@@ -332,8 +338,10 @@ impl Memory {
 
     fn lift(&self, protected: &[Range<u64>]) -> Result<(), SysError> {
         for range in protected {
-            // It takes the protection with it, and wakes whoever waits.
-            self.uffd.unregister(range.start, range.end - range.start)?;
+            // It takes the protection with it. Of those who wait it wakes who waits for a missing page.
+            let len = range.end - range.start;
+            self.uffd.unregister(range.start, len)?;
+            self.uffd.wake(range.start, len)?;
         }
         Ok(())
     }

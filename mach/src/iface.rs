@@ -212,6 +212,317 @@ pub mod host {
         }
     }
 }
+/// What is asked of a host for the memory of a task of it; sent to the host port. mach-api §2.2.
+pub mod host_vm {
+    #[allow(unused_imports)]
+    use ::proto::iface::host_vm::*;
+    /// The interface's routines at one port. A call is made when it is waited for (`wait`) or awaited.
+    #[derive(Clone, Debug)]
+    pub struct Client<D> {
+        /// Who calls.
+        pub task: crate::Task,
+        /// Whom.
+        pub to: D,
+    }
+    impl<D: crate::Destination> Client<D> {
+        /// Calls of `task` to `to`.
+        pub fn new(task: &crate::Task, to: D) -> Client<D> {
+            Client { task: task.clone(), to }
+        }
+        /// Keeps a range of a task here for an access that its protection permits; no access gives it up again.
+        ///
+        /// `vm_wire`, id 2636.
+        pub fn vm_wire(
+            &self,
+            task: impl Into<crate::Right>,
+            address: u64,
+            size: u64,
+            access: u32,
+        ) -> crate::Invocation<VmWire<crate::Right>> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmWire {
+                    task: task.into(),
+                    address: address,
+                    size: size,
+                    access: access,
+                },
+            )
+        }
+        /// The same for all that a task has mapped: 1 what is mapped now, 0 gives it up again.
+        ///
+        /// `vm_wire_all`, id 4207.
+        pub fn vm_wire_all(
+            &self,
+            task: impl Into<crate::Right>,
+            flags: u32,
+        ) -> crate::Invocation<VmWireAll<crate::Right>> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmWireAll {
+                    task: task.into(),
+                    flags: flags,
+                },
+            )
+        }
+        /// Memory that is contiguous in the machine: refused, for no process is given that.
+        ///
+        /// `vm_allocate_contiguous`, id 4210.
+        pub fn vm_allocate_contiguous(
+            &self,
+            target_task: impl Into<crate::Right>,
+            size: u64,
+            pmin: u64,
+            pmax: u64,
+            palign: u64,
+        ) -> crate::Invocation<VmAllocateContiguous<crate::Right>> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmAllocateContiguous {
+                    target_task: target_task.into(),
+                    size: size,
+                    pmin: pmin,
+                    pmax: pmax,
+                    palign: palign,
+                },
+            )
+        }
+        /// Where in the machine the pages of a range are: refused, for no process is told that.
+        ///
+        /// `vm_pages_phys`, id 4212.
+        pub fn vm_pages_phys(
+            &self,
+            target_task: impl Into<crate::Right>,
+            vaddr: u64,
+            size: u64,
+        ) -> crate::Invocation<VmPagesPhys<crate::Right>> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmPagesPhys {
+                    target_task: target_task.into(),
+                    vaddr: vaddr,
+                    size: size,
+                },
+            )
+        }
+    }
+    /// A server of the interface whose routines are carried out one after the other. One that it does not have is refused
+    /// (`MIG_BAD_ID`).
+    pub trait HostVm {
+        /// Keeps a range of a task here for an access that its protection permits; no access gives it up again.
+        ///
+        /// `vm_wire`, id 2636.
+        fn vm_wire(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmWire<crate::Right>,
+        ) -> Result<(), crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+        /// The same for all that a task has mapped: 1 what is mapped now, 0 gives it up again.
+        ///
+        /// `vm_wire_all`, id 4207.
+        fn vm_wire_all(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmWireAll<crate::Right>,
+        ) -> Result<(), crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+        /// Memory that is contiguous in the machine: refused, for no process is given that.
+        ///
+        /// `vm_allocate_contiguous`, id 4210.
+        fn vm_allocate_contiguous(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmAllocateContiguous<crate::Right>,
+        ) -> Result<VmAllocateContiguousReply, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+        /// Where in the machine the pages of a range are: refused, for no process is told that.
+        ///
+        /// `vm_pages_phys`, id 4212.
+        fn vm_pages_phys(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmPagesPhys<crate::Right>,
+        ) -> Result<(), crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+    }
+    /// Brings requests to a server.
+    #[derive(Debug)]
+    pub struct Server<S>(pub S);
+    impl<S: HostVm> crate::Service for Server<S> {
+        fn serves(&self, id: i32) -> bool {
+            IDS.contains(&id)
+        }
+        fn handle(
+            &mut self,
+            call: &mut crate::Call,
+            body: ::proto::Body<crate::Right>,
+        ) -> Result<::proto::Body<crate::Right>, crate::Code> {
+            match call.id {
+                2636 => {
+                    let request = <VmWire<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.vm_wire(call, request).map(::proto::msg::Reply::into_body)
+                }
+                4207 => {
+                    let request = <VmWireAll<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.vm_wire_all(call, request).map(::proto::msg::Reply::into_body)
+                }
+                4210 => {
+                    let request = <VmAllocateContiguous<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_allocate_contiguous(call, request)
+                        .map(::proto::msg::Reply::into_body)
+                }
+                4212 => {
+                    let request = <VmPagesPhys<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_pages_phys(call, request)
+                        .map(::proto::msg::Reply::into_body)
+                }
+                _ => Err(::proto::MigError::BadId.into()),
+            }
+        }
+    }
+    /// A server of the interface whose routines are awaited one after the other. One that it does not have is refused
+    /// (`MIG_BAD_ID`).
+    pub trait HostVmAsync {
+        /// Keeps a range of a task here for an access that its protection permits; no access gives it up again.
+        ///
+        /// `vm_wire`, id 2636.
+        fn vm_wire(
+            &self,
+            call: &mut crate::Call,
+            request: VmWire<crate::Right>,
+        ) -> impl Future<Output = Result<(), crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// The same for all that a task has mapped: 1 what is mapped now, 0 gives it up again.
+        ///
+        /// `vm_wire_all`, id 4207.
+        fn vm_wire_all(
+            &self,
+            call: &mut crate::Call,
+            request: VmWireAll<crate::Right>,
+        ) -> impl Future<Output = Result<(), crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// Memory that is contiguous in the machine: refused, for no process is given that.
+        ///
+        /// `vm_allocate_contiguous`, id 4210.
+        fn vm_allocate_contiguous(
+            &self,
+            call: &mut crate::Call,
+            request: VmAllocateContiguous<crate::Right>,
+        ) -> impl Future<
+            Output = Result<VmAllocateContiguousReply, crate::Code>,
+        > + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// Where in the machine the pages of a range are: refused, for no process is told that.
+        ///
+        /// `vm_pages_phys`, id 4212.
+        fn vm_pages_phys(
+            &self,
+            call: &mut crate::Call,
+            request: VmPagesPhys<crate::Right>,
+        ) -> impl Future<Output = Result<(), crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+    }
+    /// Brings requests to a server.
+    #[derive(Debug)]
+    pub struct AsyncServer<S>(pub S);
+    impl<S: HostVmAsync + Sync> crate::AsyncService for AsyncServer<S> {
+        fn serves(&self, id: i32) -> bool {
+            IDS.contains(&id)
+        }
+        async fn handle(
+            &self,
+            call: &mut crate::Call,
+            body: ::proto::Body<crate::Right>,
+        ) -> Result<::proto::Body<crate::Right>, crate::Code> {
+            match call.id {
+                2636 => {
+                    let request = <VmWire<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_wire(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                4207 => {
+                    let request = <VmWireAll<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_wire_all(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                4210 => {
+                    let request = <VmAllocateContiguous<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_allocate_contiguous(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                4212 => {
+                    let request = <VmPagesPhys<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_pages_phys(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                _ => Err(::proto::MigError::BadId.into()),
+            }
+        }
+    }
+}
 /// What is behind a task's names, for those who look for faults; sent to the task port.
 pub mod mach_debug {
     #[allow(unused_imports)]
@@ -3053,6 +3364,25 @@ pub mod node {
                 },
             )
         }
+        /// What a task has mapped, from an address on, and how much of it is here.
+        ///
+        /// `node_regions`, id 9012.
+        pub fn regions(
+            &self,
+            task: u32,
+            address: u64,
+            cell_pages: u64,
+        ) -> crate::Invocation<Regions> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                Regions {
+                    task: task,
+                    address: address,
+                    cell_pages: cell_pages,
+                },
+            )
+        }
     }
     /// A server of the interface whose routines are carried out one after the other. One that it does not have is refused
     /// (`MIG_BAD_ID`).
@@ -3189,6 +3519,17 @@ pub mod node {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
+        /// What a task has mapped, from an address on, and how much of it is here.
+        ///
+        /// `node_regions`, id 9012.
+        fn regions(
+            &mut self,
+            call: &mut crate::Call,
+            request: Regions,
+        ) -> Result<RegionsReply, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
     }
     /// Brings requests to a server.
     #[derive(Debug)]
@@ -3290,6 +3631,13 @@ pub mod node {
                     > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
                         .map_err(|bad| bad.error)?;
                     self.0.port(call, request).map(::proto::msg::Reply::into_body)
+                }
+                9012 => {
+                    let request = <Regions as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.regions(call, request).map(::proto::msg::Reply::into_body)
                 }
                 _ => Err(::proto::MigError::BadId.into()),
             }
@@ -3458,6 +3806,19 @@ pub mod node {
                 Err(::proto::MigError::BadId.into())
             }
         }
+        /// What a task has mapped, from an address on, and how much of it is here.
+        ///
+        /// `node_regions`, id 9012.
+        fn regions(
+            &self,
+            call: &mut crate::Call,
+            request: Regions,
+        ) -> impl Future<Output = Result<RegionsReply, crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
     }
     /// Brings requests to a server.
     #[derive(Debug)]
@@ -3576,6 +3937,16 @@ pub mod node {
                     > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
                         .map_err(|bad| bad.error)?;
                     self.0.port(call, request).await.map(::proto::msg::Reply::into_body)
+                }
+                9012 => {
+                    let request = <Regions as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .regions(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
                 }
                 _ => Err(::proto::MigError::BadId.into()),
             }
@@ -4021,11 +4392,36 @@ pub mod task {
                 },
             )
         }
+        /// Sets what a child would get of a range: 0 the same memory, 1 a copy, 2 nothing.
+        ///
+        /// `vm_inherit`, id 2025.
+        pub fn vm_inherit(
+            &self,
+            address: u64,
+            size: u64,
+            new_inheritance: u32,
+        ) -> crate::Invocation<VmInherit> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmInherit {
+                    address: address,
+                    size: size,
+                    new_inheritance: new_inheritance,
+                },
+            )
+        }
         /// The region at or after an address.
         ///
         /// `vm_region`, id 2029.
         pub fn vm_region(&self, address: u64) -> crate::Invocation<VmRegion> {
             crate::Invocation::new(&self.task, &self.to, VmRegion { address: address })
+        }
+        /// Counts of the node's memory.
+        ///
+        /// `vm_statistics`, id 2030.
+        pub fn vm_statistics(&self) -> crate::Invocation<VmStatistics> {
+            crate::Invocation::new(&self.task, &self.to, VmStatistics)
         }
         /// Reads a special port: 1 kernel, 4 bootstrap.
         ///
@@ -4087,6 +4483,27 @@ pub mod task {
                     cur_protection: cur_protection,
                     max_protection: max_protection,
                     inheritance: inheritance,
+                },
+            )
+        }
+        /// Attributes of a range that depend on the machine: a PC has none.
+        ///
+        /// `vm_machine_attribute`, id 2099.
+        pub fn vm_machine_attribute(
+            &self,
+            address: u64,
+            size: u64,
+            attribute: u32,
+            value: i32,
+        ) -> crate::Invocation<VmMachineAttribute> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmMachineAttribute {
+                    address: address,
+                    size: size,
+                    attribute: attribute,
+                    value: value,
                 },
             )
         }
@@ -4168,6 +4585,17 @@ pub mod task {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
+        /// Sets what a child would get of a range: 0 the same memory, 1 a copy, 2 nothing.
+        ///
+        /// `vm_inherit`, id 2025.
+        fn vm_inherit(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmInherit,
+        ) -> Result<(), crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
         /// The region at or after an address.
         ///
         /// `vm_region`, id 2029.
@@ -4176,6 +4604,17 @@ pub mod task {
             call: &mut crate::Call,
             request: VmRegion,
         ) -> Result<VmRegionReply<crate::Right>, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+        /// Counts of the node's memory.
+        ///
+        /// `vm_statistics`, id 2030.
+        fn vm_statistics(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmStatistics,
+        ) -> Result<VmStatisticsReply, crate::Code> {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
@@ -4209,6 +4648,17 @@ pub mod task {
             call: &mut crate::Call,
             request: VmMap<crate::Right>,
         ) -> Result<VmMapReply, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+        /// Attributes of a range that depend on the machine: a PC has none.
+        ///
+        /// `vm_machine_attribute`, id 2099.
+        fn vm_machine_attribute(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmMachineAttribute,
+        ) -> Result<VmMachineAttributeReply, crate::Code> {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
@@ -4278,12 +4728,28 @@ pub mod task {
                         .map_err(|bad| bad.error)?;
                     self.0.vm_protect(call, request).map(::proto::msg::Reply::into_body)
                 }
+                2025 => {
+                    let request = <VmInherit as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.vm_inherit(call, request).map(::proto::msg::Reply::into_body)
+                }
                 2029 => {
                     let request = <VmRegion as ::proto::SimpleRoutine<
                         crate::Right,
                     >>::from_body(body)
                         .map_err(|bad| bad.error)?;
                     self.0.vm_region(call, request).map(::proto::msg::Reply::into_body)
+                }
+                2030 => {
+                    let request = <VmStatistics as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_statistics(call, request)
+                        .map(::proto::msg::Reply::into_body)
                 }
                 2058 => {
                     let request = <TaskGetSpecialPort as ::proto::SimpleRoutine<
@@ -4309,6 +4775,15 @@ pub mod task {
                     > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
                         .map_err(|bad| bad.error)?;
                     self.0.vm_map(call, request).map(::proto::msg::Reply::into_body)
+                }
+                2099 => {
+                    let request = <VmMachineAttribute as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_machine_attribute(call, request)
+                        .map(::proto::msg::Reply::into_body)
                 }
                 4209 => {
                     let request = <VmMsync as ::proto::SimpleRoutine<
@@ -4391,6 +4866,19 @@ pub mod task {
                 Err(::proto::MigError::BadId.into())
             }
         }
+        /// Sets what a child would get of a range: 0 the same memory, 1 a copy, 2 nothing.
+        ///
+        /// `vm_inherit`, id 2025.
+        fn vm_inherit(
+            &self,
+            call: &mut crate::Call,
+            request: VmInherit,
+        ) -> impl Future<Output = Result<(), crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
         /// The region at or after an address.
         ///
         /// `vm_region`, id 2029.
@@ -4401,6 +4889,19 @@ pub mod task {
         ) -> impl Future<
             Output = Result<VmRegionReply<crate::Right>, crate::Code>,
         > + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// Counts of the node's memory.
+        ///
+        /// `vm_statistics`, id 2030.
+        fn vm_statistics(
+            &self,
+            call: &mut crate::Call,
+            request: VmStatistics,
+        ) -> impl Future<Output = Result<VmStatisticsReply, crate::Code>> + Send {
             async move {
                 let _ = (call, request);
                 Err(::proto::MigError::BadId.into())
@@ -4442,6 +4943,19 @@ pub mod task {
             call: &mut crate::Call,
             request: VmMap<crate::Right>,
         ) -> impl Future<Output = Result<VmMapReply, crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// Attributes of a range that depend on the machine: a PC has none.
+        ///
+        /// `vm_machine_attribute`, id 2099.
+        fn vm_machine_attribute(
+            &self,
+            call: &mut crate::Call,
+            request: VmMachineAttribute,
+        ) -> impl Future<Output = Result<VmMachineAttributeReply, crate::Code>> + Send {
             async move {
                 let _ = (call, request);
                 Err(::proto::MigError::BadId.into())
@@ -4524,6 +5038,16 @@ pub mod task {
                         .await
                         .map(::proto::msg::Reply::into_body)
                 }
+                2025 => {
+                    let request = <VmInherit as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_inherit(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
                 2029 => {
                     let request = <VmRegion as ::proto::SimpleRoutine<
                         crate::Right,
@@ -4531,6 +5055,16 @@ pub mod task {
                         .map_err(|bad| bad.error)?;
                     self.0
                         .vm_region(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                2030 => {
+                    let request = <VmStatistics as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_statistics(call, request)
                         .await
                         .map(::proto::msg::Reply::into_body)
                 }
@@ -4561,6 +5095,16 @@ pub mod task {
                         .map_err(|bad| bad.error)?;
                     self.0
                         .vm_map(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                2099 => {
+                    let request = <VmMachineAttribute as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_machine_attribute(call, request)
                         .await
                         .map(::proto::msg::Reply::into_body)
                 }

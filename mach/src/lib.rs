@@ -43,6 +43,7 @@ mod msg;
 mod names;
 mod ranges;
 mod raw;
+mod region;
 mod right;
 mod service;
 mod task;
@@ -58,6 +59,7 @@ pub use msg::{Receive, Send};
 pub use prost;
 pub use proto;
 pub use raw::{RawAnswer, RawCall, RawError, RawMessage};
+pub use region::{Region, Regions};
 pub use right::{Destination, PortSet, ReceiveRight, SendOnceRight, SendRight};
 #[cfg(feature = "tokio")]
 pub use service::serve_async;

@@ -1,4 +1,4 @@
-//! A memory object in this task's address space.
+//! A memory object in this task's address space, or zero-filled memory that the node mapped there.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ pub struct MapOptions {
     pub copy: bool,
 }
 
-/// A mapped object. Dropping it unmaps.
+/// A mapped object, or allocated memory. Dropping it unmaps.
 ///
 /// Other threads, tasks and machines may write to the same memory at any time; nothing here hands out a reference.
 #[derive(Debug)]
@@ -91,6 +91,22 @@ impl Task {
         let base = self.rpc(&self.task_self(), request)?.address;
         Ok(Mapping { task: self.clone(), base, mapped, skip, len, writable })
     }
+
+    /// Zero-filled memory of `len` bytes, from a page's border on, readable and writable. A page takes memory when it is first
+    /// touched.
+    ///
+    /// Errors: `NoMemory`; `OutOfRange` for no bytes; the node's, as `vm_allocate`.
+    #[doc(alias = "vm_allocate")]
+    pub fn allocate(&self, len: u64) -> Result<Mapping, MapError> {
+        if self.0.memory.is_none() {
+            return Err(MapError::NoMemory);
+        }
+        let mapped = round_page(len).filter(|size| *size > 0);
+        let mapped = mapped.ok_or(MapError::OutOfRange { offset: 0, len, size: 0 })?;
+        let request = task::VmAllocate { address: 0, size: mapped, anywhere: true };
+        let base = self.rpc(&self.task_self(), request)?.address;
+        Ok(Mapping::whole(self, base, mapped, len))
+    }
 }
 
 impl Mapping {
@@ -119,7 +135,7 @@ impl Mapping {
         self.len == 0
     }
 
-    /// Whether writes are permitted.
+    /// Whether writes were permitted when it was mapped.
     pub fn is_writable(&self) -> bool {
         self.writable
     }
@@ -150,13 +166,37 @@ impl Mapping {
 
     /// Returns the pages of a range that were written to their pager, and waits until it has made them durable.
     pub fn flush(&self, range: Range<u64>) -> Result<(), RpcError> {
-        let first = trunc_page(self.skip + range.start.min(self.len));
-        let end = (self.skip + range.end.min(self.len)).next_multiple_of(PAGE_SIZE);
-        if first >= end {
-            return Ok(());
-        }
-        let request = task::VmMsync { address: self.base + first, size: end - first, sync_flags: SYNC_SYNCHRONOUS };
+        let Some((address, size)) = self.pages(range) else { return Ok(()) };
+        let request = task::VmMsync { address, size, sync_flags: SYNC_SYNCHRONOUS };
         self.task.rpc(&self.task.task_self(), request)
+    }
+
+    /// Sets what the pages of a range permit. Bytes that they no longer permit answer an error to `read_at` and `write_at`.
+    ///
+    /// Errors: `ProtectionFailure` more than it was mapped with (allocated memory may become executable).
+    #[doc(alias = "vm_protect")]
+    pub fn protect(&self, range: Range<u64>, protection: Prot) -> Result<(), RpcError> {
+        let Some((address, size)) = self.pages(range) else { return Ok(()) };
+        let request = task::VmProtect { address, size, set_maximum: false, new_protection: protection.bits() };
+        self.task.rpc(&self.task.task_self(), request)
+    }
+
+    /// Sets what a child would get of the pages of a range.
+    #[doc(alias = "vm_inherit")]
+    pub fn inherit(&self, range: Range<u64>, inheritance: Inherit) -> Result<(), RpcError> {
+        let Some((address, size)) = self.pages(range) else { return Ok(()) };
+        let request = task::VmInherit { address, size, new_inheritance: inheritance as u32 };
+        self.task.rpc(&self.task.task_self(), request)
+    }
+
+    /// The whole pages of the part of a range that lies in the mapping: address and bytes.
+    fn pages(&self, range: Range<u64>) -> Option<(u64, u64)> {
+        let (start, end) = (range.start.min(self.len), range.end.min(self.len));
+        if start >= end {
+            return None;
+        }
+        let first = trunc_page(self.skip + start);
+        Some((self.base + first, (self.skip + end).next_multiple_of(PAGE_SIZE) - first))
     }
 
     fn check(&self, offset: u64, len: u64) -> Result<u64, MemoryError> {

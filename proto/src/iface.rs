@@ -6,6 +6,7 @@ pub fn name_of(id: i32) -> Option<&'static str> {
     let find = |table: &[(i32, &'static str)]| table.iter().find(|(i, _)| *i == id).map(|(_, name)| *name);
     None
         .or_else(|| find(host::ROUTINES))
+        .or_else(|| find(host_vm::ROUTINES))
         .or_else(|| find(mach_debug::ROUTINES))
         .or_else(|| find(mach_port::ROUTINES))
         .or_else(|| find(memory_object::ROUTINES))
@@ -263,6 +264,314 @@ pub mod host {
                 Request::GetTime(_) => 2634,
                 Request::Info(_) => 2638,
                 Request::GetKernelVersion(_) => 2646,
+            }
+        }
+    }
+}
+
+/// What is asked of a host for the memory of a task of it; sent to the host port. mach-api §2.2.
+pub mod host_vm {
+    use crate::typed::Element;
+    use crate::{args, body, msg};
+    /// Keeps a range of a task here for an access that its protection permits; no access gives it up again.
+    ///
+    /// `vm_wire`, id 2636.
+    #[doc(alias = "vm_wire")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmWire<R> {
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub task: R,
+        pub address: u64,
+        pub size: u64,
+        pub access: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmWire<R> {
+        const ID: i32 = 2636;
+        const NAME: &'static str = "vm_wire";
+        fn into_body(self) -> body::Body<R> {
+            let VmWire { task, address, size, access } = self;
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::CopySend, true, [task]);
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, access);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let task = reader.right()?;
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let access = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((task, address, size, access))
+            };
+            let Some((task, address, size, access)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(VmWire {
+                task: {
+                    let () = task;
+                    taken.right()
+                },
+                address,
+                size,
+                access,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for VmWire<R> {
+        type Reply = ();
+    }
+    /// The same for all that a task has mapped: 1 what is mapped now, 0 gives it up again.
+    ///
+    /// `vm_wire_all`, id 4207.
+    #[doc(alias = "vm_wire_all")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmWireAll<R> {
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub task: R,
+        pub flags: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmWireAll<R> {
+        const ID: i32 = 4207;
+        const NAME: &'static str = "vm_wire_all";
+        fn into_body(self) -> body::Body<R> {
+            let VmWireAll { task, flags } = self;
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::CopySend, true, [task]);
+            writer.u32(Element::INTEGER_32, flags);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let task = reader.right()?;
+                let flags = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((task, flags))
+            };
+            let Some((task, flags)) = read() else { return Err(args::bad_arguments(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(VmWireAll {
+                task: {
+                    let () = task;
+                    taken.right()
+                },
+                flags,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for VmWireAll<R> {
+        type Reply = ();
+    }
+    /// Memory that is contiguous in the machine: refused, for no process is given that.
+    ///
+    /// `vm_allocate_contiguous`, id 4210.
+    #[doc(alias = "vm_allocate_contiguous")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmAllocateContiguous<R> {
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub target_task: R,
+        pub size: u64,
+        pub pmin: u64,
+        pub pmax: u64,
+        pub palign: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmAllocateContiguous<R> {
+        const ID: i32 = 4210;
+        const NAME: &'static str = "vm_allocate_contiguous";
+        fn into_body(self) -> body::Body<R> {
+            let VmAllocateContiguous { target_task, size, pmin, pmax, palign } = self;
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::CopySend, true, [target_task]);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u64(Element::INTEGER_64, pmin);
+            writer.u64(Element::INTEGER_64, pmax);
+            writer.u64(Element::INTEGER_64, palign);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let target_task = reader.right()?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let pmin = reader.u64(Element::INTEGER_64)?;
+                let pmax = reader.u64(Element::INTEGER_64)?;
+                let palign = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((target_task, size, pmin, pmax, palign))
+            };
+            let Some((target_task, size, pmin, pmax, palign)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(VmAllocateContiguous {
+                target_task: {
+                    let () = target_task;
+                    taken.right()
+                },
+                size,
+                pmin,
+                pmax,
+                palign,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for VmAllocateContiguous<R> {
+        type Reply = VmAllocateContiguousReply;
+    }
+    /// The results of [`VmAllocateContiguous`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmAllocateContiguousReply {
+        pub vaddr: u64,
+        pub paddr: u64,
+    }
+    impl<R> msg::Reply<R> for VmAllocateContiguousReply {
+        fn into_body(self) -> body::Body<R> {
+            let VmAllocateContiguousReply { vaddr, paddr } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, vaddr);
+            writer.u64(Element::INTEGER_64, paddr);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let vaddr = reader.u64(Element::INTEGER_64)?;
+                let paddr = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((vaddr, paddr))
+            };
+            let Some((vaddr, paddr)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmAllocateContiguousReply {
+                vaddr,
+                paddr,
+            })
+        }
+    }
+    /// Where in the machine the pages of a range are: refused, for no process is told that.
+    ///
+    /// `vm_pages_phys`, id 4212.
+    #[doc(alias = "vm_pages_phys")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmPagesPhys<R> {
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub target_task: R,
+        pub vaddr: u64,
+        pub size: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmPagesPhys<R> {
+        const ID: i32 = 4212;
+        const NAME: &'static str = "vm_pages_phys";
+        fn into_body(self) -> body::Body<R> {
+            let VmPagesPhys { target_task, vaddr, size } = self;
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::CopySend, true, [target_task]);
+            writer.u64(Element::INTEGER_64, vaddr);
+            writer.u64(Element::INTEGER_64, size);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let target_task = reader.right()?;
+                let vaddr = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((target_task, vaddr, size))
+            };
+            let Some((target_task, vaddr, size)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            let mut taken = body::Taken::new(body);
+            Ok(VmPagesPhys {
+                target_task: {
+                    let () = target_task;
+                    taken.right()
+                },
+                vaddr,
+                size,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for VmPagesPhys<R> {
+        type Reply = ();
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `vm_wire`.
+        pub const VM_WIRE: i32 = 2636;
+        /// `vm_wire_all`.
+        pub const VM_WIRE_ALL: i32 = 4207;
+        /// `vm_allocate_contiguous`.
+        pub const VM_ALLOCATE_CONTIGUOUS: i32 = 4210;
+        /// `vm_pages_phys`.
+        pub const VM_PAGES_PHYS: i32 = 4212;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[2636, 4207, 4210, 4212];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[
+        (2636, "vm_wire"),
+        (4207, "vm_wire_all"),
+        (4210, "vm_allocate_contiguous"),
+        (4212, "vm_pages_phys"),
+    ];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// Keeps a range of a task here for an access that its protection permits; no access gives it up again.
+        VmWire(VmWire<R>),
+        /// The same for all that a task has mapped: 1 what is mapped now, 0 gives it up again.
+        VmWireAll(VmWireAll<R>),
+        /// Memory that is contiguous in the machine: refused, for no process is given that.
+        VmAllocateContiguous(VmAllocateContiguous<R>),
+        /// Where in the machine the pages of a range are: refused, for no process is told that.
+        VmPagesPhys(VmPagesPhys<R>),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                2636 => {
+                    <VmWire<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmWire)
+                }
+                4207 => {
+                    <VmWireAll<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmWireAll)
+                }
+                4210 => {
+                    <VmAllocateContiguous<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmAllocateContiguous)
+                }
+                4212 => {
+                    <VmPagesPhys<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmPagesPhys)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::VmWire(_) => 2636,
+                Request::VmWireAll(_) => 4207,
+                Request::VmAllocateContiguous(_) => 4210,
+                Request::VmPagesPhys(_) => 4212,
             }
         }
     }
@@ -3172,6 +3481,43 @@ pub mod node {
         pub blocked: bool,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct RegionInfo {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint32, tag = "3")]
+        pub protection: u32,
+        #[prost(uint32, tag = "4")]
+        pub max_protection: u32,
+        #[prost(uint32, tag = "5")]
+        pub inheritance: u32,
+        /// Other mappings see what is written here.
+        #[prost(bool, tag = "6")]
+        pub shared: bool,
+        /// The access for which it is wired.
+        #[prost(uint32, tag = "7")]
+        pub wired: u32,
+        /// As `node_objects` names it; empty for zero-filled memory.
+        #[prost(string, tag = "8")]
+        pub object: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "9")]
+        pub offset: u64,
+        /// Mappings of the object on this node, with this one.
+        #[prost(uint32, tag = "10")]
+        pub mappings: u32,
+        #[prost(uint64, tag = "11")]
+        pub resident_pages: u64,
+        #[prost(uint64, tag = "12")]
+        pub dirty_pages: u64,
+        /// There was more to look at than one call may: pages behind those that were counted may be here, too.
+        #[prost(bool, tag = "13")]
+        pub partial: bool,
+        /// A byte to a cell: 1 something of it is here, 2 all of it is, 4 something of it is dirty.
+        #[prost(bytes = "bytes", tag = "14")]
+        pub cells: ::prost::bytes::Bytes,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct TaskInfo {
         #[prost(uint32, tag = "1")]
         pub task: u32,
@@ -3866,6 +4212,77 @@ pub mod node {
             })
         }
     }
+    /// What a task has mapped, from an address on, and how much of it is here.
+    ///
+    /// `node_regions`, id 9012.
+    #[doc(alias = "node_regions")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Regions {
+        pub task: u32,
+        pub address: u64,
+        pub cell_pages: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for Regions {
+        const ID: i32 = 9012;
+        const NAME: &'static str = "node_regions";
+        fn into_body(self) -> body::Body<R> {
+            let Regions { task, address, cell_pages } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, task);
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, cell_pages);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let task = reader.u32(Element::INTEGER_32)?;
+                let address = reader.u64(Element::INTEGER_64)?;
+                let cell_pages = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((task, address, cell_pages))
+            };
+            let Some((task, address, cell_pages)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            Ok(Regions {
+                task,
+                address,
+                cell_pages,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for Regions {
+        type Reply = RegionsReply;
+    }
+    /// The results of [`Regions`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct RegionsReply {
+        pub next: u64,
+        pub regions: Vec<RegionInfo>,
+    }
+    impl<R> msg::Reply<R> for RegionsReply {
+        fn into_body(self) -> body::Body<R> {
+            let RegionsReply { next, regions } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, next);
+            args::write_records(&mut writer, &regions);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let next = reader.u64(Element::INTEGER_64)?;
+                let regions = args::records::<RegionInfo>(&mut reader)?;
+                reader.end()?;
+                Some((next, regions))
+            };
+            let Some((next, regions)) = read() else { return Err(args::misfit(body)) };
+            Ok(RegionsReply { next, regions })
+        }
+    }
     /// `msgh_id` of each request.
     pub mod id {
         /// `node_info`.
@@ -3892,10 +4309,12 @@ pub mod node {
         pub const NAMES: i32 = 9010;
         /// `node_port`.
         pub const PORT: i32 = 9011;
+        /// `node_regions`.
+        pub const REGIONS: i32 = 9012;
     }
     /// `msgh_id` of every request of the interface.
     pub const IDS: &[i32] = &[
-        9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, 9010, 9011,
+        9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, 9010, 9011, 9012,
     ];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
@@ -3911,6 +4330,7 @@ pub mod node {
         (9009, "node_shutdown"),
         (9010, "node_names"),
         (9011, "node_port"),
+        (9012, "node_regions"),
     ];
     /// Any request of the interface: what a server matches on.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -3939,6 +4359,8 @@ pub mod node {
         Names(Names),
         /// One port: rights, queue, who waits, what was asked for, and who holds rights to it.
         Port(Port<R>),
+        /// What a task has mapped, from an address on, and how much of it is here.
+        Regions(Regions),
     }
     impl<R> Request<R> {
         /// The request with this id.
@@ -3978,6 +4400,9 @@ pub mod node {
                 9011 => {
                     <Port<R> as msg::SimpleRoutine<R>>::from_body(body).map(Request::Port)
                 }
+                9012 => {
+                    <Regions as msg::SimpleRoutine<R>>::from_body(body).map(Request::Regions)
+                }
                 _ => {
                     Err(msg::BadBody {
                         error: crate::MigError::BadId,
@@ -4001,6 +4426,7 @@ pub mod node {
                 Request::Shutdown(_) => 9009,
                 Request::Names(_) => 9010,
                 Request::Port(_) => 9011,
+                Request::Regions(_) => 9012,
             }
         }
     }
@@ -4278,6 +4704,36 @@ pub mod notify {
 
 /// Operations on a task and its memory; sent to a task port, the caller's own or another's. mach-api §2.2, §4.1.
 pub mod task {
+    /// vm_statistics_data_t; what each counts: \[vm.statistics.1\].
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct VmCounts {
+        #[prost(uint32, tag = "1")]
+        pub pagesize: u32,
+        #[prost(uint32, tag = "2")]
+        pub free_count: u32,
+        #[prost(uint32, tag = "3")]
+        pub active_count: u32,
+        #[prost(uint32, tag = "4")]
+        pub inactive_count: u32,
+        #[prost(uint32, tag = "5")]
+        pub wire_count: u32,
+        #[prost(uint32, tag = "6")]
+        pub zero_fill_count: u32,
+        #[prost(uint32, tag = "7")]
+        pub reactivations: u32,
+        #[prost(uint32, tag = "8")]
+        pub pageins: u32,
+        #[prost(uint32, tag = "9")]
+        pub pageouts: u32,
+        #[prost(uint32, tag = "10")]
+        pub faults: u32,
+        #[prost(uint32, tag = "11")]
+        pub cow_faults: u32,
+        #[prost(uint32, tag = "12")]
+        pub lookups: u32,
+        #[prost(uint32, tag = "13")]
+        pub hits: u32,
+    }
     use crate::typed::Element;
     use crate::{args, body, msg};
     /// Ends the task: its process is killed, its space and memory go.
@@ -4514,6 +4970,49 @@ pub mod task {
     impl<R> msg::Routine<R> for VmProtect {
         type Reply = ();
     }
+    /// Sets what a child would get of a range: 0 the same memory, 1 a copy, 2 nothing.
+    ///
+    /// `vm_inherit`, id 2025.
+    #[doc(alias = "vm_inherit")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmInherit {
+        pub address: u64,
+        pub size: u64,
+        pub new_inheritance: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmInherit {
+        const ID: i32 = 2025;
+        const NAME: &'static str = "vm_inherit";
+        fn into_body(self) -> body::Body<R> {
+            let VmInherit { address, size, new_inheritance } = self;
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, new_inheritance);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let new_inheritance = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((address, size, new_inheritance))
+            };
+            let Some((address, size, new_inheritance)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            Ok(VmInherit {
+                address,
+                size,
+                new_inheritance,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for VmInherit {
+        type Reply = ();
+    }
     /// The region at or after an address.
     ///
     /// `vm_region`, id 2029.
@@ -4631,6 +5130,91 @@ pub mod task {
                     taken.right()
                 },
                 offset,
+            })
+        }
+    }
+    /// Counts of the node's memory.
+    ///
+    /// `vm_statistics`, id 2030.
+    #[doc(alias = "vm_statistics")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmStatistics;
+    impl<R> msg::SimpleRoutine<R> for VmStatistics {
+        const ID: i32 = 2030;
+        const NAME: &'static str = "vm_statistics";
+        fn into_body(self) -> body::Body<R> {
+            let VmStatistics = self;
+            let writer = body::Writer::new();
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
+            Ok(VmStatistics)
+        }
+    }
+    impl<R> msg::Routine<R> for VmStatistics {
+        type Reply = VmStatisticsReply;
+    }
+    /// The results of [`VmStatistics`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmStatisticsReply {
+        pub vm_stats: VmCounts,
+    }
+    impl<R> msg::Reply<R> for VmStatisticsReply {
+        fn into_body(self) -> body::Body<R> {
+            let VmStatisticsReply { vm_stats } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            args::write_words(
+                &mut writer,
+                &[
+                    vm_stats.pagesize,
+                    vm_stats.free_count,
+                    vm_stats.active_count,
+                    vm_stats.inactive_count,
+                    vm_stats.wire_count,
+                    vm_stats.zero_fill_count,
+                    vm_stats.reactivations,
+                    vm_stats.pageins,
+                    vm_stats.pageouts,
+                    vm_stats.faults,
+                    vm_stats.cow_faults,
+                    vm_stats.lookups,
+                    vm_stats.hits,
+                ],
+            );
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let vm_stats = args::words::<13>(&mut reader)?;
+                reader.end()?;
+                Some((vm_stats,))
+            };
+            let Some((vm_stats,)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmStatisticsReply {
+                vm_stats: VmCounts {
+                    pagesize: vm_stats[0],
+                    free_count: vm_stats[1],
+                    active_count: vm_stats[2],
+                    inactive_count: vm_stats[3],
+                    wire_count: vm_stats[4],
+                    zero_fill_count: vm_stats[5],
+                    reactivations: vm_stats[6],
+                    pageins: vm_stats[7],
+                    pageouts: vm_stats[8],
+                    faults: vm_stats[9],
+                    cow_faults: vm_stats[10],
+                    lookups: vm_stats[11],
+                    hits: vm_stats[12],
+                },
             })
         }
     }
@@ -4875,6 +5459,80 @@ pub mod task {
             Ok(VmMapReply { address })
         }
     }
+    /// Attributes of a range that depend on the machine: a PC has none.
+    ///
+    /// `vm_machine_attribute`, id 2099.
+    #[doc(alias = "vm_machine_attribute")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmMachineAttribute {
+        pub address: u64,
+        pub size: u64,
+        pub attribute: u32,
+        pub value: i32,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmMachineAttribute {
+        const ID: i32 = 2099;
+        const NAME: &'static str = "vm_machine_attribute";
+        fn into_body(self) -> body::Body<R> {
+            let VmMachineAttribute { address, size, attribute, value } = self;
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u32(Element::INTEGER_32, attribute);
+            writer.u32(Element::INTEGER_32, value as u32);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let attribute = reader.u32(Element::INTEGER_32)?;
+                let value = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((address, size, attribute, value))
+            };
+            let Some((address, size, attribute, value)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            Ok(VmMachineAttribute {
+                address,
+                size,
+                attribute,
+                value: value as i32,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for VmMachineAttribute {
+        type Reply = VmMachineAttributeReply;
+    }
+    /// The results of [`VmMachineAttribute`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmMachineAttributeReply {
+        pub value: i32,
+    }
+    impl<R> msg::Reply<R> for VmMachineAttributeReply {
+        fn into_body(self) -> body::Body<R> {
+            let VmMachineAttributeReply { value } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u32(Element::INTEGER_32, value as u32);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let value = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((value,))
+            };
+            let Some((value,)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmMachineAttributeReply {
+                value: value as i32,
+            })
+        }
+    }
     /// Returns dirty pages of a range to their pager and waits until they are durable.
     ///
     /// `vm_msync`, id 4209.
@@ -4930,19 +5588,27 @@ pub mod task {
         pub const VM_DEALLOCATE: i32 = 2023;
         /// `vm_protect`.
         pub const VM_PROTECT: i32 = 2024;
+        /// `vm_inherit`.
+        pub const VM_INHERIT: i32 = 2025;
         /// `vm_region`.
         pub const VM_REGION: i32 = 2029;
+        /// `vm_statistics`.
+        pub const VM_STATISTICS: i32 = 2030;
         /// `task_get_special_port`.
         pub const TASK_GET_SPECIAL_PORT: i32 = 2058;
         /// `task_set_special_port`.
         pub const TASK_SET_SPECIAL_PORT: i32 = 2059;
         /// `vm_map`.
         pub const VM_MAP: i32 = 2089;
+        /// `vm_machine_attribute`.
+        pub const VM_MACHINE_ATTRIBUTE: i32 = 2099;
         /// `vm_msync`.
         pub const VM_MSYNC: i32 = 4209;
     }
     /// `msgh_id` of every request of the interface.
-    pub const IDS: &[i32] = &[2008, 2011, 2021, 2023, 2024, 2029, 2058, 2059, 2089, 4209];
+    pub const IDS: &[i32] = &[
+        2008, 2011, 2021, 2023, 2024, 2025, 2029, 2030, 2058, 2059, 2089, 2099, 4209,
+    ];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
         (2008, "task_terminate"),
@@ -4950,10 +5616,13 @@ pub mod task {
         (2021, "vm_allocate"),
         (2023, "vm_deallocate"),
         (2024, "vm_protect"),
+        (2025, "vm_inherit"),
         (2029, "vm_region"),
+        (2030, "vm_statistics"),
         (2058, "task_get_special_port"),
         (2059, "task_set_special_port"),
         (2089, "vm_map"),
+        (2099, "vm_machine_attribute"),
         (4209, "vm_msync"),
     ];
     /// Any request of the interface: what a server matches on.
@@ -4969,14 +5638,20 @@ pub mod task {
         VmDeallocate(VmDeallocate),
         /// Sets the current or the maximum protection of a range.
         VmProtect(VmProtect),
+        /// Sets what a child would get of a range: 0 the same memory, 1 a copy, 2 nothing.
+        VmInherit(VmInherit),
         /// The region at or after an address.
         VmRegion(VmRegion),
+        /// Counts of the node's memory.
+        VmStatistics(VmStatistics),
         /// Reads a special port: 1 kernel, 4 bootstrap.
         TaskGetSpecialPort(TaskGetSpecialPort),
         /// Sets a special port: 4 bootstrap.
         TaskSetSpecialPort(TaskSetSpecialPort<R>),
         /// Maps a memory object.
         VmMap(VmMap<R>),
+        /// Attributes of a range that depend on the machine: a PC has none.
+        VmMachineAttribute(VmMachineAttribute),
         /// Returns dirty pages of a range to their pager and waits until they are durable.
         VmMsync(VmMsync),
     }
@@ -5007,9 +5682,17 @@ pub mod task {
                     <VmProtect as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::VmProtect)
                 }
+                2025 => {
+                    <VmInherit as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmInherit)
+                }
                 2029 => {
                     <VmRegion as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::VmRegion)
+                }
+                2030 => {
+                    <VmStatistics as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmStatistics)
                 }
                 2058 => {
                     <TaskGetSpecialPort as msg::SimpleRoutine<R>>::from_body(body)
@@ -5021,6 +5704,10 @@ pub mod task {
                 }
                 2089 => {
                     <VmMap<R> as msg::SimpleRoutine<R>>::from_body(body).map(Request::VmMap)
+                }
+                2099 => {
+                    <VmMachineAttribute as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmMachineAttribute)
                 }
                 4209 => {
                     <VmMsync as msg::SimpleRoutine<R>>::from_body(body).map(Request::VmMsync)
@@ -5041,10 +5728,13 @@ pub mod task {
                 Request::VmAllocate(_) => 2021,
                 Request::VmDeallocate(_) => 2023,
                 Request::VmProtect(_) => 2024,
+                Request::VmInherit(_) => 2025,
                 Request::VmRegion(_) => 2029,
+                Request::VmStatistics(_) => 2030,
                 Request::TaskGetSpecialPort(_) => 2058,
                 Request::TaskSetSpecialPort(_) => 2059,
                 Request::VmMap(_) => 2089,
+                Request::VmMachineAttribute(_) => 2099,
                 Request::VmMsync(_) => 4209,
             }
         }

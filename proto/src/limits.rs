@@ -47,6 +47,14 @@ pub const TASKS_MAX: usize = 4096;
 pub const TASK_CHANNELS_MAX: usize = 1024;
 /// Entries of one address map; `NoSpace` above.
 pub const MAP_ENTRIES_MAX: usize = 16_384;
+/// Bytes of one task that `vm_wire` through the host port may have wired; `NoAccess` above (mach-api §2.2).
+pub const TASK_WIRED_BYTES_MAX: u64 = 8 << 20;
+/// Regions in one answer to an operator; the next are asked for above.
+pub const REGIONS_TOLD_MAX: usize = 1024;
+/// Cells of the picture in one answer to an operator; `InvalidArgument` above.
+pub const REGION_CELLS_MAX: u64 = 1 << 16;
+/// Pages here that one answer to an operator counts, so that faults are not kept waiting by it.
+pub const REGION_PAGES_COUNTED_MAX: u64 = 1 << 20;
 /// Pages with an outstanding request per object; a further fault waits for one of them (mach-api §3.5 rule 13).
 pub const OBJECT_REQUESTS_MAX: usize = 256;
 /// The largest read-ahead in one request.

@@ -2,7 +2,7 @@
 //!
 //! Mapping takes free addresses only, so it is safe; what takes memory away is the caller's to answer for.
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 
 use proto::Prot;
 
@@ -52,6 +52,16 @@ pub unsafe fn protect(address: u64, size: u64, protection: Prot) -> Result<(), S
     // SAFETY: the caller's promise.
     let done = unsafe { rustix::mm::mprotect(address as *mut _, size as usize, flags) };
     done.context("mprotect(2)", || format!("{size:#x} bytes at {address:#x}"))
+}
+
+/// Says whether a child by fork(2) gets a copy of whole pages, or has nothing there.
+///
+/// Errors: `ENOMEM` something is not mapped; the rest is done.
+pub fn inherit(address: u64, size: u64, copied: bool) -> Result<(), SysError> {
+    let advice = if copied { Advice::LinuxDoFork } else { Advice::LinuxDontFork };
+    // SAFETY: nothing of this process changes.
+    let done = unsafe { rustix::mm::madvise(address as *mut _, size as usize, advice) };
+    done.context("madvise(2)", || format!("{advice:?} of {size:#x} bytes at {address:#x}"))
 }
 
 // Mach's bits are Linux's: PROT_READ 1, PROT_WRITE 2, PROT_EXEC 4.

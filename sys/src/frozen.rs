@@ -120,10 +120,10 @@ mod tests {
         drop(frozen);
         assert!(part[..500].iter().all(|b| *b == 2) && part[500..].iter().all(|b| *b == 3));
         let again = Memfd::frozen("test", &chunks).unwrap();
-        assert!(again.id().unwrap() != id && size == 100_000);
+        assert!(again.id().unwrap() != id && size == 102_400);
         let again = Arc::new(Frozen::new(again).unwrap());
-        assert!(again.bytes(99_999, 2).is_none() && again.bytes(u64::MAX, 2).is_none());
-        assert_eq!(again.bytes(100_000, 0).unwrap().len(), 0);
+        assert!(again.bytes(102_399, 2).is_none() && again.bytes(u64::MAX, 2).is_none());
+        assert_eq!(again.bytes(102_400, 0).unwrap().len(), 0);
         let empty = Arc::new(Frozen::new(Memfd::frozen::<&[u8]>("test", &[]).unwrap()).unwrap());
         assert_eq!(empty.bytes(0, 0).unwrap().len(), 0);
     }

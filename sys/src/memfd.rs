@@ -6,8 +6,10 @@
 //! 3. Which pages hold data is the owner's own table, never what the memfd has (uffd-rules 8).
 
 use std::io::IoSlice;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use proto::PAGE_SIZE;
 use proto::limits::MEMORY_CALL_BYTES_MAX;
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
 
@@ -57,9 +59,9 @@ impl Memfd {
         self.seal(SIZE_SEALS | SealFlags::WRITE | SealFlags::SEAL)
     }
 
-    /// A payload: the chunks one after the other, then sealed against every change.
+    /// A payload: the chunks one after the other, zeroes up to a page border, then sealed against every change.
     pub fn frozen<B: AsRef<[u8]>>(name: &str, chunks: &[B]) -> Result<Memfd, SysError> {
-        let size = chunks.iter().map(|c| c.as_ref().len() as u64).sum();
+        let size = chunks.iter().map(|c| c.as_ref().len() as u64).sum::<u64>().next_multiple_of(PAGE_SIZE);
         let memfd = Memfd::unsealed(name, size)?;
         memfd.write_at(0, chunks)?;
         memfd.seal(SIZE_SEALS | SealFlags::WRITE | SealFlags::SEAL)?;
@@ -181,6 +183,26 @@ impl Memfd {
         Ok(stat.st_blocks as u64 * 512)
     }
 
+    /// The runs of pages within a range that take memory, at most `runs_max` of them: what the file has, whether anybody
+    /// was told to put it there or not.
+    ///
+    /// Conditions: nobody uses the position of this file's descriptors, which moves.
+    /// Errors: as lseek(2).
+    pub fn present(&self, range: Range<u64>, runs_max: usize) -> Result<Vec<Range<u64>>, SysError> {
+        let seek = |to: SeekFrom| match rustix::fs::seek(&self.fd, to) {
+            // Behind the last page there is only the hole at the end.
+            Err(Errno::NXIO) => Ok(range.end),
+            other => other.map(|at| at.min(range.end)).context("lseek(2)", || format!("{range:x?} of a memfd")),
+        };
+        let (mut runs, mut at) = (Vec::new(), range.start);
+        while at < range.end && runs.len() < runs_max {
+            let start = seek(SeekFrom::Data(at))?;
+            at = if start < range.end { seek(SeekFrom::Hole(start))? } else { range.end };
+            runs.extend((start < at).then_some(start..at));
+        }
+        Ok(runs)
+    }
+
     fn fallocate(&self, flags: FallocateFlags, offset: u64, len: u64) -> Result<(), SysError> {
         let end = offset + len;
         for at in (offset..end).step_by(MEMORY_CALL_BYTES_MAX as usize) {
@@ -286,6 +308,22 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_memory_is_found() {
+        let memfd = Memfd::create("test", 1 << 40).unwrap();
+        assert_eq!(memfd.present(0..1 << 40, 9).unwrap(), []);
+        for page in [3, 4, 9, 1 << 20] {
+            memfd.write_at(page * PAGE, &[b"x"]).unwrap();
+        }
+        let (three, nine, far) = (3 * PAGE..5 * PAGE, 9 * PAGE..10 * PAGE, PAGE << 20..(PAGE << 20) + PAGE);
+        assert_eq!(memfd.present(0..1 << 40, 9).unwrap(), [three.clone(), nine.clone(), far]);
+        assert_eq!(memfd.present(0..1 << 40, 2).unwrap(), [three, nine.clone()]);
+        let one = memfd.present(4 * PAGE..9 * PAGE, 9).unwrap();
+        assert_eq!((one.len(), one[0].clone()), (1, 4 * PAGE..5 * PAGE));
+        assert_eq!(memfd.present(9 * PAGE..1 << 30, 9).unwrap(), [nine]);
+        assert_eq!(memfd.present(PAGE..PAGE, 9).unwrap(), []);
+    }
+
+    #[test]
     fn a_reader_cannot_write() {
         let memfd = Memfd::create("test", PAGE).unwrap();
         let reader = memfd.reader().unwrap();
@@ -302,7 +340,9 @@ mod tests {
         assert!(memfd.is_frozen());
         assert_eq!(rustix::io::pwrite(&memfd, &[1], 0), Err(Errno::PERM));
         let adopted = Memfd::adopt(memfd.into()).unwrap();
-        assert_eq!(adopted.size(), 5);
+        let mut bytes = [1; 6];
+        adopted.read_at(0, &mut bytes).unwrap();
+        assert_eq!((adopted.size(), &bytes), (PAGE, b"abcde\0"));
         let (reader, _writer) = rustix::pipe::pipe().unwrap();
         assert_eq!(Memfd::adopt(reader).unwrap_err().errno, Errno::INVAL);
     }

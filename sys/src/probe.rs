@@ -77,6 +77,8 @@ pub struct Load {
     pub cpus: usize,
     /// Bytes of memory.
     pub memory_bytes: u64,
+    /// Of these, bytes that nobody uses, not even to keep files.
+    pub free_bytes: u64,
     /// Runnable threads, averaged over one, five and fifteen minutes.
     pub averages: [f64; 3],
 }
@@ -90,6 +92,7 @@ impl Load {
         Load {
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: info.totalram as u64 * u64::from(info.mem_unit),
+            free_bytes: info.freeram as u64 * u64::from(info.mem_unit),
             averages: info.loads.map(|load| load as f64 / SCALE),
         }
     }

@@ -9,6 +9,7 @@ mod cluster;
 mod memory;
 mod node;
 mod port;
+mod vm;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub use cluster::{Cluster, ClusterDown, ClusterInit, ClusterUp};
 pub use memory::{Demo, DemoTask, Export, Map, Object, ObjectName};
 pub use node::{LogFormat, Node, NodeRun, node_name};
 pub use port::{Port, PortGiven, PortLs, PortShow};
+pub use vm::{Vm, VmStat, VmTask, Watch};
 
 use crate::state::CLUSTER_DEFAULT;
 
@@ -92,6 +94,9 @@ pub enum Command {
     /// Lists the ports of a node and the names of a task; shows one port
     #[command(subcommand)]
     Port(Port),
+    /// Shows what a task has mapped and what nodes count of their memory
+    #[command(subcommand)]
+    Vm(Vm),
     /// Lists the tasks of a node
     #[command(subcommand)]
     Task(Task),
@@ -167,6 +172,9 @@ mod tests {
             "mach port show 19a2b3c:17",
             "mach port show 0x1002 --task 3 --node 1",
             "mach task ls --json",
+            "mach vm regions 3 --node 1 --json",
+            "mach vm map 3 --watch",
+            "mach vm stat --watch 0.5",
             "mach doctor",
             "mach bench fault --touches 100 --rounds 3",
             "mach bench stream --size 1GiB",

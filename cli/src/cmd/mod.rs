@@ -10,6 +10,7 @@ pub mod map;
 pub mod node;
 pub mod object;
 pub mod port;
+pub mod vm;
 
 use crate::args::{Common, Target};
 use crate::client::Place;

@@ -89,6 +89,9 @@ impl Pmap for Memory {
         self.errors.push(address);
     }
     fn wake(&mut self, _: TaskId, _: u64, _: u64) {}
+    fn free_pages(&self) -> u64 {
+        1000
+    }
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
         self.maps.push((task, order));
         self.order()
@@ -307,6 +310,41 @@ fn kern_map_3_a_dead_port_maps_nothing() {
     ipc.destroy(w.pager, w.object, fx).unwrap();
     w.settle();
     assert_eq!(w.rpc(map_request(object, 4, false)).unwrap_err(), KernReturn::InvalidArgument.raw());
+}
+
+#[test]
+fn vm_map_2_what_is_no_pager_or_no_inheritance_maps_nothing() {
+    let mut w = World::new();
+    let (object, held) = (w.give_object(), w.kernel.ipc.kernel_held());
+    let good = map_request(object, 4, false);
+    let invalid = KernReturn::InvalidArgument.raw();
+    assert_eq!(w.rpc(task::VmMap { inheritance: 3, ..good }).unwrap_err(), invalid);
+    assert_eq!(w.rpc(task::VmMap { cur_protection: 8, ..good }).unwrap_err(), invalid);
+    let to_kernel = NamedRight::copy_send(w.task_self);
+    assert_eq!(w.rpc(task::VmMap { memory_object: to_kernel, ..good }).unwrap_err(), invalid);
+    assert_eq!(w.kernel.ipc.kernel_held(), held);
+    w.kernel.ipc.check();
+}
+
+#[test]
+fn kern_vm_1_attributes_and_counts_go_by_messages() {
+    let mut w = World::new();
+    let (address, _) = w.ready(4, false);
+    w.rpc(task::VmInherit { address, size: PAGE_SIZE, new_inheritance: 0 }).unwrap();
+    let region = w.rpc(task::VmRegion { address }).unwrap();
+    assert_eq!((region.inheritance, region.size), (0, PAGE_SIZE));
+    let wrong = task::VmInherit { address, size: PAGE_SIZE, new_inheritance: 7 };
+    assert_eq!(w.rpc(wrong).unwrap_err(), KernReturn::InvalidArgument.raw());
+    let counts = w.rpc(task::VmStatistics).unwrap().vm_stats;
+    assert_eq!((counts.pagesize, counts.free_count, counts.lookups, counts.hits), (4096, 1000, 1, 0));
+    let attribute = task::VmMachineAttribute { address, size: PAGE_SIZE, attribute: 1, value: 2 };
+    assert_eq!(w.rpc(attribute).unwrap_err(), KernReturn::InvalidAddress.raw());
+    // Wired through the host port, which names the task by a right.
+    let task = w.kernel.task_named(w.space, w.task_self).unwrap();
+    assert_eq!(task, w.task);
+    assert_eq!(w.kernel.task_named(w.space, w.reply), None);
+    w.kernel.vm_wire(task, address, 2 * PAGE_SIZE, Prot::READ.bits()).unwrap();
+    assert_eq!(w.rpc(task::VmStatistics).unwrap().vm_stats.wire_count, 2);
 }
 
 #[test]

@@ -39,6 +39,9 @@ impl Pmap for NoMemory {
     fn unprotect(&mut self, _: TaskId, _: u64, _: u64) {}
     fn error(&mut self, _: TaskId, _: u64, _: u64) {}
     fn wake(&mut self, _: TaskId, _: u64, _: u64) {}
+    fn free_pages(&self) -> u64 {
+        0
+    }
     fn map(&mut self, _: TaskId, _: MapOrder) -> OrderId {
         self.0 += 1;
         OrderId(self.0)

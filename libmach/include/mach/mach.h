@@ -2,6 +2,7 @@
 #ifndef _MACH_MACH_H_
 #define _MACH_MACH_H_
 
+#include <mach/gnumach.h>
 #include <mach/kern_return.h>
 #include <mach/mach_host.h>
 #include <mach/mach_interface.h>

@@ -15,6 +15,10 @@ extern kern_return_t host_info(mach_port_t host, int flavor, host_info_t host_in
 extern kern_return_t host_get_time(mach_port_t host, time_value_t *current_time);
 extern kern_return_t host_get_kernel_version(mach_port_t host, new_kernel_version_t kernel_version);
 
+/* Keeps the pages of a range that are on the task's node there; VM_PROT_NONE gives them up again. */
+extern kern_return_t vm_wire(mach_port_t host, mach_port_t task, vm_address_t address, vm_size_t size,
+                             vm_prot_t access);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,12 +24,20 @@ extern kern_return_t vm_allocate(mach_port_t target_task, vm_address_t *address,
 extern kern_return_t vm_deallocate(mach_port_t target_task, vm_address_t address, vm_size_t size);
 extern kern_return_t vm_protect(mach_port_t target_task, vm_address_t address, vm_size_t size, boolean_t set_maximum,
                                 vm_prot_t new_protection);
+/* What a child would get of a range. */
+extern kern_return_t vm_inherit(mach_port_t target_task, vm_address_t address, vm_size_t size,
+                                vm_inherit_t new_inheritance);
 extern kern_return_t vm_region(mach_port_t target_task, vm_address_t *address, vm_size_t *size,
                                vm_prot_t *protection, vm_prot_t *max_protection, vm_inherit_t *inheritance,
                                boolean_t *is_shared, mach_port_t *object_name, vm_offset_t *offset);
 extern kern_return_t vm_map(mach_port_t target_task, vm_address_t *address, vm_size_t size, vm_address_t mask,
                             boolean_t anywhere, mach_port_t memory_object, vm_offset_t offset, boolean_t copy,
                             vm_prot_t cur_protection, vm_prot_t max_protection, vm_inherit_t inheritance);
+/* Counts of the memory of the task's node. */
+extern kern_return_t vm_statistics(mach_port_t target_task, vm_statistics_data_t *vm_stats);
+/* Always an error: a PC has no such attribute. */
+extern kern_return_t vm_machine_attribute(mach_port_t target_task, vm_address_t address, vm_size_t size,
+                                          vm_machine_attribute_t attribute, vm_machine_attribute_val_t *value);
 extern kern_return_t vm_msync(mach_port_t target_task, vm_address_t address, vm_size_t size, vm_sync_t sync_flags);
 
 #ifdef __cplusplus

@@ -106,6 +106,11 @@ fn out_of_line_memory_is_copied_given_away_and_refused() {
 }
 
 #[test]
+fn the_smaller_calls_of_memory() {
+    runs("tests/c/calls.c");
+}
+
+#[test]
 fn queues_that_are_full_or_empty_and_buffers_too_small() {
     runs("tests/c/timeouts.c");
 }

@@ -1,17 +1,20 @@
 //! Real nodes and real tasks on loopback, one cause of failure to a test. Nothing may hang for longer than the configured
 //! deadline, and no byte may be seen that was not the file's.
 
+mod copies;
 mod examples;
 mod files;
 mod garbage;
 mod hostile;
 mod join;
 mod lanes;
+mod memory;
 mod nodes;
 mod observe;
 mod options;
 mod ports;
 mod reading;
+mod regions;
 mod services;
 mod soak;
 mod tasks;

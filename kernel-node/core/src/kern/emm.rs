@@ -43,7 +43,8 @@ impl Kernel {
     pub(super) fn object_for(&mut self, memory_object: Right) -> Result<Option<ObjectId>, KernReturn> {
         let port = match memory_object {
             Right::Null => return Ok(None),
-            Right::Send(port) if self.ipc.is_alive(port) => port,
+            // What the kernel itself receives on is no pager.
+            Right::Send(port) if self.ipc.is_alive(port) && self.ipc.kernel_tag(port).is_none() => port,
             other => {
                 self.ipc.release(other, &mut self.fx);
                 return Err(KernReturn::InvalidArgument);

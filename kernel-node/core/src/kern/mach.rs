@@ -2,7 +2,7 @@
 
 use proto::iface::task::{self, Request};
 use proto::msg::Reply as _;
-use proto::{Body, Inherit, KernReturn, Prot};
+use proto::{Body, Inherit, KernReturn, PAGE_SIZE, Prot};
 
 use super::reply::{Reply, Results};
 use super::{Cx, Kernel};
@@ -33,6 +33,18 @@ impl Kernel {
             Request::VmRegion(r) => {
                 let results = self.vm_region(task, r.address);
                 self.answer(reply, results);
+            }
+            Request::VmInherit(r) => {
+                let done = self.vm.vm_inherit(task, r.address, r.size, r.new_inheritance);
+                self.answer(reply, done.map(|()| ().into_body()));
+            }
+            Request::VmStatistics(_) => {
+                let results = self.vm_statistics(task, cx.pmap.free_pages());
+                self.answer(reply, results);
+            }
+            Request::VmMachineAttribute(r) => {
+                let code = self.vm.vm_machine_attribute(task, r.address, r.size);
+                self.answer(reply, Err(code));
             }
             Request::TaskGetSpecialPort(r) => {
                 let results = self.task_get_special_port(task, r.which);
@@ -126,6 +138,29 @@ impl Kernel {
             offset: region.offset,
         }
         .into_body())
+    }
+
+    /// Counters that do not fit their word stay at the greatest value of one.
+    fn vm_statistics(&mut self, task: TaskId, free: u64) -> Results {
+        if !self.tasks.contains_key(&task) {
+            return Err(KernReturn::InvalidTask);
+        }
+        let s = self.vm.statistics(free);
+        let word = |count: u64| count.min(i32::MAX as u64) as u32;
+        let vm_stats = task::VmCounts {
+            pagesize: PAGE_SIZE as u32,
+            free_count: word(s.free),
+            active_count: word(s.active),
+            wire_count: word(s.wired),
+            zero_fill_count: word(s.zero_fill),
+            pageins: word(s.pageins),
+            pageouts: word(s.pageouts),
+            faults: word(s.faults),
+            lookups: word(s.lookups),
+            hits: word(s.hits),
+            ..task::VmCounts::default()
+        };
+        Ok(task::VmStatisticsReply { vm_stats }.into_body())
     }
 
     fn task_get_special_port(&mut self, task: TaskId, which: u32) -> Results {

@@ -115,6 +115,25 @@ impl Kernel {
         self.tasks.get(&task).map(|t| t.space)
     }
 
+    /// The task whose port `name` of a space is; `None` if it is no task of this node, or one that is gone.
+    pub fn task_named(&mut self, space: SpaceId, name: PortName) -> Option<TaskId> {
+        let (port, _) = self.ipc.port_of(space, name).ok()?;
+        match self.kobjects.get(&self.ipc.kernel_tag(port)?) {
+            Some(Kobject::Task(task)) => Some(*task),
+            _ => None,
+        }
+    }
+
+    /// As [`Vm::vm_wire`](crate::vm::Vm::vm_wire).
+    pub fn vm_wire(&mut self, task: TaskId, address: u64, size: u64, access: u32) -> Result<(), KernReturn> {
+        self.vm.vm_wire(task, address, size, access)
+    }
+
+    /// As [`Vm::vm_wire_all`](crate::vm::Vm::vm_wire_all).
+    pub fn vm_wire_all(&mut self, task: TaskId, flags: u32) -> Result<(), KernReturn> {
+        self.vm.vm_wire_all(task, flags)
+    }
+
     pub(super) fn on_task_message(&mut self, task: TaskId, mut message: Message<Right>, cx: &mut Cx<'_>) {
         let Some(space) = self.task_space(task) else { return self.refuse_id(message) };
         let reply = Reply::of(&mut message);

@@ -272,6 +272,7 @@ impl Vm {
                 protection: request.protection,
                 max_protection: request.max_protection,
                 inheritance: request.inheritance,
+                wired: Prot::empty(),
                 read_ahead: ReadAhead::default(),
             };
             let order = entry.order();

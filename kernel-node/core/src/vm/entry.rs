@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub max_protection: Prot,
     /// What a child would get.
     pub inheritance: Inherit,
+    /// The access for which it is wired; none if it is not.
+    pub wired: Prot,
     /// What its faults so far say about those to come.
     pub read_ahead: ReadAhead,
 }
@@ -42,6 +44,11 @@ impl Entry {
     pub fn pages(&self) -> Range<u64> {
         let first = self.offset / PAGE_SIZE;
         first..first + self.size() / PAGE_SIZE
+    }
+
+    /// Whether the node may not take pages away that it shows.
+    pub fn is_wired(&self) -> bool {
+        !self.wired.is_empty()
     }
 
     /// Whether threads may write to the object through it.
@@ -65,7 +72,8 @@ impl Entry {
 
     /// Whether `next` goes on where it ends, in the same object and with the same attributes.
     pub fn is_continued_by(&self, next: &Entry) -> bool {
-        let attributes = |e: &Entry| (e.object, e.shared, e.managed, e.protection, e.max_protection, e.inheritance);
+        let attributes =
+            |e: &Entry| (e.object, e.shared, e.managed, e.protection, e.max_protection, e.inheritance, e.wired);
         self.end == next.start && self.offset + self.size() == next.offset && attributes(self) == attributes(next)
     }
 

@@ -169,6 +169,17 @@ impl Map {
         self.entries.values().map(Entry::size).sum()
     }
 
+    /// Bytes in wired entries.
+    pub fn wired_bytes(&self) -> u64 {
+        self.wired_bytes_in(self.arena.clone())
+    }
+
+    /// Of these, bytes in a range.
+    pub fn wired_bytes_in(&self, range: Range<u64>) -> u64 {
+        let within = |e: &Entry| e.end.min(range.end).saturating_sub(e.start.max(range.start));
+        self.entries.values().filter(|e| e.is_wired()).map(within).sum()
+    }
+
     /// The arena.
     pub fn arena(&self) -> Range<u64> {
         self.arena.clone()

@@ -14,6 +14,7 @@
 //!
 //! Spec: docs/spec/vm.md.
 
+mod attribute;
 mod check;
 mod copy;
 mod entry;
@@ -41,7 +42,7 @@ use std::ops::Range;
 pub use copy::{FreezePart, FrozenPart, Run};
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
 pub use pmap::{MapOrder, OrderId, Pmap};
-pub use stats::{Counters, ObjectStat, TaskStat};
+pub use stats::{Counters, ObjectStat, RegionStat, Statistics, TaskStat};
 
 use proto::limits::TASKS_MAX;
 use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot, TraceId, vm::ShouldReturn};
@@ -379,6 +380,14 @@ pub struct LockRequest {
     pub lock: Option<Prot>,
     /// The reply right, if there is one: `LockCompleted` follows, once.
     pub reply: Option<Ticket>,
+}
+
+/// Flags of `vm_wire_all`. Source: mach-api §2.1.
+pub mod wire {
+    /// `VM_WIRE_CURRENT`: what is mapped now.
+    pub const CURRENT: u32 = 1;
+    /// `VM_WIRE_FUTURE`: what is mapped from now on.
+    pub const FUTURE: u32 = 2;
 }
 
 /// `vm_msync` flags that mean something here. Source: mach-api §2.1.

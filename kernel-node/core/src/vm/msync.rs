@@ -29,9 +29,9 @@ impl Vm {
     ///
     /// Conditions: `Ok` means that [`VmEvent::MsyncDone`] with `ticket` follows, once; it may be in `out` already. Memory
     /// without a pager is passed over.
-    /// Errors: `InvalidTask`; `InvalidArgument` a range that wraps; `InvalidAddress` a hole, with `CONTIGUOUS`;
+    /// Errors: `InvalidTask`; `InvalidArgument` a range that wraps, or both ways to wait; `InvalidAddress` a hole, with `CONTIGUOUS`;
     /// `ResourceShortage` too many msyncs, or too many objects in the range. Nothing follows then.
-    /// Source: spec [vm.msync.1] to [vm.msync.6]; mach-api §2.2 `vm_msync` (OSF).
+    /// Source: spec [vm.msync.1] to [vm.msync.7]; mach-api §2.2 `vm_msync` (OSF).
     pub fn vm_msync(
         &mut self,
         task: TaskId,
@@ -43,6 +43,10 @@ impl Vm {
     ) -> Result<(), KernReturn> {
         let map = self.map_of(task)?;
         let range = range_of(address, size)?;
+        let both = sync::ASYNCHRONOUS | sync::SYNCHRONOUS;
+        if flags & both == both {
+            return Err(KernReturn::InvalidArgument);
+        }
         if flags & sync::CONTIGUOUS != 0 && !map.is_covered(range.clone()) {
             return Err(KernReturn::InvalidAddress);
         }

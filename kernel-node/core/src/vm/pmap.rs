@@ -92,6 +92,9 @@ pub trait Pmap {
     /// Wakes the threads that wait in the range, which then touch their page again.
     fn wake(&mut self, task: TaskId, address: u64, len: u64);
 
+    /// Pages of the machine's memory that nobody uses.
+    fn free_pages(&self) -> u64;
+
     /// Orders the task to map. Answered by [`super::Vm::order_done`], as are the others; orders of one task on
     /// overlapping ranges are carried out in the order given.
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId;

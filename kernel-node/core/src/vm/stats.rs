@@ -1,5 +1,9 @@
 //! What an operator can see: counters and the state of objects and tasks.
 
+use std::ops::Range;
+
+use proto::{KernReturn, PAGE_SIZE, Prot};
+
 use super::event::FaultClass;
 use super::object::Object;
 use super::{ObjectId, Region, Vm};
@@ -16,6 +20,10 @@ pub struct Counters {
     pub pages_zero: u64,
     /// Pages returned to pagers.
     pub pages_out: u64,
+    /// Mappings of objects that tasks asked for.
+    pub lookups: u64,
+    /// Of these, mappings of objects that were here already.
+    pub hits: u64,
     /// data_request calls for a waiting thread.
     pub requests: u64,
     /// data_request calls of read-ahead.
@@ -45,6 +53,30 @@ impl Counters {
     pub fn faults_of(&self, class: FaultClass) -> u64 {
         self.faults[class as usize]
     }
+}
+
+/// The counters of `vm_statistics`; in pages, but for `faults`, `lookups` and `hits`. Those of Mach's that are not here
+/// are always 0. Source: spec [vm.statistics.1].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Statistics {
+    /// Of the machine: pages that nobody uses.
+    pub free: u64,
+    /// Pages of objects that are here.
+    pub active: u64,
+    /// Pages in wired entries.
+    pub wired: u64,
+    /// Pages that pagers declared zero.
+    pub zero_fill: u64,
+    /// Pages that pagers supplied.
+    pub pageins: u64,
+    /// Pages returned to pagers.
+    pub pageouts: u64,
+    /// Faults that ended.
+    pub faults: u64,
+    /// Mappings of objects that tasks asked for.
+    pub lookups: u64,
+    /// Of these, mappings of objects that were here already.
+    pub hits: u64,
 }
 
 /// How an object is doing.
@@ -85,10 +117,71 @@ pub struct TaskStat {
     pub regions: Vec<Region>,
 }
 
+/// A region, and what an operator wants to know of it beside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RegionStat {
+    /// As `vm_region` shows it.
+    pub region: Region,
+    /// The access for which it is wired.
+    pub wired: Prot,
+    /// The object whose memory it shows, be it one that a pager knows or not.
+    pub memory: ObjectId,
+    /// Where in that memory.
+    pub offset: u64,
+    /// What is here of it stands in the tables; else only the memory itself knows.
+    pub managed: bool,
+    /// Entries of maps that show the same object.
+    pub mappings: u32,
+}
+
 impl Vm {
+    /// The regions of a task, from the one at `address` or above on.
+    ///
+    /// Errors: `InvalidTask`.
+    pub fn region_stats(
+        &self,
+        task: TaskId,
+        address: u64,
+    ) -> Result<impl Iterator<Item = RegionStat> + '_, KernReturn> {
+        let entries = self.map_of(task)?.entries().skip_while(move |e| e.end <= address);
+        Ok(entries.map(|e| RegionStat {
+            region: self.region(e),
+            wired: e.wired,
+            memory: e.object,
+            offset: e.offset,
+            managed: e.managed,
+            mappings: self.objects[e.object].mappings.len() as u32,
+        }))
+    }
+
+    /// The pages of an object that are here, within a range of its pages, and whether each is dirty. None if the object is
+    /// unknown.
+    pub fn resident(&self, object: ObjectId, pages: Range<u64>) -> impl Iterator<Item = (u64, bool)> + '_ {
+        let present = self.objects.get(object).into_iter().flat_map(move |o| o.pages.present(pages.clone()));
+        present.filter_map(|(page, state)| Some((page, state.resident()?.dirty)))
+    }
+
     /// The counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What `vm_statistics` tells of the node.
+    ///
+    /// Units: `free` is what the machine says, in pages.
+    pub fn statistics(&self, free: u64) -> Statistics {
+        let c = &self.counters;
+        Statistics {
+            free,
+            active: self.objects.values().map(|o| o.pages.counts().resident).sum(),
+            wired: self.tasks.values().map(|map| map.wired_bytes() / PAGE_SIZE).sum(),
+            zero_fill: c.pages_zero,
+            pageins: c.pages_in,
+            pageouts: c.pages_out,
+            faults: c.faults.iter().sum(),
+            lookups: c.lookups,
+            hits: c.hits,
+        }
     }
 
     /// How every object is doing, in the order of their ids.

@@ -21,7 +21,8 @@ use crate::TaskId;
 impl Vm {
     /// Zero-filled memory, readable and writable.
     ///
-    /// Conditions: `address` is rounded down, `size` up to a page; size 0 succeeds and gives address 0.
+    /// Conditions: `address` is rounded down, and not looked at with `anywhere`; `size` is rounded up to a page; size 0
+    /// succeeds and gives address 0.
     /// Errors: as `vm_map`; nothing was allocated.
     /// Source: spec [vm.map.1]; mach-api §2.2 `vm_allocate`.
     #[doc(alias = "vm_user_allocate")]
@@ -38,7 +39,7 @@ impl Vm {
             return Ok(Mapped { address: 0, order: None });
         }
         let request = MapRequest {
-            address,
+            address: if anywhere { 0 } else { address },
             size,
             mask: 0,
             anywhere,
@@ -81,7 +82,8 @@ impl Vm {
         let offset = if r.object.is_some() { r.offset } else { 0 };
         let fits = offset.checked_add(size).is_some_and(|end| end <= OBJECT_BYTES_MAX);
         if !offset.is_multiple_of(PAGE_SIZE) || !fits {
-            return Err(KernReturn::InvalidArgument);
+            // Memory without an object has no end of its own: what does not fit is too large for any address space.
+            return Err(if r.object.is_some() { KernReturn::InvalidArgument } else { KernReturn::NoSpace });
         }
         let state = r.object.map(|id| self.objects.get(id).map_or(ObjectState::Gone, |o| o.state));
         if matches!(state, Some(ObjectState::Dead | ObjectState::Gone)) {
@@ -102,6 +104,7 @@ impl Vm {
             protection: r.protection,
             max_protection: r.max_protection,
             inheritance: r.inheritance,
+            wired: Prot::empty(),
             read_ahead: ReadAhead::default(),
         };
         let order = entry.order();
@@ -150,6 +153,8 @@ impl Vm {
                 }
             };
         };
+        self.counters.lookups += 1;
+        self.counters.hits += u64::from(self.objects[id].state != ObjectState::New);
         match self.objects[id].state {
             ObjectState::New => {
                 cx.pmap.object_create(id)?;

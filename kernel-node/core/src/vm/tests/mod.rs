@@ -2,6 +2,7 @@
 
 mod pager;
 mod rig;
+mod rules_attribute;
 mod rules_copy;
 mod rules_fault;
 mod rules_map;

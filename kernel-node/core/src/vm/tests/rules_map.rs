@@ -62,6 +62,15 @@ fn vm_map_1_an_address_inside_a_page_is_rounded_down() {
 }
 
 #[test]
+fn vm_map_1_with_anywhere_the_address_says_nothing() {
+    let mut r = Rig::new();
+    for page in 0..3 {
+        let m = r.call(|vm, cx| vm.vm_allocate(ONE, u64::MAX, 10, true, cx)).unwrap();
+        assert_eq!(m.address, at(page));
+    }
+}
+
+#[test]
 fn vm_map_2_arguments_that_mean_nothing_are_refused() {
     let mut r = Rig::new();
     let o = r.object(ONE, 1, RO);
@@ -75,6 +84,8 @@ fn vm_map_2_arguments_that_mean_nothing_are_refused() {
     assert_eq!(map(&mut r, MapRequest { offset: 1 << 62, ..good }), invalid);
     assert_eq!(map(&mut r, MapRequest { offset: !0xfff, ..good }), invalid);
     assert_eq!(map(&mut r, MapRequest { size: u64::MAX, ..good }), Err(KernReturn::NoSpace));
+    let zero_fill = MapRequest { object: None, size: 1 << 60, ..good };
+    assert_eq!(map(&mut r, zero_fill), Err(KernReturn::NoSpace));
     assert_eq!(map(&mut r, MapRequest { copy: true, ..good }), Err(KernReturn::Failure), "not built");
     assert_eq!(map(&mut r, MapRequest { object: Some(ObjectId::default()), ..good }), invalid);
     let nobody = r.call(|vm, cx| vm.vm_map(TaskId(9), good, cx));

@@ -136,3 +136,13 @@ fn vm_msync_6_msyncs_are_bounded() {
     r.call(|vm, cx| vm.pager_died(o, cx));
     assert_eq!(r.events().len() as u64, max);
 }
+
+#[test]
+fn vm_msync_7_one_either_waits_or_does_not() {
+    let mut r = Rig::new();
+    r.object(ONE, 1, RW);
+    let both = sync::ASYNCHRONOUS | sync::SYNCHRONOUS;
+    let refused = r.call(|vm, cx| vm.vm_msync(ONE, at(0), PAGE_SIZE, both, Ticket(1), cx));
+    assert_eq!(refused, Err(KernReturn::InvalidArgument));
+    assert!(r.events().is_empty() && r.vm.next_deadline().is_none());
+}

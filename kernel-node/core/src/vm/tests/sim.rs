@@ -329,6 +329,10 @@ impl Pmap for SimPmap {
         self.woken.push((task, address, len));
     }
 
+    fn free_pages(&self) -> u64 {
+        1000
+    }
+
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
         self.order(SimOrder::Map(task, order))
     }

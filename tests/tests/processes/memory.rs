@@ -1,0 +1,102 @@
+//! Memory by Mach's calls from Rust: allocated, protected, inherited, and looked at, the own task's and another's.
+
+use std::time::Duration;
+
+use mach::proto::iface::{host_vm, task};
+use mach::proto::{Inherit, KernReturn, NamedRight, PortName, Prot};
+use mach::{AttachOptions, MapError, Region, Task};
+use mach_tests::processes::Nodes;
+use mach_tests::wait_until;
+
+use crate::{PAGE, contents};
+
+/// How long the end of a task may take to be known on another node.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+const P: u64 = PAGE as u64;
+const RW: Prot = Prot::READ.union(Prot::WRITE);
+
+/// Address, bytes, protection and inheritance of what a task has mapped.
+fn shown(asker: &Task, of: impl mach::Destination) -> Vec<(u64, u64, Prot, Inherit)> {
+    let regions: Result<Vec<_>, _> = asker.regions(of).collect();
+    regions.expect("the task lives").iter().map(|r| (r.address, r.size, r.protection, r.inheritance)).collect()
+}
+
+#[test]
+fn allocated_memory_is_protected_inherited_and_given_back() {
+    let nodes = Nodes::start(1);
+    let task = nodes.task(1);
+    let memory = task.allocate(3 * P + 5).expect("there is memory");
+    assert_eq!((memory.len(), memory.address() % P), (3 * P + 5, 0));
+    memory.write_at(3 * P, b"hello").expect("it is writable");
+    let mut bytes = [1; 6];
+    memory.read_at(3 * P - 1, &mut bytes).expect("it is readable");
+    assert_eq!(&bytes, b"\0hello");
+    memory.write_at(3 * P, b"beyond").expect_err("longer than it is");
+    let at = memory.address();
+    assert_eq!(shown(&task, task.task_self()), [(at, 4 * P, RW, Inherit::Copy)]);
+
+    memory.protect(P + 7..P + 8, Prot::READ).expect("within the maximum");
+    memory.write_at(P, b"x").expect_err("it is read-only");
+    memory.write_at(2 * P, b"x").expect("that page is not");
+    memory.inherit(2 * P..u64::MAX, Inherit::Share).expect("a good value");
+    let read_only = (at + P, P, Prot::READ, Inherit::Copy);
+    let expected = [(at, P, RW, Inherit::Copy), read_only, (at + 2 * P, 2 * P, RW, Inherit::Share)];
+    assert_eq!(shown(&task, task.task_self()), expected);
+    memory.protect(0..memory.len(), RW).expect("within the maximum");
+    memory.write_at(P, b"x").expect("it is writable again");
+    drop(memory);
+    assert_eq!(shown(&task, task.task_self()), []);
+
+    assert!(matches!(task.allocate(0), Err(MapError::OutOfRange { .. })));
+    let huge = task.allocate(1 << 60).expect_err("no address space has so much");
+    assert!(matches!(&huge, MapError::Rpc(error) if error.kern() == Some(KernReturn::NoSpace)), "{huge}");
+    let options = AttachOptions { socket: Some(nodes.socket(1)), token: Some(0), memory: false };
+    let without = Task::attach(options).expect("a task");
+    assert!(matches!(without.allocate(1), Err(MapError::NoMemory)));
+}
+
+#[test]
+fn an_object_shows_its_name_and_a_task_of_another_node_its_regions() {
+    let nodes = Nodes::start(2);
+    let bytes = contents(8 * PAGE);
+    nodes.export(1, &nodes.file("data", &bytes), "data", true);
+    let (near, far) = (nodes.task(1), nodes.task(2));
+    let object = far.look_up("data", "*").expect("it is exported");
+    let options = mach::MapOptions { offset: 2 * P, len: Some(3 * P), ..mach::MapOptions::default() };
+    let (one, two) = (far.map(&object, options).expect("mapped"), far.map(&object, options).expect("mapped"));
+    let zero = far.allocate(P).expect("there is memory");
+
+    // The near task names the far one by a right that it looked up.
+    let far_self = NamedRight::copy_send(far.task_self());
+    far.check_in("far", far_self, far_self).expect("the name is free");
+    let named = near.look_up("far", "*").expect("it is checked in");
+    let regions: Vec<Region> = near.regions(&named).collect::<Result<_, _>>().expect("the task lives");
+    let places: Vec<(u64, u64)> = regions.iter().map(|r| (r.address, r.size)).collect();
+    let mut expected: Vec<(u64, u64)> = [&one, &two, &zero].map(|m| (m.address(), m.len())).into();
+    expected.sort_unstable();
+    assert_eq!(places, expected);
+    let at = |m: &mach::Mapping| regions.iter().find(|r| r.address == m.address()).expect("just found");
+    assert_eq!((at(&one).offset, at(&one).protection, at(&one).max_protection), (2 * P, Prot::READ, Prot::READ));
+    assert_eq!((at(&zero).offset, at(&zero).protection, at(&zero).max_protection), (0, RW, Prot::all()));
+    let name = |m| at(m).object.as_ref().map(mach::SendRight::name);
+    assert!(name(&one).is_some() && name(&one) == name(&two), "one object has one name");
+    assert_eq!(name(&zero), None);
+
+    // What is asked of the far task's port works from here, too; its host port is another.
+    near.rpc(&named, task::VmInherit { address: zero.address(), size: P, new_inheritance: 2 }).expect("a good value");
+    assert_eq!(shown(&far, far.task_self()).iter().filter(|r| r.3 == Inherit::None).count(), 1);
+    assert!(near.rpc(&named, task::VmStatistics).expect("it counts").vm_stats.lookups >= 2);
+    let wire = |to: PortName, task: NamedRight| {
+        let request = host_vm::VmWire { task, address: zero.address(), size: P, access: RW.bits() };
+        far.rpc(&to, request)
+    };
+    wire(far.host(), far_self).expect("it is small");
+    assert_eq!(far.rpc(&far.task_self(), task::VmStatistics).expect("it counts").vm_stats.wire_count, 1);
+    let elsewhere = near.rpc(&near.host(), host_vm::VmWireAll { task: named.copied(), flags: 0 });
+    assert_eq!(elsewhere.expect_err("another node's").kern(), Some(KernReturn::InvalidTask));
+
+    drop(far);
+    drop((one, two, zero, object));
+    let gone = wait_until(GONE_WITHIN, "the end of the task", || near.regions(&named).next().and_then(Result::err));
+    assert!(gone.is_dead(), "{gone}");
+}
