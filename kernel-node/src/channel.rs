@@ -7,11 +7,16 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use kernel_core::vm::MapOrder;
+use bytes::Bytes;
+use kernel_core::vm::{Errand, MapOrder};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
-use proto::wire::trap::{Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapObject, Protect, Unmap, order};
-use proto::{KernReturn, Message, MsgReturn, NamedRight, codec};
+use proto::wire::body::NamedMessage;
+use proto::wire::trap::{
+    self, Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapObject, OrderDone, Protect, Unmap, errand,
+    order,
+};
+use proto::{KernReturn, Message, MsgReturn, NamedRight, Payload, codec};
 use sys::aio::Async;
 use sys::seqpacket::Sent;
 use sys::{Channel, Memfd};
@@ -125,23 +130,17 @@ impl Connection {
     /// Errors: the connection is to be ended. Orders that did not go out are gone with their task.
     pub fn answer(&mut self, mut answer: Answer, message: Option<Message<NamedRight>>) -> Result<(), ChannelError> {
         let mut fds = Descriptors::default();
-        answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect();
+        answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect::<Result<_, _>>()?;
         if answer.orders.is_empty() {
             fds.lanes(&mut answer, &mut self.lanes);
         }
         if let Some(mut message) = message {
             if let Role::Thread(task) | Role::Agent(task) = self.role {
-                frozen::admit(task, &mut message.body);
+                frozen::admit(task, message.body.memory_mut());
             }
             let (wire, beside) = codec::encode(message, fds.objects.len() as u32);
             answer.message = Some(wire);
-            if !beside.bytes.is_empty() {
-                fds.payload.push(Memfd::frozen("mach-out-of-line", &beside.bytes)?.reader()?);
-            }
-            for store in &beside.stores {
-                let passable = Passable::of(store).expect("a node makes no store of another kind");
-                fds.payload.push(passable.frozen().memfd().reader()?);
-            }
+            fds.beside(beside)?;
         }
         self.send(&answer, &fds.borrowed())
     }
@@ -155,7 +154,7 @@ impl Connection {
         parts: Vec<(FreezePart, Option<Rc<OwnedFd>>)>,
     ) -> Result<(), ChannelError> {
         let mut fds = Descriptors::default();
-        answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect();
+        answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect::<Result<_, _>>()?;
         answer.parts =
             parts.into_iter().map(|(part, fd)| FreezePart { fd: fd.map(|fd| fds.add(fd)), ..part }).collect();
         self.send(&answer, &fds.borrowed())
@@ -181,7 +180,6 @@ impl Connection {
 #[derive(Default)]
 struct Descriptors {
     objects: Vec<Rc<OwnedFd>>,
-    payload: Vec<OwnedFd>,
 }
 
 impl Descriptors {
@@ -206,18 +204,50 @@ impl Descriptors {
         }
     }
 
-    fn order(&mut self, order: Order) -> proto::wire::trap::Order {
+    fn order(&mut self, order: Order) -> Result<proto::wire::trap::Order, ChannelError> {
         let op = match order.what {
             OrderKind::Map { order: map, fd } => order::Op::Map(self.map(map, fd)),
             OrderKind::Freeze { order: map, fd, seal } => {
                 order::Op::Freeze(FreezeObject { map: Some(self.map(map, fd)), seal })
             }
+            OrderKind::Errand(errand) => order::Op::Errand(self.errand(order.task, errand)?),
             OrderKind::Unmap { address, size } => order::Op::Unmap(Unmap { address, size }),
             OrderKind::Protect { address, size, protection } => {
                 order::Op::Protect(Protect { address, size, protection: protection.bits() })
             }
         };
-        proto::wire::trap::Order { order: order.id.0, op: Some(op) }
+        Ok(proto::wire::trap::Order { order: order.id.0, op: Some(op) })
+    }
+
+    fn errand(&mut self, task: TaskId, errand: Errand) -> Result<trap::Errand, ChannelError> {
+        let what = match errand {
+            Errand::Read { address, size } => errand::What::Read(trap::Read { address, size }),
+            Errand::Copy { from, size, to } => errand::What::Copy(trap::Copy { from, size, to }),
+            Errand::Write { address, mut data } => {
+                frozen::admit(task, std::slice::from_mut(&mut data));
+                let contents = Some(self.memory(data)?);
+                errand::What::Write(trap::Write { address, contents })
+            }
+        };
+        Ok(trap::Errand { what: Some(what) })
+    }
+
+    /// A record of memory alone, and what of it goes beside.
+    fn memory(&mut self, memory: Payload) -> Result<NamedMessage, ChannelError> {
+        let (record, beside) = codec::encode_contents(Bytes::new(), memory, self.objects.len() as u32);
+        self.beside(beside)?;
+        Ok(record)
+    }
+
+    fn beside(&mut self, beside: codec::Beside) -> Result<(), ChannelError> {
+        if !beside.bytes.is_empty() {
+            self.objects.push(Rc::new(Memfd::frozen("mach-out-of-line", &beside.bytes)?.reader()?));
+        }
+        for store in &beside.stores {
+            let passable = Passable::of(store).expect("a node makes no store of another kind");
+            self.objects.push(Rc::new(passable.frozen().memfd().reader()?));
+        }
+        Ok(())
     }
 
     /// Has ends of lanes ride along.
@@ -232,7 +262,7 @@ impl Descriptors {
     }
 
     fn borrowed(&self) -> Vec<BorrowedFd<'_>> {
-        self.objects.iter().map(|fd| fd.as_fd()).chain(self.payload.iter().map(|fd| fd.as_fd())).collect()
+        self.objects.iter().map(|fd| fd.as_fd()).collect()
     }
 }
 
@@ -252,6 +282,20 @@ pub fn decode_message(
     mut beside: Beside<'_>,
 ) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
     codec::decode_prefix(message, |index, offset, length| beside.fetch(index, offset, length))
+}
+
+/// What an errand brought.
+///
+/// Errors: the task's code, or `Failure` for an answer that makes no sense.
+pub fn errand_result(done: OrderDone, mut beside: Beside<'_>) -> Result<Payload, KernReturn> {
+    match KernReturn::from_raw(done.code) {
+        Some(KernReturn::Success) => {
+            let contents = done.contents.unwrap_or_default();
+            let memory = codec::decode_memory(contents, |fd, offset, length| beside.fetch(fd, offset, length));
+            memory.ok_or(KernReturn::Failure)
+        }
+        code => Err(code.unwrap_or(KernReturn::Failure)),
+    }
 }
 
 /// How a task said that an order ended: 0, or an `errno` of the system call that failed.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use kernel_core::TaskId;
 use kernel_core::vm::ObjectId;
 use proto::limits::{MSG_FROZEN_BYTES_MAX, TRAP_INLINE_OOL_BYTES_MAX};
-use proto::{Body, Chunk, NamedRight, PAGE_SIZE, Payload, Store};
+use proto::{Chunk, PAGE_SIZE, Payload, Store};
 use sys::{FileId, Frozen, Memfd};
 
 /// Parts of a file: offset and length of each.
@@ -169,13 +169,13 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// Has what `task` must not be given whole be copied on its way to it.
-pub fn admit(task: TaskId, body: &mut Body<NamedRight>) {
-    if body.held_bytes() == body.out_of_line_bytes() {
+/// Has what `task` must not be given whole be copied on its way to it, of all that it is about to be given.
+pub fn admit(task: TaskId, memory: &mut [Payload]) {
+    if memory.iter().all(|payload| payload.held_bytes() == payload.len()) {
         return;
     }
     let mut sent: Vec<(Arc<Passable>, Parts)> = Vec::new();
-    for chunk in body.memory().iter().flat_map(Payload::chunks) {
+    for chunk in memory.iter().flat_map(Payload::chunks) {
         let Some((passable, part)) = passed(chunk) else { continue };
         match sent.iter_mut().find(|(p, _)| Arc::ptr_eq(p, &passable)) {
             Some((_, parts)) => parts.push(part),
@@ -186,7 +186,7 @@ pub fn admit(task: TaskId, body: &mut Body<NamedRight>) {
     if sent.is_empty() {
         return;
     }
-    for payload in body.memory_mut() {
+    for payload in memory {
         let mut copied = Payload::default();
         for chunk in payload.chunks() {
             match passed(chunk) {
@@ -213,22 +213,15 @@ const SWEEP_MIN: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use proto::Item;
-
     use super::*;
 
     const MEBI: usize = 1 << 20;
 
-    fn body(payload: Payload) -> Body<NamedRight> {
-        Body::from(vec![Item::OutOfLine(payload)])
-    }
-
     fn is_passed(task: u32, payload: &Payload) -> bool {
-        let mut body = body(payload.clone());
-        let before = body.clone();
-        admit(TaskId(task), &mut body);
-        assert_eq!(body, before, "the bytes are the same");
-        body.held_bytes() == 0
+        let mut admitted = [payload.clone()];
+        admit(TaskId(task), &mut admitted);
+        assert_eq!(&admitted[0], payload, "the bytes are the same");
+        admitted[0].held_bytes() == 0
     }
 
     #[test]

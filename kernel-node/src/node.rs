@@ -272,7 +272,7 @@ impl Node {
             let (id, task) = (order.id, order.task);
             let result = match self.caller {
                 // Its own thread carries the order out before it sees any answer.
-                Some((caller, channel)) if caller == task => self.ride(channel, order),
+                Some((caller, channel)) if caller == task && !order.is_errand() => self.ride(channel, order),
                 _ => match self.order_agent(order) {
                     Ok(()) => continue,
                     Err(code) => Err(code),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
-use kernel_core::vm::{MapOrder, ObjectId, OrderId, Pmap};
+use kernel_core::vm::{Errand, MapOrder, ObjectId, OrderId, Pmap};
 use proto::limits::OBJECT_BYTES_MAX;
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::aio::Async;
@@ -35,6 +35,13 @@ pub struct Order {
     pub id: OrderId,
     /// What to do.
     pub what: OrderKind,
+}
+
+impl Order {
+    /// Whether its answer is what somebody waits for, so that it cannot ride in the answer to who asked.
+    pub fn is_errand(&self) -> bool {
+        matches!(self.what, OrderKind::Errand(_))
+    }
 }
 
 /// What a task is to do.
@@ -56,6 +63,8 @@ pub enum OrderKind {
         /// Whether to seal it then.
         seal: bool,
     },
+    /// Do something to the own memory; for the agent alone, which answers what came of it.
+    Errand(Errand),
     /// Unmap a range.
     Unmap {
         /// First byte.
@@ -316,6 +325,10 @@ impl Pmap for LinuxPmap {
             Ok(fd) => self.order(task, OrderKind::Freeze { order, fd, seal }),
             Err(id) => id,
         }
+    }
+
+    fn errand(&mut self, task: TaskId, errand: Errand) -> OrderId {
+        self.order(task, OrderKind::Errand(errand))
     }
 
     fn unmap(&mut self, task: TaskId, address: u64, size: u64) -> OrderId {

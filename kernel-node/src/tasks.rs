@@ -107,6 +107,10 @@ impl Node {
                 if self.ordered.get(&order) == Some(&task) {
                     self.ordered.remove(&order);
                     let result = channel::order_result(done.errno);
+                    if result.is_ok() {
+                        let beside = Beside::new(fds, task, &mut self.pmap.frozen);
+                        self.kernel.errand_done(order, channel::errand_result(done, beside));
+                    }
                     self.with_kernel(|kernel, cx| kernel.order_done(order, result, cx));
                 }
             }

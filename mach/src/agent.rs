@@ -1,24 +1,37 @@
 //! The agent: one thread of a task that obeys the node when no other thread of the task is asking it anything.
 //!
-//! It takes no signals, touches no managed memory, and ends with its connection. A connection that ends means that the
+//! It takes no signals, touches no managed memory, and ends with its connection. What has to touch that it leaves to threads
+//! of their own ([`crate::errand`]). A connection that ends means that the
 //! node is gone (or gave this task up), and then the agent's last act is [`Memory::fail_closed`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use proto::wire::trap::order;
 use sys::{Channel, SysError};
 
+use crate::errand::Errands;
 use crate::memory::Memory;
+use crate::task::Inner;
 use crate::trap;
 
 /// Starts the agent on a connection whose hello is done.
-pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>) -> Result<(), SysError> {
+pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>, task: Weak<Inner>) -> Result<(), SysError> {
+    let errands = Errands::new(task, channel.clone());
     let last_act = LastAct { channel, memory };
-    sys::thread::spawn_without_signals("mach-agent", move || obey(&last_act.channel, &last_act.memory)).map(drop)
+    sys::thread::spawn_without_signals("mach-agent", move || obey(&last_act.channel, &last_act.memory, &errands))
+        .map(drop)
 }
 
-fn obey(channel: &Channel, memory: &Memory) {
+fn obey(channel: &Channel, memory: &Memory, errands: &Errands) {
     let mut buffer = Vec::new();
     while let Ok((answer, fds)) = trap::receive(channel, &mut buffer) {
+        // An errand comes alone.
+        if let [only] = &answer.orders[..]
+            && let Some(order::Op::Errand(errand)) = &only.op
+        {
+            errands.run(only.order, errand.clone(), fds);
+            continue;
+        }
         if trap::carry_out(channel, Some(memory), &answer.orders, &fds).is_err() {
             break;
         }

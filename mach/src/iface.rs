@@ -4411,6 +4411,55 @@ pub mod task {
                 },
             )
         }
+        /// A copy of a range.
+        ///
+        /// `vm_read`, id 2026.
+        pub fn vm_read(&self, address: u64, size: u64) -> crate::Invocation<VmRead> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmRead {
+                    address: address,
+                    size: size,
+                },
+            )
+        }
+        /// Writes whole pages.
+        ///
+        /// `vm_write`, id 2027.
+        pub fn vm_write(
+            &self,
+            address: u64,
+            data: impl Into<::proto::Payload>,
+        ) -> crate::Invocation<VmWrite> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmWrite {
+                    address: address,
+                    data: data.into(),
+                },
+            )
+        }
+        /// Writes a copy of a range over another of the same task.
+        ///
+        /// `vm_copy`, id 2028.
+        pub fn vm_copy(
+            &self,
+            source_address: u64,
+            size: u64,
+            dest_address: u64,
+        ) -> crate::Invocation<VmCopy> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmCopy {
+                    source_address: source_address,
+                    size: size,
+                    dest_address: dest_address,
+                },
+            )
+        }
         /// The region at or after an address.
         ///
         /// `vm_region`, id 2029.
@@ -4596,6 +4645,39 @@ pub mod task {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
+        /// A copy of a range.
+        ///
+        /// `vm_read`, id 2026.
+        fn vm_read(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmRead,
+        ) -> Result<VmReadReply, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+        /// Writes whole pages.
+        ///
+        /// `vm_write`, id 2027.
+        fn vm_write(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmWrite,
+        ) -> Result<(), crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+        /// Writes a copy of a range over another of the same task.
+        ///
+        /// `vm_copy`, id 2028.
+        fn vm_copy(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmCopy,
+        ) -> Result<(), crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
         /// The region at or after an address.
         ///
         /// `vm_region`, id 2029.
@@ -4735,6 +4817,27 @@ pub mod task {
                         .map_err(|bad| bad.error)?;
                     self.0.vm_inherit(call, request).map(::proto::msg::Reply::into_body)
                 }
+                2026 => {
+                    let request = <VmRead as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.vm_read(call, request).map(::proto::msg::Reply::into_body)
+                }
+                2027 => {
+                    let request = <VmWrite as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.vm_write(call, request).map(::proto::msg::Reply::into_body)
+                }
+                2028 => {
+                    let request = <VmCopy as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.vm_copy(call, request).map(::proto::msg::Reply::into_body)
+                }
                 2029 => {
                     let request = <VmRegion as ::proto::SimpleRoutine<
                         crate::Right,
@@ -4873,6 +4976,45 @@ pub mod task {
             &self,
             call: &mut crate::Call,
             request: VmInherit,
+        ) -> impl Future<Output = Result<(), crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// A copy of a range.
+        ///
+        /// `vm_read`, id 2026.
+        fn vm_read(
+            &self,
+            call: &mut crate::Call,
+            request: VmRead,
+        ) -> impl Future<Output = Result<VmReadReply, crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// Writes whole pages.
+        ///
+        /// `vm_write`, id 2027.
+        fn vm_write(
+            &self,
+            call: &mut crate::Call,
+            request: VmWrite,
+        ) -> impl Future<Output = Result<(), crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// Writes a copy of a range over another of the same task.
+        ///
+        /// `vm_copy`, id 2028.
+        fn vm_copy(
+            &self,
+            call: &mut crate::Call,
+            request: VmCopy,
         ) -> impl Future<Output = Result<(), crate::Code>> + Send {
             async move {
                 let _ = (call, request);
@@ -5045,6 +5187,36 @@ pub mod task {
                         .map_err(|bad| bad.error)?;
                     self.0
                         .vm_inherit(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                2026 => {
+                    let request = <VmRead as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_read(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                2027 => {
+                    let request = <VmWrite as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_write(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                2028 => {
+                    let request = <VmCopy as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_copy(call, request)
                         .await
                         .map(::proto::msg::Reply::into_body)
                 }

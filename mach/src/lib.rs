@@ -28,6 +28,7 @@ mod agent;
 mod aio;
 mod beside;
 mod cancel;
+mod errand;
 mod error;
 mod exchange;
 mod freeze;

@@ -61,6 +61,7 @@ impl Memory {
             Some(order::Op::Protect(p)) => {
                 self.protect(&mut state, p.address, p.size, Prot::from_bits_truncate(p.protection))
             }
+            Some(order::Op::Errand(_)) => Err(SysError::new("order", Errno::INVAL, "an errand for no agent")),
             None => Err(SysError::new("order", Errno::NOSYS, "an order that this library does not know")),
         }
     }

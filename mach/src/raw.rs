@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::codec;
-use proto::wire::body::{NamedMessage, NamedRight, Segment};
+use proto::wire::body::{NamedMessage, NamedRight};
 use proto::wire::trap::{Msg, call};
 use proto::{Payload, PortName};
 
@@ -150,19 +150,16 @@ fn encode(message: RawMessage) -> (NamedMessage, codec::Beside) {
 fn decode(record: NamedMessage, beside: &Inbound) -> Result<RawMessage, TrapError> {
     let missing = || TrapError::Protocol("a message without what it carries");
     let right = |right: Option<NamedRight>| right.map_or((0, 0), |r| (r.name, r.disposition));
-    let part = |fd: u32, offset, length: u64| -> Result<Payload, TrapError> {
-        let length = usize::try_from(length).map_err(|_| missing())?;
-        beside.fetch(fd, offset, length).ok_or_else(missing)
-    };
     let body = match (record.body_length, record.fd.checked_sub(1)) {
-        (0, _) => record.body,
-        (length, fd) => part(fd.ok_or_else(missing)?, 0, length)?.to_bytes(),
+        (0, _) => record.body.clone(),
+        (length, fd) => {
+            let length = usize::try_from(length).map_err(|_| missing())?;
+            beside.fetch(fd.ok_or_else(missing)?, 0, length).ok_or_else(missing)?.to_bytes()
+        }
     };
-    let mut memory = Payload::from(record.memory);
-    for Segment { fd, offset, length } in record.memory_beside {
-        memory.append(part(fd, offset, length)?);
-    }
     let NamedMessage { remote, local, id, seqno, complex, .. } = record;
+    let fetch = |fd, offset, length| beside.fetch(fd, offset, length);
+    let memory = codec::decode_memory(record, fetch).ok_or_else(missing)?;
     Ok(RawMessage { remote: right(remote), local: right(local), id, seqno, complex, body, memory, payload: None })
 }
 

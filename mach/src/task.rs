@@ -105,7 +105,10 @@ impl Task {
         say_hello(&mut agent, &task.0.socket, task.0.hello(hello::Role::Agent), None)?;
         task.0.remember(&agent);
         match &task.0.memory {
-            Some(memory) => agent::start(agent.channel, memory.clone()).map_err(AttachError::Prepare)?,
+            Some(memory) => {
+                let started = agent::start(agent.channel, memory.clone(), Arc::downgrade(&task.0));
+                started.map_err(AttachError::Prepare)?;
+            }
             None => drop(task.0.agent.set(agent.channel)),
         }
         task.0.remember(&connection);

@@ -106,9 +106,9 @@ pub(crate) fn carry_out(
             None => Err(SysError::new("order", sys::Errno::OPNOTSUPP, "this task attached without memory")),
         };
         let errno = done.as_ref().map_or_else(|e| e.errno.raw_os_error(), |()| 0);
-        let op = call::Op::OrderDone(OrderDone { order: order.order, errno });
+        let op = call::Op::OrderDone(OrderDone { order: order.order, errno, ..OrderDone::default() });
         send(channel, &Call { ticket: 0, op: Some(op) }, &[])?;
-        failed = failed.or(done.err().map(|error| (*order, error)));
+        failed = failed.or(done.err().map(|error| (order.clone(), error)));
     }
     Ok(failed)
 }

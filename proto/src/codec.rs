@@ -197,6 +197,21 @@ pub fn check(message: &Message<NamedRight>) -> Result<(), MsgReturn> {
     }
 }
 
+/// The memory of a record that stands for no message ([`encode_contents`] with an empty body); `fetch` as for [`decode`].
+///
+/// Errors: `None` what it speaks of is not there.
+pub fn decode_memory(
+    record: body::NamedMessage,
+    mut fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
+) -> Option<Payload> {
+    let mut memory = Payload::from(record.memory);
+    for body::Segment { fd, offset, length } in record.memory_beside {
+        let length = usize::try_from(length).ok()?;
+        memory.append(fetch(fd, offset, length).filter(|piece| piece.len() == length)?);
+    }
+    Some(memory)
+}
+
 /// Whether the out-of-line memory of a body is no more than one message may carry.
 pub fn within_bounds<R>(body: &Body<R>) -> bool {
     body.held_bytes() <= MSG_OOL_BYTES_MAX && body.out_of_line_bytes() <= MSG_FROZEN_BYTES_MAX

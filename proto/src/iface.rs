@@ -5013,6 +5013,146 @@ pub mod task {
     impl<R> msg::Routine<R> for VmInherit {
         type Reply = ();
     }
+    /// A copy of a range.
+    ///
+    /// `vm_read`, id 2026.
+    #[doc(alias = "vm_read")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmRead {
+        pub address: u64,
+        pub size: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmRead {
+        const ID: i32 = 2026;
+        const NAME: &'static str = "vm_read";
+        fn into_body(self) -> body::Body<R> {
+            let VmRead { address, size } = self;
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((address, size))
+            };
+            let Some((address, size)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            Ok(VmRead { address, size })
+        }
+    }
+    impl<R> msg::Routine<R> for VmRead {
+        type Reply = VmReadReply;
+    }
+    /// The results of [`VmRead`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmReadReply {
+        pub data: crate::Payload,
+    }
+    impl<R> msg::Reply<R> for VmReadReply {
+        fn into_body(self) -> body::Body<R> {
+            let VmReadReply { data } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.memory(Element::BYTE, data);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let data = reader.memory(Element::BYTE).cloned()?;
+                reader.end()?;
+                Some((data,))
+            };
+            let Some((data,)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmReadReply { data })
+        }
+    }
+    /// Writes whole pages.
+    ///
+    /// `vm_write`, id 2027.
+    #[doc(alias = "vm_write")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmWrite {
+        pub address: u64,
+        pub data: crate::Payload,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmWrite {
+        const ID: i32 = 2027;
+        const NAME: &'static str = "vm_write";
+        fn into_body(self) -> body::Body<R> {
+            let VmWrite { address, data } = self;
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.memory(Element::BYTE, data);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let data = reader.memory(Element::BYTE).cloned()?;
+                reader.end()?;
+                Some((address, data))
+            };
+            let Some((address, data)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            Ok(VmWrite { address, data })
+        }
+    }
+    impl<R> msg::Routine<R> for VmWrite {
+        type Reply = ();
+    }
+    /// Writes a copy of a range over another of the same task.
+    ///
+    /// `vm_copy`, id 2028.
+    #[doc(alias = "vm_copy")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmCopy {
+        pub source_address: u64,
+        pub size: u64,
+        pub dest_address: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmCopy {
+        const ID: i32 = 2028;
+        const NAME: &'static str = "vm_copy";
+        fn into_body(self) -> body::Body<R> {
+            let VmCopy { source_address, size, dest_address } = self;
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, source_address);
+            writer.u64(Element::INTEGER_64, size);
+            writer.u64(Element::INTEGER_64, dest_address);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let source_address = reader.u64(Element::INTEGER_64)?;
+                let size = reader.u64(Element::INTEGER_64)?;
+                let dest_address = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((source_address, size, dest_address))
+            };
+            let Some((source_address, size, dest_address)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            Ok(VmCopy {
+                source_address,
+                size,
+                dest_address,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for VmCopy {
+        type Reply = ();
+    }
     /// The region at or after an address.
     ///
     /// `vm_region`, id 2029.
@@ -5590,6 +5730,12 @@ pub mod task {
         pub const VM_PROTECT: i32 = 2024;
         /// `vm_inherit`.
         pub const VM_INHERIT: i32 = 2025;
+        /// `vm_read`.
+        pub const VM_READ: i32 = 2026;
+        /// `vm_write`.
+        pub const VM_WRITE: i32 = 2027;
+        /// `vm_copy`.
+        pub const VM_COPY: i32 = 2028;
         /// `vm_region`.
         pub const VM_REGION: i32 = 2029;
         /// `vm_statistics`.
@@ -5607,7 +5753,8 @@ pub mod task {
     }
     /// `msgh_id` of every request of the interface.
     pub const IDS: &[i32] = &[
-        2008, 2011, 2021, 2023, 2024, 2025, 2029, 2030, 2058, 2059, 2089, 2099, 4209,
+        2008, 2011, 2021, 2023, 2024, 2025, 2026, 2027, 2028, 2029, 2030, 2058, 2059, 2089,
+        2099, 4209,
     ];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
@@ -5617,6 +5764,9 @@ pub mod task {
         (2023, "vm_deallocate"),
         (2024, "vm_protect"),
         (2025, "vm_inherit"),
+        (2026, "vm_read"),
+        (2027, "vm_write"),
+        (2028, "vm_copy"),
         (2029, "vm_region"),
         (2030, "vm_statistics"),
         (2058, "task_get_special_port"),
@@ -5640,6 +5790,12 @@ pub mod task {
         VmProtect(VmProtect),
         /// Sets what a child would get of a range: 0 the same memory, 1 a copy, 2 nothing.
         VmInherit(VmInherit),
+        /// A copy of a range.
+        VmRead(VmRead),
+        /// Writes whole pages.
+        VmWrite(VmWrite),
+        /// Writes a copy of a range over another of the same task.
+        VmCopy(VmCopy),
         /// The region at or after an address.
         VmRegion(VmRegion),
         /// Counts of the node's memory.
@@ -5686,6 +5842,15 @@ pub mod task {
                     <VmInherit as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::VmInherit)
                 }
+                2026 => {
+                    <VmRead as msg::SimpleRoutine<R>>::from_body(body).map(Request::VmRead)
+                }
+                2027 => {
+                    <VmWrite as msg::SimpleRoutine<R>>::from_body(body).map(Request::VmWrite)
+                }
+                2028 => {
+                    <VmCopy as msg::SimpleRoutine<R>>::from_body(body).map(Request::VmCopy)
+                }
                 2029 => {
                     <VmRegion as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::VmRegion)
@@ -5729,6 +5894,9 @@ pub mod task {
                 Request::VmDeallocate(_) => 2023,
                 Request::VmProtect(_) => 2024,
                 Request::VmInherit(_) => 2025,
+                Request::VmRead(_) => 2026,
+                Request::VmWrite(_) => 2027,
+                Request::VmCopy(_) => 2028,
                 Request::VmRegion(_) => 2029,
                 Request::VmStatistics(_) => 2030,
                 Request::TaskGetSpecialPort(_) => 2058,

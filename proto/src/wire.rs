@@ -518,12 +518,17 @@ pub mod trap {
         pub inheritance: u32,
     }
     /// Not answered.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct OrderDone {
         #[prost(uint64, tag = "1")]
         pub order: u64,
         #[prost(int32, tag = "2")]
         pub errno: i32,
+        /// Of an errand: a kern_return_t, and the memory that was read.
+        #[prost(int32, tag = "3")]
+        pub code: i32,
+        #[prost(message, optional, tag = "4")]
+        pub contents: ::core::option::Option<super::body::NamedMessage>,
     }
     /// From the node.
     #[derive(Clone, PartialEq, ::prost::Message)]
@@ -633,16 +638,16 @@ pub mod trap {
         #[prost(uint64, tag = "9")]
         pub thread: u64,
     }
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Order {
         #[prost(uint64, tag = "1")]
         pub order: u64,
-        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5")]
+        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5, 6")]
         pub op: ::core::option::Option<order::Op>,
     }
     /// Nested message and enum types in `Order`.
     pub mod order {
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
         pub enum Op {
             #[prost(message, tag = "2")]
             Map(super::MapObject),
@@ -652,7 +657,51 @@ pub mod trap {
             Protect(super::Protect),
             #[prost(message, tag = "5")]
             Freeze(super::FreezeObject),
+            #[prost(message, tag = "6")]
+            Errand(super::Errand),
         }
+    }
+    /// What the task does to its own memory for whoever has a right to its port. Carried out by the agent alone.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Errand {
+        #[prost(oneof = "errand::What", tags = "1, 2, 3")]
+        pub what: ::core::option::Option<errand::What>,
+    }
+    /// Nested message and enum types in `Errand`.
+    pub mod errand {
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        pub enum What {
+            /// Answered with a copy of the range.
+            #[prost(message, tag = "1")]
+            Read(super::Read),
+            #[prost(message, tag = "2")]
+            Write(super::Write),
+            #[prost(message, tag = "3")]
+            Copy(super::Copy),
+        }
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Read {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Write {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(message, optional, tag = "2")]
+        pub contents: ::core::option::Option<super::body::NamedMessage>,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Copy {
+        #[prost(uint64, tag = "1")]
+        pub from: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint64, tag = "3")]
+        pub to: u64,
     }
     /// mmap the descriptor at `fd` (index among those beside the record; several orders may share one), register the range
     /// with the userfaultfd unless `unmanaged`.

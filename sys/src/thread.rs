@@ -1,4 +1,4 @@
-//! Threads that take no signal.
+//! Threads that take no signal of others.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -6,28 +6,31 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::error::{Errno, SysError};
 
-/// Spawns a thread with every signal blocked, from its first instruction on: the program's handlers run elsewhere.
-///
-/// Conditions: the thread must not use [`crate::guarded`], since a blocked SIGSEGV or SIGBUS that it causes itself
-/// kills the process.
+/// Spawns a thread with every signal blocked, from its first instruction on: the program's handlers run elsewhere. Only
+/// SIGSEGV and SIGBUS are not: the thread causes them itself, in [`crate::guarded`], and blocked they kill the process.
 pub fn spawn_without_signals<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, SysError> {
     let failed = |e: io::Error| SysError::from_io("pthread_create(3)", &e, format!("thread {name}"));
     // A new thread has the mask of the one that makes it.
-    let before = set_mask(&all_signals())?;
+    let before = set_mask(&signals_of_others())?;
     let spawned = Builder::new().name(name.to_owned()).spawn(body);
     set_mask(&before)?;
     spawned.map_err(failed)
 }
 
-fn all_signals() -> libc::sigset_t {
+fn signals_of_others() -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: the pointer is valid for writes.
     unsafe { libc::sigfillset(set.as_mut_ptr()) };
     // SAFETY: sigfillset(3) has written the whole set; it cannot fail for a valid pointer.
-    unsafe { set.assume_init() }
+    let mut set = unsafe { set.assume_init() };
+    for own in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: the set is initialised, the signal one that there is.
+        unsafe { libc::sigdelset(&mut set, own) };
+    }
+    set
 }
 
 fn set_mask(mask: &libc::sigset_t) -> Result<libc::sigset_t, SysError> {
@@ -56,6 +59,7 @@ mod tests {
         let inside = spawn_without_signals("quiet", blocked).unwrap().join().unwrap();
         let has = |mask: u64, signal: i32| mask & 1 << (signal - 1) != 0;
         assert!(has(inside, libc::SIGINT) && has(inside, libc::SIGUSR1) && has(inside, libc::SIGALRM));
+        assert!(!has(inside, libc::SIGSEGV) && !has(inside, libc::SIGBUS));
         assert_eq!(blocked(), before);
     }
 }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use kernel_core::vm::{
-    Config, Fault, FaultKind, FaultOutcome, MapOrder, MapRequest, ObjectId, OrderId, Pmap, Supply, ToPager, Vm, VmCx,
-    VmEvent,
+    Config, Errand, Fault, FaultKind, FaultOutcome, MapOrder, MapRequest, ObjectId, OrderId, Pmap, Supply, ToPager, Vm,
+    VmCx, VmEvent,
 };
 use kernel_core::{TaskId, Time};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot, TraceId};
@@ -45,6 +45,9 @@ impl Pmap for NoMemory {
     fn map(&mut self, _: TaskId, _: MapOrder) -> OrderId {
         self.0 += 1;
         OrderId(self.0)
+    }
+    fn errand(&mut self, _: TaskId, _: Errand) -> OrderId {
+        OrderId(0)
     }
     fn unmap(&mut self, _: TaskId, _: u64, _: u64) -> OrderId {
         self.0 += 1;

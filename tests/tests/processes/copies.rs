@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mach::proto::{KernReturn, NamedRight, PAGE_SIZE, Payload};
+use mach::proto::iface::task as idl;
+use mach::proto::{KernReturn, NamedRight, PAGE_SIZE, Payload, Prot};
 use mach::{CopyError, Mapping, Outgoing, ReceiveRight, SendRight, Task};
 use mach_tests::processes::Nodes;
 use rand::rngs::SmallRng;
@@ -234,6 +235,86 @@ fn a_copy_is_of_one_moment() {
         }
         assert!(last > 10, "the writer went on");
     });
+}
+
+/// A right to the port of `of`, which `to` holds.
+fn port_of(of: &Task, to: &Task, name: &str) -> SendRight {
+    let own = NamedRight::copy_send(of.task_self());
+    of.check_in(name, own, own).expect("the name is free");
+    to.look_up(name, "*").expect("it is checked in")
+}
+
+#[test]
+fn the_memory_of_a_task_is_read_and_written_through_its_port() {
+    let nodes = Nodes::start(2);
+    let (near, same, far) = (nodes.task(1), nodes.task(1), nodes.task(2));
+    let bytes = contents(64 * PAGE as usize);
+    nodes.export(1, &nodes.file("object", &bytes), "object", true);
+    for (task, name) in [(&same, "same"), (&far, "far"), (&near, "near")] {
+        let port = port_of(task, &near, name);
+        let kern = |error: mach::RpcError| error.kern().unwrap_or_else(|| panic!("{error}"));
+        let memory = task.allocate(64 * PAGE).expect("memory");
+        memory.write_at(0, &bytes).expect("its own");
+        let read = |address, size| near.rpc(&port, idl::VmRead { address, size }).map(|reply| reply.data);
+        let at = memory.address();
+        let first = read(at, 64 * PAGE).expect("all of it");
+        assert!(first.to_bytes() == bytes, "{name}");
+        memory.write_at(10, b"written since").expect("its own");
+        assert_eq!(&read(at + 9, 14).expect("a part").to_bytes()[1..], b"written since", "{name}");
+        assert!(first.to_bytes() == bytes, "{name}: a copy stays as it was");
+        let page = vec![b'w'; PAGE as usize];
+        near.rpc(&port, idl::VmWrite { address: at + PAGE, data: page.clone().into() }).expect("it is writable");
+        let large: Vec<u8> = contents(70 * PAGE as usize)[6 * PAGE as usize..].to_vec();
+        let mut seen = vec![0; PAGE as usize];
+        memory.read_at(PAGE, &mut seen).expect("its own");
+        assert!(seen == page, "{name}");
+        near.rpc(&port, idl::VmWrite { address: at, data: large.clone().into() }).expect("it is writable");
+        assert!(self::read(&memory) == large, "{name}");
+        let copy = |from: u64, pages: u64, to: u64| idl::VmCopy {
+            source_address: at + from * PAGE,
+            size: pages * PAGE,
+            dest_address: at + to * PAGE,
+        };
+        near.rpc(&port, copy(0, 63, 1)).expect("they may overlap");
+        assert!(self::read(&memory)[PAGE as usize..] == large[..63 * PAGE as usize], "{name}");
+        // What a pager serves is read and written as the task's threads would.
+        let object = task.look_up("object", "*").expect("it is exported");
+        let options = mach::MapOptions { writable: true, ..Default::default() };
+        let mapped = task.map(&object, options).expect("an object");
+        near.rpc(&port, idl::VmWrite { address: mapped.address(), data: page.clone().into() }).expect("it is writable");
+        let of_object = read(mapped.address(), 2 * PAGE).expect("its pager brings it").to_bytes();
+        assert!(of_object[..PAGE as usize] == page[..], "{name}");
+        assert!(of_object[PAGE as usize..] == bytes[PAGE as usize..2 * PAGE as usize], "{name}");
+        // What is refused.
+        assert_eq!(kern(read(at, 1 << 36).expect_err("a hole")), KernReturn::InvalidAddress, "{name}");
+        memory.protect(0..PAGE, Prot::READ).expect("within the maximum");
+        let refused = near.rpc(&port, idl::VmWrite { address: at, data: page.clone().into() });
+        assert_eq!(kern(refused.expect_err("it is read-only")), KernReturn::ProtectionFailure, "{name}");
+        let odd = near.rpc(&port, idl::VmWrite { address: at + 1, data: page.into() });
+        assert_eq!(kern(odd.expect_err("no whole page")), KernReturn::InvalidArgument, "{name}");
+    }
+}
+
+#[test]
+fn a_page_that_does_not_come_fails_the_read_of_another() {
+    let nodes = Nodes::start(2);
+    let (near, task) = (nodes.task(2), nodes.task(2));
+    nodes.export(1, &nodes.file("object", &contents(64 * PAGE as usize)), "object", false);
+    let object = task.look_up("object", "*").expect("it is exported");
+    let mapped = task.map(&object, Default::default()).expect("an object");
+    let port = port_of(&task, &near, "task");
+    nodes.kill(1);
+    let failed =
+        near.rpc(&port, idl::VmRead { address: mapped.address(), size: PAGE }).expect_err("nobody has the page");
+    assert_eq!(failed.kern(), Some(KernReturn::MemoryError), "{failed}");
+    let died = {
+        let big = task.allocate(PAGE).expect("memory");
+        let address = big.address();
+        drop((mapped, big));
+        drop(task);
+        near.rpc(&port, idl::VmRead { address, size: PAGE }).expect_err("the task is gone")
+    };
+    assert!(died.is_dead() || died.kern().is_some(), "{died}");
 }
 
 /// One of a task's regions, and what its bytes are.

@@ -262,7 +262,10 @@ fn records_of_any_size_and_descriptors_nobody_wants_do_no_harm() {
         let _ = fresh.send(&random_bytes(&mut random, len), &fds);
         let _ = known.send(&random_bytes(&mut random, len), &fds);
     }
-    for op in [call::Op::ReplyPort(ReplyPort {}), call::Op::OrderDone(OrderDone { order: 99, errno: -77 })] {
+    for op in [
+        call::Op::ReplyPort(ReplyPort {}),
+        call::Op::OrderDone(OrderDone { order: 99, errno: -77, ..OrderDone::default() }),
+    ] {
         let channel = task(&witnessed);
         (0..20).for_each(|_| drop(channel.send(&record(op.clone()), &fds)));
     }

@@ -63,8 +63,12 @@ impl Ipc {
 
     /// Whether the receive right behind a name is with a server that lives in the node.
     fn is_served_in_process(&self, space: SpaceId, name: PortName) -> bool {
-        let port = self.lane_port(space, name).and_then(|port| self.ports.get(port));
-        matches!(port.map(|p| p.receiver), Some(Receiver::Space { space, .. })
+        self.lane_port(space, name).is_some_and(|port| self.is_received_in_process(port))
+    }
+
+    /// Whether a port's receive right is with a server that lives in the node, netmsg for one.
+    pub fn is_received_in_process(&self, port: PortId) -> bool {
+        matches!(self.ports.get(port).map(|p| p.receiver), Some(Receiver::Space { space, .. })
             if self.spaces.get(space).is_some_and(|s| s.in_process))
     }
 

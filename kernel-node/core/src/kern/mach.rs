@@ -34,6 +34,9 @@ impl Kernel {
                 let results = self.vm_region(task, r.address);
                 self.answer(reply, results);
             }
+            Request::VmRead(r) => self.vm_read(task, r, reply, cx),
+            Request::VmWrite(r) => self.vm_write(task, r, reply, cx),
+            Request::VmCopy(r) => self.vm_copy(task, r, reply, cx),
             Request::VmInherit(r) => {
                 let done = self.vm.vm_inherit(task, r.address, r.size, r.new_inheritance);
                 self.answer(reply, done.map(|()| ().into_body()));

@@ -13,6 +13,7 @@
 //! 3. After `settle` the kernel's inbox and the list of vm events are empty.
 
 mod emm;
+mod errand;
 mod mach;
 mod mach_port;
 mod reply;
@@ -173,6 +174,9 @@ impl Kernel {
 
     /// A task's agent, or the calling thread, carried out an order or could not. Followed by [`Kernel::settle`].
     pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut Cx<'_>) {
+        if let Err(code) = result {
+            self.errand_done(order, Err(code));
+        }
         self.with_vm(cx, |vm, vmcx| vm.order_done(order, result, vmcx));
         if let Some((reply, results)) = self.pending.order_done(order, result) {
             self.answer(reply, results);

@@ -6,6 +6,7 @@ use proto::msg::code_body;
 use proto::{BadBody, Body, KernReturn, Message, MigError, TraceId};
 
 use super::Kernel;
+use super::errand::Awaited;
 use crate::ipc::Right;
 use crate::vm::{OrderId, Ticket};
 
@@ -28,6 +29,8 @@ pub(super) struct Pending {
     orders: BTreeMap<OrderId, u64>,
     requests: BTreeMap<u64, Waiting>,
     msyncs: BTreeMap<Ticket, Reply>,
+    /// Requests that a task carries out itself.
+    pub errands: BTreeMap<OrderId, Awaited>,
     last: u64,
 }
 

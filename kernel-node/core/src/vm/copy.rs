@@ -76,16 +76,10 @@ impl Vm {
         objects_max: usize,
         cx: &mut VmCx<'_>,
     ) -> Result<Vec<FreezePart>, KernReturn> {
-        let range = range_of(address, size)?;
+        let range = self.permitted(task, address, size, Prot::READ)?;
         let map = self.map_of(task)?;
-        if !map.is_covered(range.clone()) {
-            return Err(KernReturn::InvalidAddress);
-        }
         let mut touched = map.touched(range.clone());
         let entry_at = |start: &u64| map.entry(*start).expect("listed");
-        if touched.iter().any(|start| !entry_at(start).protection.contains(Prot::READ)) {
-            return Err(KernReturn::ProtectionFailure);
-        }
         let mut objects = BTreeSet::new();
         let fit = touched.iter().take_while(|start| {
             objects.insert(entry_at(start).object);
@@ -106,6 +100,22 @@ impl Vm {
             FreezePart { address: from, size: to - from, object }
         };
         Ok(touched.iter().map(part).collect())
+    }
+
+    /// The pages of a range, all of which are mapped and permit `access`.
+    ///
+    /// Errors: `InvalidTask`; `InvalidArgument` it wraps; `InvalidAddress` a hole in it; `ProtectionFailure`.
+    pub fn permitted(&self, task: TaskId, address: u64, size: u64, access: Prot) -> Result<Range<u64>, KernReturn> {
+        let map = self.map_of(task)?;
+        let range = range_of(address, size)?;
+        if !map.is_covered(range.clone()) {
+            return Err(KernReturn::InvalidAddress);
+        }
+        let permits = |start: &u64| map.entry(*start).expect("listed").protection.contains(access);
+        if !map.touched(range.clone()).iter().all(permits) {
+            return Err(KernReturn::ProtectionFailure);
+        }
+        Ok(range)
     }
 
     /// Whether an object is memory of this task alone, and mostly within the range.

@@ -40,6 +40,34 @@ pub struct MapOrder {
     pub managed: bool,
 }
 
+/// What only the task itself can do to its memory: it alone sees what it wrote to frozen memory, and its faults are served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Errand {
+    /// A copy of a range.
+    Read {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        size: u64,
+    },
+    /// To write bytes.
+    Write {
+        /// Where.
+        address: u64,
+        /// What.
+        data: Payload,
+    },
+    /// To write a copy of a range over another.
+    Copy {
+        /// First byte.
+        from: u64,
+        /// Bytes.
+        size: u64,
+        /// Where to.
+        to: u64,
+    },
+}
+
 /// The machine-dependent layer.
 ///
 /// Source: docs/spec/vm.md, *Memory*; uffd-rules 1, 5 to 8 and 13.
@@ -102,6 +130,9 @@ pub trait Pmap {
     /// Orders the task to map memory privately that it maps shared, so that all its threads go over at one moment; with
     /// `seal`, to seal it against every change then.
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId;
+
+    /// Has the task do something to its own memory; answered by [`crate::kern::Kernel::errand_done`].
+    fn errand(&mut self, task: TaskId, errand: Errand) -> OrderId;
 
     /// Orders the task to unmap a range and to keep its addresses reserved.
     fn unmap(&mut self, task: TaskId, address: u64, size: u64) -> OrderId;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 
-use super::super::{FaultKind, MapOrder, ObjectId, OrderId, Pmap};
+use super::super::{Errand, FaultKind, MapOrder, ObjectId, OrderId, Pmap};
 use crate::TaskId;
 
 /// The memory of a machine.
@@ -339,6 +339,10 @@ impl Pmap for SimPmap {
 
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {
         self.order(SimOrder::Freeze(task, order, seal))
+    }
+
+    fn errand(&mut self, _: TaskId, errand: Errand) -> OrderId {
+        panic!("vm has no errands: {errand:?}")
     }
 
     fn unmap(&mut self, task: TaskId, address: u64, size: u64) -> OrderId {

@@ -1,0 +1,111 @@
+//! `vm_read`, `vm_write`, `vm_copy`: what a task does to its own memory for whoever asks at its port.
+//!
+//! The kernel checks what can be checked on its tables, sends the task its errand, and answers when that is done. So memory
+//! of every kind is read and written as the task itself would: pages come from pagers, protection holds, and what the task
+//! wrote to frozen memory is seen.
+
+use proto::iface::task as idl;
+use proto::limits::{MSG_FROZEN_BYTES_MAX, MSG_OOL_BYTES_MAX};
+use proto::msg::Reply as _;
+use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
+
+use super::reply::Reply;
+use super::{Cx, Kernel};
+use crate::TaskId;
+use crate::vm::{Errand, OrderId};
+
+/// A request whose errand is under way.
+pub(super) struct Awaited {
+    reply: Reply,
+    /// Bytes that come back.
+    size: u64,
+}
+
+impl Kernel {
+    /// A copy of a range.
+    ///
+    /// Errors: `InvalidArgument` the range wraps; `InvalidAddress` a hole in it; `ProtectionFailure` it cannot be read;
+    /// `MemoryError` a page that its pager did not bring; `NoSpace` more than a message carries to where the answer goes;
+    /// `Terminated` the task ended.
+    /// Source: spec [vm.read.1]; mach-api §2.2.
+    pub(super) fn vm_read(&mut self, task: TaskId, r: idl::VmRead, reply: Reply, cx: &mut Cx<'_>) {
+        let far = reply.to.port().is_some_and(|port| self.ipc.is_received_in_process(port));
+        let most = if far { MSG_OOL_BYTES_MAX } else { MSG_FROZEN_BYTES_MAX };
+        let permitted = self.vm.permitted(task, r.address, r.size, Prot::READ);
+        match permitted {
+            Err(code) => self.answer(reply, Err(code)),
+            Ok(_) if r.size > most as u64 => self.answer(reply, Err(KernReturn::NoSpace)),
+            Ok(_) if r.size == 0 => self.answer(reply, Ok(read_reply(Payload::default()))),
+            Ok(_) => {
+                let errand = Errand::Read { address: r.address, size: r.size };
+                self.send_errand(task, errand, Awaited { reply, size: r.size }, cx);
+            }
+        }
+    }
+
+    /// Writes whole pages.
+    ///
+    /// Errors: `InvalidArgument` address or size are no whole pages, or the range wraps; `InvalidAddress` a hole in it;
+    /// `ProtectionFailure` it cannot be written; `MemoryError`, `Terminated` as for `vm_read`: a part may be written.
+    /// Source: spec [vm.write.1]; mach-api §2.2.
+    pub(super) fn vm_write(&mut self, task: TaskId, r: idl::VmWrite, reply: Reply, cx: &mut Cx<'_>) {
+        let size = r.data.len() as u64;
+        let whole = r.address.is_multiple_of(PAGE_SIZE) && size.is_multiple_of(PAGE_SIZE);
+        let permitted = match whole {
+            true => self.vm.permitted(task, r.address, size, Prot::WRITE).map(drop),
+            false => Err(KernReturn::InvalidArgument),
+        };
+        match permitted {
+            Ok(()) if size > 0 => {
+                let errand = Errand::Write { address: r.address, data: r.data };
+                self.send_errand(task, errand, Awaited { reply, size: 0 }, cx);
+            }
+            done => self.answer(reply, done.map(|()| ().into_body())),
+        }
+    }
+
+    /// Writes a copy of a range over another; they may overlap.
+    ///
+    /// Errors: as `vm_write`, and as `vm_read` for the source.
+    /// Source: spec [vm.write.2]; mach-api §2.2.
+    pub(super) fn vm_copy(&mut self, task: TaskId, r: idl::VmCopy, reply: Reply, cx: &mut Cx<'_>) {
+        let idl::VmCopy { source_address: from, size, dest_address: to } = r;
+        let whole = [from, to, size].iter().all(|v| v.is_multiple_of(PAGE_SIZE));
+        let permitted = match whole {
+            true => self
+                .vm
+                .permitted(task, from, size, Prot::READ)
+                .and_then(|_| self.vm.permitted(task, to, size, Prot::WRITE))
+                .map(drop),
+            false => Err(KernReturn::InvalidArgument),
+        };
+        match permitted {
+            Ok(()) if size > 0 => {
+                self.send_errand(task, Errand::Copy { from, size, to }, Awaited { reply, size: 0 }, cx);
+            }
+            done => self.answer(reply, done.map(|()| ().into_body())),
+        }
+    }
+
+    fn send_errand(&mut self, task: TaskId, errand: Errand, awaited: Awaited, cx: &mut Cx<'_>) {
+        let order = cx.pmap.errand(task, errand);
+        self.pending.errands.insert(order, awaited);
+    }
+
+    /// A task has done an errand, with the bytes that it read, or could not. Followed by [`Kernel::settle`].
+    pub fn errand_done(&mut self, order: OrderId, result: Result<Payload, KernReturn>) {
+        let Some(Awaited { reply, size }) = self.pending.errands.remove(&order) else { return };
+        let results = match result {
+            Ok(data) if size == 0 && data.is_empty() => Ok(().into_body()),
+            Ok(data) if data.len() as u64 == size => Ok(read_reply(data)),
+            // The task answers something else than what it was asked.
+            Ok(_) => Err(KernReturn::Failure),
+            Err(code) => Err(code),
+        };
+        self.answer(reply, results);
+    }
+}
+
+fn read_reply(data: Payload) -> proto::Body<crate::ipc::Right> {
+    idl::VmReadReply { data }.into_body()
+}

@@ -1,0 +1,119 @@
+//! Errands: what others have this task do to its own memory, through its port (`vm_read`, `vm_write`, `vm_copy`).
+//!
+//! Each runs on a thread of its own, which touches managed memory as any thread of the program does: the agent must not,
+//! since a fault may wait for an order that the agent has to carry out.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use prost::Message as _;
+use proto::wire::trap::{Call, Copy, Errand, OrderDone, Read, Write, call, errand};
+use proto::{KernReturn, Payload, codec};
+use sys::Channel;
+
+use crate::beside::{Inbound, Outbound};
+use crate::error::CopyError;
+use crate::task::{Inner, Task};
+
+/// Errands of a task at one time; `ResourceShortage` for another.
+const ERRANDS_MAX: usize = 32;
+
+/// Who runs errands for a task.
+pub(crate) struct Errands {
+    task: Weak<Inner>,
+    channel: Arc<Channel>,
+    running: Arc<AtomicUsize>,
+}
+
+impl Errands {
+    /// None yet; they are answered on `channel`.
+    pub fn new(task: Weak<Inner>, channel: Arc<Channel>) -> Errands {
+        Errands { task, channel, running: Arc::default() }
+    }
+
+    /// Begins one; `fds` came beside it.
+    pub fn run(&self, order: u64, errand: Errand, fds: Vec<OwnedFd>) {
+        let (task, channel, running) = (self.task.clone(), self.channel.clone(), self.running.clone());
+        if running.fetch_add(1, Ordering::Relaxed) >= ERRANDS_MAX {
+            running.fetch_sub(1, Ordering::Relaxed);
+            return answer(&channel, order, Err(KernReturn::ResourceShortage));
+        }
+        let one = One(running);
+        let started = sys::thread::spawn_without_signals("mach-errand", move || {
+            let _one = one;
+            let done = match task.upgrade() {
+                Some(inner) => carry_out(&Task(inner), errand, fds),
+                None => Err(KernReturn::Terminated),
+            };
+            answer(&channel, order, done);
+        });
+        if started.is_err() {
+            answer(&self.channel, order, Err(KernReturn::ResourceShortage));
+        }
+    }
+}
+
+/// Counts one that runs.
+struct One(Arc<AtomicUsize>);
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn carry_out(task: &Task, errand: Errand, fds: Vec<OwnedFd>) -> Result<Payload, KernReturn> {
+    match errand.what.ok_or(KernReturn::Failure)? {
+        errand::What::Read(Read { address, size }) => task.freeze(address, size).map_err(|error| code_of(&error)),
+        errand::What::Write(Write { address, contents }) => {
+            let beside = Inbound::new(fds);
+            let fetch = |fd, offset, length| beside.fetch(fd, offset, length);
+            let data = codec::decode_memory(contents.unwrap_or_default(), fetch).ok_or(KernReturn::Failure)?;
+            write(task, address, &data).map(|()| Payload::default())
+        }
+        errand::What::Copy(Copy { from, size, to }) => {
+            let data = task.freeze(from, size).map_err(|error| code_of(&error))?;
+            write(task, to, &data).map(|()| Payload::default())
+        }
+    }
+}
+
+fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {
+    let memory = task.0.memory.as_ref().ok_or(KernReturn::InvalidTask)?;
+    let mut at = address;
+    for chunk in data.chunks() {
+        memory.arena.write(at, chunk).map_err(|_| KernReturn::MemoryError)?;
+        at += chunk.len() as u64;
+    }
+    Ok(())
+}
+
+fn code_of(error: &CopyError) -> KernReturn {
+    match error {
+        CopyError::NoMemory => KernReturn::InvalidTask,
+        CopyError::Kern(code) => *code,
+        CopyError::Memory(_) => KernReturn::MemoryError,
+        CopyError::Sys(_) => KernReturn::ResourceShortage,
+        CopyError::Trap(_) => KernReturn::Terminated,
+    }
+}
+
+/// A node that cannot be told is gone.
+fn answer(channel: &Channel, order: u64, done: Result<Payload, KernReturn>) {
+    let mut said = OrderDone { order, ..OrderDone::default() };
+    let mut beside = Outbound::default();
+    match done {
+        Ok(memory) => {
+            let (contents, outside) = codec::encode_contents(Bytes::new(), memory, 0);
+            match Outbound::new(outside) {
+                Ok(outbound) => (said.contents, beside) = (Some(contents), outbound),
+                Err(_) => said.code = KernReturn::ResourceShortage.raw(),
+            }
+        }
+        Err(code) => said.code = code.raw(),
+    }
+    let call = Call { ticket: 0, op: Some(call::Op::OrderDone(said)) };
+    let _ = channel.send(&call.encode_to_vec(), &beside.fds());
+}
