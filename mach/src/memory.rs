@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::Prot;
+use proto::vm::LARGE_PAGE_SIZE;
 use proto::wire::trap::{FreezeObject, MapObject, Order, order};
 use sys::arena::Advise;
 use sys::uffd::{Features, Mode, WriteProtect};
@@ -110,7 +111,14 @@ impl Memory {
         })?;
         let backing = if shared { Backing::Shared(fd.as_fd(), offset) } else { Backing::Private(fd.as_fd(), offset) };
         let done = match unmanaged {
-            true => self.arena.map(address, size, backing, protection),
+            true => {
+                let mapped = self.arena.map(address, size, backing, protection);
+                if mapped.is_ok() && takes_large_pages(address, offset, size) {
+                    // A system without large pages refuses the advice, and the memory is as good without.
+                    let _ = self.arena.advise(address, size, Advise::HugePages);
+                }
+                mapped
+            }
             false => self.map_managed(address, size, backing, protection, shared),
         };
         match done {
@@ -207,5 +215,22 @@ impl Memory {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves the table as the kernel has it, up to one order; closing must go on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a large page of the object can be one of the mapping.
+fn takes_large_pages(address: u64, offset: u64, size: u64) -> bool {
+    size >= LARGE_PAGE_SIZE && address % LARGE_PAGE_SIZE == offset % LARGE_PAGE_SIZE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_pages_need_the_size_and_one_border_of_both() {
+        let (page, large) = (proto::PAGE_SIZE, LARGE_PAGE_SIZE);
+        assert!(takes_large_pages(large, 0, large) && takes_large_pages(3 * large + page, page, 2 * large));
+        assert!(!takes_large_pages(large + page, 0, 4 * large) && !takes_large_pages(large, 0, large - page));
     }
 }

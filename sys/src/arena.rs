@@ -40,6 +40,8 @@ pub enum Advise {
     DontNeed,
     /// It stays out of core dumps (a dump would read every page through the pager).
     DontDump,
+    /// 2 MiB pages where the system permits them on advice.
+    HugePages,
     /// No 2 MiB pages.
     NoHugePages,
     /// It is read here and there: no read-ahead.
@@ -137,6 +139,7 @@ impl Arena {
             Advise::DontFork => Advice::LinuxDontFork,
             Advise::DontNeed => Advice::LinuxDontNeed,
             Advise::DontDump => Advice::LinuxDontDump,
+            Advise::HugePages => Advice::LinuxHugepage,
             Advise::NoHugePages => Advice::LinuxNoHugepage,
             Advise::Random => Advice::Random,
             Advise::Sequential => Advice::Sequential,
