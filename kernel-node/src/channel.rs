@@ -10,7 +10,9 @@ use std::rc::Rc;
 use kernel_core::vm::MapOrder;
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
-use proto::wire::trap::{Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapObject, Protect, Unmap, order};
+use proto::wire::trap::{
+    Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapObject, Protect, Unmap, Wire, order,
+};
 use proto::{KernReturn, Message, MsgReturn, NamedRight, codec};
 use sys::aio::Async;
 use sys::seqpacket::Sent;
@@ -216,6 +218,7 @@ impl Descriptors {
             OrderKind::Protect { address, size, protection } => {
                 order::Op::Protect(Protect { address, size, protection: protection.bits() })
             }
+            OrderKind::Wire { address, size, wired } => order::Op::Wire(Wire { address, size, wired }),
         };
         proto::wire::trap::Order { order: order.id.0, op: Some(op) }
     }
@@ -259,9 +262,12 @@ pub fn order_result(errno: i32) -> Result<(), KernReturn> {
     match errno {
         0 => Ok(()),
         ENOMEM => Err(KernReturn::NoSpace),
+        EAGAIN => Err(KernReturn::ResourceShortage),
         _ => Err(KernReturn::Failure),
     }
 }
 
 /// `ENOMEM`: too many mappings.
 const ENOMEM: i32 = 12;
+/// `EAGAIN`: more memory would be locked than the task may.
+const EAGAIN: i32 = 11;

@@ -49,7 +49,7 @@ impl Memory {
     /// Carries out one order; `fds` came beside it.
     ///
     /// Errors: what Linux refused; the range is unmapped then. `EBADF` the descriptor is missing; `EINVAL` outside the
-    /// arena; `EPIPE` the node is gone.
+    /// arena; `EPIPE` the node is gone; `EAGAIN` the process may not lock so much.
     pub fn carry_out(&self, order: &Order, fds: &[OwnedFd]) -> Result<(), SysError> {
         let mut state = self.lock();
         if state.closed {
@@ -62,6 +62,7 @@ impl Memory {
             Some(order::Op::Protect(p)) => {
                 self.protect(&mut state, p.address, p.size, Prot::from_bits_truncate(p.protection))
             }
+            Some(order::Op::Wire(wire)) => self.wire(&state, wire.address, wire.size, wire.wired),
             None => Err(SysError::new("order", Errno::NOSYS, "an order that this library does not know")),
         }
     }
@@ -209,6 +210,19 @@ impl Memory {
             self.arena.protect(start, end - start, protection)?;
         }
         state.ranges.protect(address, size, protection);
+        Ok(())
+    }
+
+    /// Only what is mapped. No page is touched: that could wait for a pager, under the lock.
+    fn wire(&self, state: &State, address: u64, size: u64, wired: bool) -> Result<(), SysError> {
+        for (start, end, _) in state.ranges.within(address, size) {
+            if let Err(error) = self.arena.lock(start, end - start, wired) {
+                // A part that is locked belongs to no wired range; what unlocking answers changes nothing.
+                let _ = self.arena.lock(address, size, false);
+                // Not "too many mappings", for which the node takes ENOMEM.
+                return Err(SysError { errno: Errno::AGAIN, ..error });
+            }
+        }
         Ok(())
     }
 

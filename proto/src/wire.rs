@@ -637,7 +637,7 @@ pub mod trap {
     pub struct Order {
         #[prost(uint64, tag = "1")]
         pub order: u64,
-        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5")]
+        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5, 6")]
         pub op: ::core::option::Option<order::Op>,
     }
     /// Nested message and enum types in `Order`.
@@ -652,6 +652,8 @@ pub mod trap {
             Protect(super::Protect),
             #[prost(message, tag = "5")]
             Freeze(super::FreezeObject),
+            #[prost(message, tag = "6")]
+            Wire(super::Wire),
         }
     }
     /// mmap the descriptor at `fd` (index among those beside the record; several orders may share one), register the range
@@ -698,5 +700,15 @@ pub mod trap {
         pub size: u64,
         #[prost(uint32, tag = "3")]
         pub protection: u32,
+    }
+    /// Lock pages as they come, or no more.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Wire {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(bool, tag = "3")]
+        pub wired: bool,
     }
 }

@@ -105,6 +105,9 @@ impl Pmap for Memory {
     fn set_protection(&mut self, _: TaskId, _: u64, _: u64, _: Prot) -> OrderId {
         self.order()
     }
+    fn wire(&mut self, _: TaskId, _: u64, _: u64, _: bool) -> OrderId {
+        self.order()
+    }
 }
 
 /// A node with a task that holds a send right to a pager's port.
@@ -343,7 +346,16 @@ fn kern_vm_1_attributes_and_counts_go_by_messages() {
     let task = w.kernel.task_named(w.space, w.task_self).unwrap();
     assert_eq!(task, w.task);
     assert_eq!(w.kernel.task_named(w.space, w.reply), None);
-    w.kernel.vm_wire(task, address, 2 * PAGE_SIZE, Prot::READ.bits()).unwrap();
+    let orders = w.with(|kernel, cx| kernel.vm_wire(task, address, 2 * PAGE_SIZE, Prot::READ.bits(), cx)).unwrap();
+    let (ipc, fx) = w.kernel.ipc_mut();
+    let right = ipc.extract_right(w.space, w.reply, proto::Disposition::MakeSendOnce, fx).unwrap();
+    let name = w.kernel.give(w.pager, right).unwrap();
+    let remote = NamedRight { name, disposition: proto::Disposition::MoveSendOnce };
+    w.kernel.answer_after(orders, w.pager, remote, 2636, TraceId(0));
+    w.settle();
+    assert!(w.receive(w.space, w.reply).is_none(), "the task has not done its part");
+    w.do_orders();
+    assert_eq!(w.receive(w.space, w.reply).map(|m| (m.id, code_of(&m.body))), Some((2736, Some(0))));
     assert_eq!(w.rpc(task::VmStatistics).unwrap().vm_stats.wire_count, 2);
 }
 
