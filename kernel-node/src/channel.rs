@@ -13,8 +13,8 @@ use kernel_core::{TaskId, Time};
 use prost::Message as _;
 use proto::wire::body::NamedMessage;
 use proto::wire::trap::{
-    self, Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapObject, OrderDone, Protect, Unmap, errand,
-    order,
+    self, Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapObject, OrderDone, Protect, Unmap, Wire,
+    errand, order,
 };
 use proto::{KernReturn, Message, MsgReturn, NamedRight, Payload, codec};
 use sys::aio::Async;
@@ -215,6 +215,7 @@ impl Descriptors {
             OrderKind::Protect { address, size, protection } => {
                 order::Op::Protect(Protect { address, size, protection: protection.bits() })
             }
+            OrderKind::Wire { address, size, wired } => order::Op::Wire(Wire { address, size, wired }),
         };
         Ok(proto::wire::trap::Order { order: order.id.0, op: Some(op) })
     }
@@ -303,9 +304,12 @@ pub fn order_result(errno: i32) -> Result<(), KernReturn> {
     match errno {
         0 => Ok(()),
         ENOMEM => Err(KernReturn::NoSpace),
+        EAGAIN => Err(KernReturn::ResourceShortage),
         _ => Err(KernReturn::Failure),
     }
 }
 
 /// `ENOMEM`: too many mappings.
 const ENOMEM: i32 = 12;
+/// `EAGAIN`: more memory would be locked than the task may.
+const EAGAIN: i32 = 11;

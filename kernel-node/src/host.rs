@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use kernel_core::ipc::Right;
 use kernel_core::kern::Kernel;
+use kernel_core::vm::OrderId;
 use netmsg::MemberState;
 use proto::iface::{
     self,
@@ -53,6 +54,13 @@ impl Host {
 /// What a routine answers: the body of its reply, or a code.
 type Results = Result<Body<NamedRight>, KernReturn>;
 
+/// When a routine of Mach's is answered.
+enum Outcome {
+    Now(Body<NamedRight>),
+    /// When a task has carried out orders.
+    After(Vec<OrderId>),
+}
+
 impl Node {
     pub(crate) fn serve_host(&mut self) {
         while let Some(message) = Node::calls(&mut self.kernel, &self.host.server).receive() {
@@ -65,7 +73,12 @@ impl Node {
         let is_machs =
             (iface::host::IDS.contains(&id) || iface::host_vm::IDS.contains(&id)) && local.name == self.host.port;
         let body = match Request::decode(id, body) {
-            Err(BadBody { body, .. }) if is_machs => self.mach_host_call(id, body),
+            Err(BadBody { body, .. }) if is_machs => match self.mach_host_call(id, body) {
+                Outcome::Now(body) => body,
+                Outcome::After(orders) => {
+                    return self.kernel.answer_after(orders, self.host.server.space, remote, id, trace);
+                }
+            },
             Ok(request) if local.name == self.host.port => {
                 self.host_call(request).unwrap_or_else(|code| code_body(code.raw()))
             }
@@ -86,19 +99,22 @@ impl Node {
     }
 
     /// A routine that Mach has for hosts.
-    fn mach_host_call(&mut self, id: i32, body: Body<NamedRight>) -> Body<NamedRight> {
+    fn mach_host_call(&mut self, id: i32, body: Body<NamedRight>) -> Outcome {
         let called = match iface::host_vm::IDS.contains(&id) {
-            true => iface::host_vm::Request::decode(id, body).map(|request| self.host_vm_call(request)),
+            true => match iface::host_vm::Request::decode(id, body).map(|request| self.host_vm_call(request)) {
+                Ok(Ok(orders)) if !orders.is_empty() => return Outcome::After(orders),
+                other => other.map(|done| done.map(|_| ().into_body())),
+            },
             false => iface::host::Request::decode(id, body)
                 .map(|request| host_info::answer(&request, self.facts.name.as_str())),
         };
-        match called {
+        Outcome::Now(match called {
             Ok(results) => results.unwrap_or_else(|code| code_body(code.raw())),
             Err(BadBody { error, body }) => {
                 self.release_rights(body.into_rights());
                 code_body(error.raw())
             }
-        }
+        })
     }
 
     fn host_call(&mut self, request: Request<NamedRight>) -> Results {

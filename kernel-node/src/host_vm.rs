@@ -3,17 +3,17 @@
 //! The host port is Mach's of that name, not its privileged one: whoever holds it gets what a bound permits.
 //! Rules carried out: `docs/spec/vm.md` [vm.wire], [vm.machine].
 
+use kernel_core::vm::OrderId;
 use proto::iface::host_vm::Request;
-use proto::msg::Reply as _;
-use proto::{Body, KernReturn, NamedRight, PAGE_SIZE};
+use proto::{KernReturn, NamedRight, PAGE_SIZE};
 
 use crate::node::Node;
 
 impl Node {
-    /// Carries one routine out. Gives the right to the task up.
+    /// Carries one routine out. Gives the right to the task up. The answer waits for the orders.
     ///
     /// Errors: `InvalidTask` the right is none to a task of this node; as the routine has them.
-    pub(crate) fn host_vm_call(&mut self, request: Request<NamedRight>) -> Result<Body<NamedRight>, KernReturn> {
+    pub(crate) fn host_vm_call(&mut self, request: Request<NamedRight>) -> Result<Vec<OrderId>, KernReturn> {
         let right = *match &request {
             Request::VmWire(r) => &r.task,
             Request::VmWireAll(r) => &r.task,
@@ -23,13 +23,12 @@ impl Node {
         let task = self.kernel.task_named(self.host.server.space, right.name);
         self.release_rights(vec![right]);
         let task = task.ok_or(KernReturn::InvalidTask)?;
-        match request {
-            Request::VmWire(r) => self.kernel.vm_wire(task, r.address, r.size, r.access)?,
-            Request::VmWireAll(r) => self.kernel.vm_wire_all(task, r.flags)?,
-            Request::VmAllocateContiguous(r) => return Err(contiguous(r.size, r.pmin, r.palign)),
-            Request::VmPagesPhys(_) => return Err(KernReturn::NoAccess),
-        }
-        Ok(().into_body())
+        self.with_kernel(|kernel, cx| match request {
+            Request::VmWire(r) => kernel.vm_wire(task, r.address, r.size, r.access, cx),
+            Request::VmWireAll(r) => kernel.vm_wire_all(task, r.flags, cx),
+            Request::VmAllocateContiguous(r) => Err(contiguous(r.size, r.pmin, r.palign)),
+            Request::VmPagesPhys(_) => Err(KernReturn::NoAccess),
+        })
     }
 }
 

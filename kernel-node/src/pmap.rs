@@ -81,6 +81,15 @@ pub enum OrderKind {
         /// The new one.
         protection: Prot,
     },
+    /// Lock a range's pages as they come, or no more.
+    Wire {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        size: u64,
+        /// Which of both.
+        wired: bool,
+    },
 }
 
 /// An object's memory, and the descriptors of it that tasks have been given.
@@ -340,6 +349,10 @@ impl Pmap for LinuxPmap {
 
     fn set_protection(&mut self, task: TaskId, address: u64, size: u64, protection: Prot) -> OrderId {
         self.order(task, OrderKind::Protect { address, size, protection })
+    }
+
+    fn wire(&mut self, task: TaskId, address: u64, size: u64, wired: bool) -> OrderId {
+        self.order(task, OrderKind::Wire { address, size, wired })
     }
 }
 

@@ -81,12 +81,16 @@ pub unsafe extern "C" fn vm_machine_attribute(
     })
 }
 
-/// Keeps the pages of a range here.
+/// Keeps the pages of a range here. In the own task they are brought first, as far as they can be had.
 #[unsafe(no_mangle)]
 pub extern "C" fn vm_wire(host: u32, task: u32, address: u64, size: u64, access: c_int) -> i32 {
     routine(|own| {
         let request = host_vm::VmWire { task: right(task), address, size, access: access as u32 };
-        own.rpc(&PortName(host), request).map_err(code)
+        own.rpc(&PortName(host), request).map_err(code)?;
+        if PortName(task) == own.task_self() && access != 0 {
+            memory::fetch(own, address, size);
+        }
+        Ok(())
     })
 }
 

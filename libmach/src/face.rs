@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mach::{MsgError, RpcError, Task};
+use mach::{MsgError, RpcError, Task, TrapError};
 use proto::{KernReturn, MigError, MsgReturn};
 
 use crate::attach;
@@ -29,8 +29,19 @@ pub fn code(error: RpcError) -> i32 {
         RpcError::Kern { code, .. } => code.raw(),
         RpcError::Other { code, .. } => code,
         RpcError::Mig { code, .. } => code.raw(),
+        RpcError::Msg { source: MsgError::Trap(TrapError::Order(refused)), .. } => order_code(refused.errno),
         RpcError::Msg { source, .. } => msg_code(source),
     }
+}
+
+/// What C is told when Linux refuses the task's own half of a routine on its memory.
+fn order_code(errno: sys::Errno) -> i32 {
+    let code = match errno {
+        sys::Errno::NOMEM => KernReturn::NoSpace,
+        sys::Errno::AGAIN => KernReturn::ResourceShortage,
+        _ => KernReturn::Failure,
+    };
+    code.raw()
 }
 
 /// What C is told of a message that was not sent or received.

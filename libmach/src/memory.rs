@@ -117,6 +117,14 @@ pub fn inherit(task: &Task, address: u64, size: u64, inheritance: Inherit) -> Re
     Ok(())
 }
 
+/// Touches every page of a range of the node's, so that it is here. One that cannot be had is passed over.
+pub fn fetch(task: &Task, address: u64, size: u64) {
+    let Ok(end) = end_of_pages(address, size) else { return };
+    for page in (trunc_page(address)..end).step_by(proto::PAGE_SIZE as usize) {
+        let _ = task.read_memory(page, &mut [0]);
+    }
+}
+
 /// `vm_protect` of memory that the node did not map; such memory has no maximum to set.
 ///
 /// # Safety

@@ -16,6 +16,9 @@
 //! # }
 //! ```
 //!
+//! [`Task::allocate`] gives memory without an object, [`Mapping::protect`] and [`Mapping::inherit`] set what a range permits and
+//! what a child would get of it, and [`Task::regions`] shows what a task has mapped: this one, or one whose port is held.
+//!
 //! Waiting with other things: [`PortSet::watch`] gives a descriptor for an event loop of one's own, a [`Canceller`] ends the
 //! waits of other threads, and with the feature `tokio` a message is awaited: `PortSet::recv`, `Task::call`.
 //!

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::Prot;
+use proto::vm::LARGE_PAGE_SIZE;
 use proto::wire::trap::{FreezeObject, MapObject, Order, order};
 use sys::arena::Advise;
 use sys::uffd::{Features, Mode, WriteProtect};
@@ -48,7 +49,7 @@ impl Memory {
     /// Carries out one order; `fds` came beside it.
     ///
     /// Errors: what Linux refused; the range is unmapped then. `EBADF` the descriptor is missing; `EINVAL` outside the
-    /// arena; `EPIPE` the node is gone.
+    /// arena; `EPIPE` the node is gone; `EAGAIN` the process may not lock so much.
     pub fn carry_out(&self, order: &Order, fds: &[OwnedFd]) -> Result<(), SysError> {
         let mut state = self.lock();
         if state.closed {
@@ -62,6 +63,7 @@ impl Memory {
                 self.protect(&mut state, p.address, p.size, Prot::from_bits_truncate(p.protection))
             }
             Some(order::Op::Errand(_)) => Err(SysError::new("order", Errno::INVAL, "an errand for no agent")),
+            Some(order::Op::Wire(wire)) => self.wire(&state, wire.address, wire.size, wire.wired),
             None => Err(SysError::new("order", Errno::NOSYS, "an order that this library does not know")),
         }
     }
@@ -111,7 +113,14 @@ impl Memory {
         })?;
         let backing = if shared { Backing::Shared(fd.as_fd(), offset) } else { Backing::Private(fd.as_fd(), offset) };
         let done = match unmanaged {
-            true => self.arena.map(address, size, backing, protection),
+            true => {
+                let mapped = self.arena.map(address, size, backing, protection);
+                if mapped.is_ok() && takes_large_pages(address, offset, size) {
+                    // A system without large pages refuses the advice, and the memory is as good without.
+                    let _ = self.arena.advise(address, size, Advise::HugePages);
+                }
+                mapped
+            }
             false => self.map_managed(address, size, backing, protection, shared),
         };
         match done {
@@ -205,8 +214,38 @@ impl Memory {
         Ok(())
     }
 
+    /// Only what is mapped. No page is touched: that could wait for a pager, under the lock.
+    fn wire(&self, state: &State, address: u64, size: u64, wired: bool) -> Result<(), SysError> {
+        for (start, end, _) in state.ranges.within(address, size) {
+            if let Err(error) = self.arena.lock(start, end - start, wired) {
+                // A part that is locked belongs to no wired range; what unlocking answers changes nothing.
+                let _ = self.arena.lock(address, size, false);
+                // Not "too many mappings", for which the node takes ENOMEM.
+                return Err(SysError { errno: Errno::AGAIN, ..error });
+            }
+        }
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves the table as the kernel has it, up to one order; closing must go on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a large page of the object can be one of the mapping.
+fn takes_large_pages(address: u64, offset: u64, size: u64) -> bool {
+    size >= LARGE_PAGE_SIZE && address % LARGE_PAGE_SIZE == offset % LARGE_PAGE_SIZE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_pages_need_the_size_and_one_border_of_both() {
+        let (page, large) = (proto::PAGE_SIZE, LARGE_PAGE_SIZE);
+        assert!(takes_large_pages(large, 0, large) && takes_large_pages(3 * large + page, page, 2 * large));
+        assert!(!takes_large_pages(large + page, 0, 4 * large) && !takes_large_pages(large, 0, large - page));
     }
 }

@@ -209,10 +209,18 @@ impl Task {
         }
     }
 
-    /// The node believes that an order was carried out; what it mapped in vain is unmapped there, too.
+    /// The node believes that an order was carried out; what it mapped or wired in vain is that no more there, too.
     pub(crate) fn undo(&self, order: Order) {
-        if let Some(order::Op::Map(map)) = order.op {
-            self.post(iface::task::VmDeallocate { address: map.address, size: map.size });
+        match order.op {
+            Some(order::Op::Map(map)) => {
+                self.post(iface::task::VmDeallocate { address: map.address, size: map.size });
+            }
+            Some(order::Op::Wire(wire)) if wire.wired => {
+                let task = NamedRight::copy_send(self.task_self());
+                let request = iface::host_vm::VmWire { task, address: wire.address, size: wire.size, access: 0 };
+                let _ = self.send_simple(&self.host(), request);
+            }
+            _ => {}
         }
     }
 

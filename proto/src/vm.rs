@@ -5,6 +5,9 @@ use bitflags::bitflags;
 /// Bytes of a page on every node (x86-64 and most arm64 systems); checked against the kernel's at start.
 pub const PAGE_SIZE: u64 = 4096;
 
+/// Bytes of a large page, which Linux gives to memory that begins on such a border, where it is permitted to.
+pub const LARGE_PAGE_SIZE: u64 = 2 << 20;
+
 bitflags! {
     /// Kinds of access (`vm_prot_t`). As a memory object's lock value: the kinds that are *prohibited*.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

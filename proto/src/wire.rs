@@ -642,7 +642,7 @@ pub mod trap {
     pub struct Order {
         #[prost(uint64, tag = "1")]
         pub order: u64,
-        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5, 6")]
+        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5, 6, 7")]
         pub op: ::core::option::Option<order::Op>,
     }
     /// Nested message and enum types in `Order`.
@@ -659,6 +659,8 @@ pub mod trap {
             Freeze(super::FreezeObject),
             #[prost(message, tag = "6")]
             Errand(super::Errand),
+            #[prost(message, tag = "7")]
+            Wire(super::Wire),
         }
     }
     /// What the task does to its own memory for whoever has a right to its port. Carried out by the agent alone.
@@ -747,5 +749,15 @@ pub mod trap {
         pub size: u64,
         #[prost(uint32, tag = "3")]
         pub protection: u32,
+    }
+    /// Lock pages as they come, or no more.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Wire {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(bool, tag = "3")]
+        pub wired: bool,
     }
 }

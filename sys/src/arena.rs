@@ -8,7 +8,7 @@
 use std::os::fd::BorrowedFd;
 
 use proto::{PAGE_SIZE, Prot};
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, MlockFlags, MprotectFlags, ProtFlags};
 
 use crate::error::{Context, Errno, SysError};
 use crate::guarded::{self, MemoryFault};
@@ -40,6 +40,8 @@ pub enum Advise {
     DontNeed,
     /// It stays out of core dumps (a dump would read every page through the pager).
     DontDump,
+    /// 2 MiB pages where the system permits them on advice.
+    HugePages,
     /// No 2 MiB pages.
     NoHugePages,
     /// It is read here and there: no read-ahead.
@@ -137,6 +139,7 @@ impl Arena {
             Advise::DontFork => Advice::LinuxDontFork,
             Advise::DontNeed => Advice::LinuxDontNeed,
             Advise::DontDump => Advice::LinuxDontDump,
+            Advise::HugePages => Advice::LinuxHugepage,
             Advise::NoHugePages => Advice::LinuxNoHugepage,
             Advise::Random => Advice::Random,
             Advise::Sequential => Advice::Sequential,
@@ -144,6 +147,22 @@ impl Arena {
         // SAFETY: as in `protect`.
         unsafe { rustix::mm::madvise(address as *mut libc::c_void, len as usize, advice) }
             .context("madvise(2)", || format!("{advise:?} of {len:#x} bytes at {address:#x}"))
+    }
+
+    /// Has Linux keep the pages of a part in memory once they are there, or lets it take them again. None is brought.
+    ///
+    /// Errors: `EINVAL` outside; `ENOMEM` or `EPERM` more than the process may lock (`RLIMIT_MEMLOCK`).
+    pub fn lock(&self, address: u64, len: u64, locked: bool) -> Result<(), SysError> {
+        let call = if locked { "mlock2(2)" } else { "munlock(2)" };
+        self.check(call, address, len)?;
+        let (at, bytes) = (address as *mut libc::c_void, len as usize);
+        let done = match locked {
+            // SAFETY: the range lies inside the arena (checked); what is there does not change.
+            true => unsafe { rustix::mm::mlock_with(at, bytes, MlockFlags::ONFAULT) },
+            // SAFETY: as above.
+            false => unsafe { rustix::mm::munlock(at, bytes) },
+        };
+        done.context(call, || format!("{len:#x} bytes at {address:#x}"))
     }
 
     /// Copies bytes out of the arena. Waits while a pager brings them.
@@ -283,6 +302,26 @@ mod tests {
         arena.touch_read(shared + 5, PAGE_SIZE).unwrap();
         let refused = arena.map(shared, PAGE_SIZE, Backing::Shared(reader.as_fd(), 0), RW).unwrap_err();
         assert_eq!(refused.errno, Errno::ACCESS);
+    }
+
+    #[test]
+    fn pages_are_locked_as_they_come() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        let locked = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|l| l.strip_prefix("VmLck:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        };
+        arena.map(arena.start(), 4 * PAGE_SIZE, Backing::Anonymous, RW).unwrap();
+        let before = locked();
+        arena.lock(arena.start(), 4 * PAGE_SIZE, true).unwrap();
+        assert_eq!(locked(), before + 4 * PAGE_SIZE);
+        arena.lock(arena.start() + PAGE_SIZE, PAGE_SIZE, false).unwrap();
+        assert_eq!(locked(), before + 3 * PAGE_SIZE);
+        // What is unmapped is locked no more.
+        arena.release(arena.start(), 4 * PAGE_SIZE).unwrap();
+        assert_eq!(locked(), before);
+        assert_eq!(arena.lock(arena.start() + (1 << 20), PAGE_SIZE, true).unwrap_err().errno, Errno::INVAL);
     }
 
     #[test]

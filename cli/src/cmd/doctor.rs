@@ -103,6 +103,7 @@ pub fn findings(probe: &Probe, gid: u32) -> Vec<Finding> {
         udp("udp send buffer", "net.core.wmem_max", probe.udp_send_bytes_max),
         open_files(probe),
         mappings(probe),
+        large_pages(probe),
     ]
 }
 
@@ -221,6 +222,22 @@ fn mappings(probe: &Probe) -> Finding {
     }
 }
 
+fn large_pages(probe: &Probe) -> Finding {
+    const CHECK: &str = "2 MiB pages of memory";
+    const FILE: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+    match probe.shmem_huge_pages.as_deref() {
+        Some(word @ ("never" | "deny")) => finding(
+            CHECK,
+            Verdict::Weak,
+            format!("{word}: large zero-filled memory is filled 4 KiB at a time"),
+            format!("echo advise | sudo tee {FILE}"),
+        ),
+        Some(word) => finding(CHECK, Verdict::Ok, word, ""),
+        // A kernel without them, or a container that hides the file: nothing to be done here.
+        None => finding(CHECK, Verdict::Ok, "unknown", ""),
+    }
+}
+
 fn state_folder(cx: &Context) -> Finding {
     const CHECK: &str = "state directory";
     let path = cx.state.path().display();
@@ -259,7 +276,7 @@ mod tests {
             open_files: limit,
             locked_bytes: limit,
             mappings_max: Some(65_530),
-            shmem_huge_pages: Some("never".into()),
+            shmem_huge_pages: Some("advise".into()),
             cpus: 2,
         }
     }
@@ -320,6 +337,19 @@ mod tests {
         let offered = Features::MANAGED.difference(Features::POISON);
         probe.userfaultfd = vec![(UffdWay::Device, Ok(offered))];
         assert_eq!(only(&probe, "userfaultfd features").found, "the kernel lacks POISON");
+    }
+
+    #[test]
+    fn large_pages_are_permitted_by_a_line() {
+        let of = |word: Option<&str>| {
+            only(&Probe { shmem_huge_pages: word.map(str::to_owned), ..good() }, "2 MiB pages of memory")
+        };
+        let never = of(Some("never"));
+        assert_eq!((never.verdict, of(Some("deny")).verdict), (Verdict::Weak, Verdict::Weak));
+        assert_eq!(never.cure, "echo advise | sudo tee /sys/kernel/mm/transparent_hugepage/shmem_enabled");
+        for word in [Some("always"), Some("within_size"), None] {
+            assert_eq!(of(word).verdict, Verdict::Ok);
+        }
     }
 
     #[test]

@@ -1,4 +1,7 @@
 /* The smaller calls of virtual memory: attributes of ranges, counts, wiring, and what is refused. */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,6 +82,60 @@ static void counting(void) {
     CHECK(vm_statistics(0x7777, &counts) != KERN_SUCCESS);
 }
 
+/* Bytes that Linux keeps in memory for this process. */
+static vm_size_t locked(void) {
+    char line[256];
+    unsigned long kibi = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    CHECK(status != NULL);
+    while (fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "VmLck: %lu kB", &kibi) == 1)
+            break;
+    fclose(status);
+    return kibi * 1024;
+}
+
+static int may_lock(vm_size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    int may = mlock2(memory, bytes, MLOCK_ONFAULT) == 0;
+    CHECK(munmap(memory, bytes) == 0);
+    return may;
+}
+
+/* What Linux lets a process lock may be less than what the node lets a task wire. */
+static void wiring_little(void) {
+    mach_port_t host = mach_host_self();
+    vm_address_t address = 0;
+    unsigned before = wired();
+    OK(vm_allocate(SELF, &address, 16 * PAGE_SIZE, TRUE));
+    OK(vm_wire(host, SELF, address, 16 * PAGE_SIZE, VM_PROT_READ));
+    IS(locked(), 16 * PAGE_SIZE);
+    OK(vm_wire(host, SELF, address + 4 * PAGE_SIZE, PAGE_SIZE, VM_PROT_NONE));
+    IS(locked(), 15 * PAGE_SIZE);
+    IS(wired(), before + 15);
+    OK(vm_deallocate(SELF, address, 8 * PAGE_SIZE));
+    IS(locked(), 8 * PAGE_SIZE);
+    OK(vm_deallocate(SELF, address, 16 * PAGE_SIZE));
+    IS(locked(), 0);
+    IS(wired(), before);
+
+    /* A child that may lock nothing: refused by Linux, and not wired. */
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit none = {0, 0};
+        CHECK(setrlimit(RLIMIT_MEMLOCK, &none) == 0);
+        OK(vm_allocate(SELF, &address, PAGE_SIZE, TRUE));
+        kern_return_t code = vm_wire(mach_host_self(), SELF, address, PAGE_SIZE, VM_PROT_READ);
+        if (code != KERN_SUCCESS || locked() != PAGE_SIZE)
+            IS(code, KERN_RESOURCE_SHORTAGE);
+        IS(wired(), before + (code == KERN_SUCCESS));
+        _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void wiring(void) {
     mach_port_t host = mach_host_self();
     vm_address_t address = 0;
@@ -140,7 +197,9 @@ static void refused(void) {
 int main(void) {
     inheritance();
     counting();
-    wiring();
+    wiring_little();
+    if (may_lock(8 * MEBI))
+        wiring();
     refused();
     return 0;
 }

@@ -1,6 +1,6 @@
 //! Memory by Mach's calls from Rust: allocated, protected, inherited, and looked at, the own task's and another's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mach::proto::iface::{host_vm, task};
 use mach::proto::{Inherit, KernReturn, NamedRight, PortName, Prot};
@@ -53,6 +53,30 @@ fn allocated_memory_is_protected_inherited_and_given_back() {
     let options = AttachOptions { socket: Some(nodes.socket(1)), token: Some(0), memory: false };
     let without = Task::attach(options).expect("a task");
     assert!(matches!(without.allocate(1), Err(MapError::NoMemory)));
+}
+
+/// `cargo nextest run -p mach-tests --run-ignored only filling_large_memory --no-capture`, with and without the line of
+/// `mach doctor`.
+#[test]
+#[ignore = "measures"]
+fn filling_large_memory() {
+    const BYTES: u64 = 256 << 20;
+    let nodes = Nodes::start(1);
+    let task = nodes.task(1);
+    let permitted = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+    println!("{}", permitted.unwrap_or_default().trim());
+    let piece = vec![1; 1 << 20];
+    let mut times: Vec<Duration> = (0..9)
+        .map(|_| {
+            let memory = task.allocate(BYTES).expect("there is memory");
+            let began = Instant::now();
+            (0..BYTES).step_by(piece.len()).for_each(|at| memory.write_at(at, &piece).expect("it is writable"));
+            began.elapsed()
+        })
+        .collect();
+    println!("{times:?}");
+    times.sort_unstable();
+    println!("256 MiB filled in {:?}, {:?} to {:?}", times[4], times[0], times[8]);
 }
 
 #[test]

@@ -76,7 +76,8 @@ fn show(cx: &Context, client: &Client, task: u32) -> Result<()> {
             cx.out.line(painted(line, bits, cx.out.colours()))?;
         }
     }
-    cx.out.line(format!("each cell {}{LEGEND}", Bytes(cell_pages * PAGE_SIZE)))
+    let bold = if cx.out.colours() { "  bold: all of the cell" } else { "" };
+    cx.out.line(format!("each cell {}{LEGEND}{bold}", Bytes(cell_pages * PAGE_SIZE)))
 }
 
 /// What stands above the cells of a region.

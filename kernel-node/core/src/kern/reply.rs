@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use proto::msg::code_body;
-use proto::{BadBody, Body, KernReturn, Message, MigError, TraceId};
+use proto::msg::{Reply as _, code_body};
+use proto::{BadBody, Body, KernReturn, Message, MigError, NamedRight, TraceId};
 
 use super::Kernel;
 use super::errand::Awaited;
-use crate::ipc::Right;
+use crate::ipc::{Right, SpaceId};
 use crate::vm::{OrderId, Ticket};
 
 /// Where an answer goes. Holds the reply right until [`Kernel::answer`] uses it up.
@@ -84,6 +84,17 @@ impl Kernel {
     /// Sends the answer of a routine; without a reply right the results' rights are given up.
     pub(super) fn answer(&mut self, reply: Reply, results: Results) {
         self.answer_body(reply, results.unwrap_or_else(|code| code_body(code.raw())));
+    }
+
+    /// Answers a request of a server that has no results but its code, once `orders` are done. Takes over the reply right that
+    /// `space` has as `remote`.
+    ///
+    /// Conditions: `orders` is not empty. A right that is none is as good as no right: nobody is answered.
+    pub fn answer_after(&mut self, orders: Vec<OrderId>, space: SpaceId, remote: NamedRight, id: i32, trace: TraceId) {
+        let NamedRight { name, disposition } = remote;
+        let to = self.ipc.extract_right(space, name, disposition, &mut self.fx).unwrap_or(Right::Null);
+        let reply = Reply { to, id, trace };
+        self.pending.after_orders(orders, reply, ().into_body());
     }
 
     /// Answers with what a routine gave, or a request that did not fit its routine.

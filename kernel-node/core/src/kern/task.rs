@@ -9,6 +9,7 @@ use proto::{KernReturn, Message, PortName};
 use super::{Cx, Effect, Kernel, Kobject, Reply};
 use crate::TaskId;
 use crate::ipc::{PortId, Right, SpaceId};
+use crate::vm::OrderId;
 
 /// A task of this node.
 #[derive(Debug)]
@@ -124,14 +125,22 @@ impl Kernel {
         }
     }
 
-    /// As [`Vm::vm_wire`](crate::vm::Vm::vm_wire).
-    pub fn vm_wire(&mut self, task: TaskId, address: u64, size: u64, access: u32) -> Result<(), KernReturn> {
-        self.vm.vm_wire(task, address, size, access)
+    /// As [`Vm::vm_wire`](crate::vm::Vm::vm_wire), for a server whose answer waits for the orders:
+    /// [`Kernel::answer_after`].
+    pub fn vm_wire(
+        &mut self,
+        task: TaskId,
+        address: u64,
+        size: u64,
+        access: u32,
+        cx: &mut Cx<'_>,
+    ) -> Result<Vec<OrderId>, KernReturn> {
+        self.with_vm(cx, |vm, vmcx| vm.vm_wire(task, address, size, access, vmcx))
     }
 
     /// As [`Vm::vm_wire_all`](crate::vm::Vm::vm_wire_all).
-    pub fn vm_wire_all(&mut self, task: TaskId, flags: u32) -> Result<(), KernReturn> {
-        self.vm.vm_wire_all(task, flags)
+    pub fn vm_wire_all(&mut self, task: TaskId, flags: u32, cx: &mut Cx<'_>) -> Result<Vec<OrderId>, KernReturn> {
+        self.with_vm(cx, |vm, vmcx| vm.vm_wire_all(task, flags, vmcx))
     }
 
     pub(super) fn on_task_message(&mut self, task: TaskId, mut message: Message<Right>, cx: &mut Cx<'_>) {

@@ -1,15 +1,16 @@
 //! Attributes of ranges that concern no page table: what a child would get, what the node may not take away, and what the
 //! machine could do with it.
 //!
-//! No task is given an order for any of these. Entries are cut at the ends of a range and not joined again.
+//! Of these a task hears of wiring only. Entries are cut at the ends of a range and not joined again.
 
 use std::ops::Range;
 
 use proto::limits::TASK_WIRED_BYTES_MAX;
 use proto::{Inherit, KernReturn, Prot};
 
+use super::order::Order;
 use super::user::range_of;
-use super::{Vm, wire};
+use super::{OrderId, Vm, VmCx, wire};
 use crate::TaskId;
 
 impl Vm {
@@ -31,17 +32,25 @@ impl Vm {
         Ok(())
     }
 
-    /// Has the node keep the pages of a range that are here, for those who have `access` to them; with no access, lets it
-    /// give them up again. Absent pages still fault.
+    /// Has the node and Linux keep the pages of a range that are here, for those who have `access` to them; with no access,
+    /// lets them give them up again. Absent pages still fault.
     ///
-    /// Conditions: what is wired already counts once against the bound, and unwiring has none.
+    /// Conditions: the orders are for the task's half; if Linux refuses, the range is not wired. What is wired already
+    /// counts once against the bound, and unwiring has none.
     /// Errors: `InvalidTask`; `InvalidArgument` unknown bits, or a range that wraps; `NoAccess` more than
     /// [`TASK_WIRED_BYTES_MAX`] would be wired; `NoSpace` a hole in the range, an entry that does not permit `access`, or
     /// an address in no entry, even with size 0; `ResourceShortage` cutting entries would make too many. Nothing is
     /// changed then.
     /// Source: spec [vm.wire.1] to [vm.wire.3]; mach-api §2.2 `vm_wire`.
     #[doc(alias = "vm_map_pageable")]
-    pub fn vm_wire(&mut self, task: TaskId, address: u64, size: u64, access: u32) -> Result<(), KernReturn> {
+    pub fn vm_wire(
+        &mut self,
+        task: TaskId,
+        address: u64,
+        size: u64,
+        access: u32,
+        cx: &mut VmCx<'_>,
+    ) -> Result<Vec<OrderId>, KernReturn> {
         let map = self.map_of(task)?;
         let access = Prot::from_bits(access).ok_or(KernReturn::InvalidArgument)?;
         let range = range_of(address, size)?;
@@ -56,8 +65,7 @@ impl Vm {
             return Err(KernReturn::NoSpace);
         }
         self.clip(task, range.clone())?;
-        self.set_wired(task, range, |_| access);
-        Ok(())
+        Ok(self.set_wired(task, range, |_| access, cx))
     }
 
     /// Wires or unwires all that a task has mapped, for the access that each entry permits.
@@ -66,16 +74,17 @@ impl Vm {
     /// what is yet to come is to be wired, which has no bound and would need a port that no task is given. Nothing is
     /// changed then.
     /// Source: spec [vm.wire.4]; mach-api §2.1, §2.2 `vm_wire_all`.
-    pub fn vm_wire_all(&mut self, task: TaskId, flags: u32) -> Result<(), KernReturn> {
+    pub fn vm_wire_all(&mut self, task: TaskId, flags: u32, cx: &mut VmCx<'_>) -> Result<Vec<OrderId>, KernReturn> {
         let map = self.map_of(task)?;
         let (arena, mapped) = (map.arena(), map.mapped_bytes());
         match flags {
-            0 => self.set_wired(task, arena, |_| Prot::empty()),
-            wire::CURRENT if mapped <= TASK_WIRED_BYTES_MAX => self.set_wired(task, arena, |permitted| permitted),
-            _ if flags & !(wire::CURRENT | wire::FUTURE) == 0 => return Err(KernReturn::NoAccess),
-            _ => return Err(KernReturn::InvalidArgument),
+            0 => Ok(self.set_wired(task, arena, |_| Prot::empty(), cx)),
+            wire::CURRENT if mapped <= TASK_WIRED_BYTES_MAX => {
+                Ok(self.set_wired(task, arena, |permitted| permitted, cx))
+            }
+            _ if flags & !(wire::CURRENT | wire::FUTURE) == 0 => Err(KernReturn::NoAccess),
+            _ => Err(KernReturn::InvalidArgument),
         }
-        Ok(())
     }
 
     /// What the machine could do with a range: a PC has no such attribute.
@@ -90,12 +99,43 @@ impl Vm {
         if address < arena.start || end.is_none() { KernReturn::InvalidArgument } else { KernReturn::InvalidAddress }
     }
 
+    /// Sets for what access the entries of a range are wired, and orders the task to follow where they become wired or not.
+    ///
     /// Conditions: no entry is cut by the ends of `range`.
-    fn set_wired(&mut self, task: TaskId, range: Range<u64>, access: impl Fn(Prot) -> Prot) {
+    fn set_wired(
+        &mut self,
+        task: TaskId,
+        range: Range<u64>,
+        access: impl Fn(Prot) -> Prot,
+        cx: &mut VmCx<'_>,
+    ) -> Vec<OrderId> {
         let map = self.tasks.get_mut(&task).expect("looked up by the caller");
+        let mut changed: Vec<(Range<u64>, bool)> = Vec::new();
         for start in map.touched(range) {
             let entry = map.entry_mut(start).expect("listed");
+            let was = entry.is_wired();
             entry.wired = access(entry.protection);
+            let (part, wired) = (entry.start..entry.end, entry.is_wired());
+            match changed.last_mut() {
+                _ if was == wired => {}
+                Some((run, same)) if run.end == part.start && *same == wired => run.end = part.end,
+                _ => changed.push((part, wired)),
+            }
+        }
+        changed.into_iter().map(|(range, wired)| self.order_wire(task, range, wired, cx)).collect()
+    }
+
+    fn order_wire(&mut self, task: TaskId, range: Range<u64>, wired: bool, cx: &mut VmCx<'_>) -> OrderId {
+        let order = cx.pmap.wire(task, range.start, range.end - range.start, wired);
+        self.orders.insert(order, Order::Wire { task, range, wired });
+        order
+    }
+
+    /// Linux would not keep the pages of a range: its entries are not wired, as far as they are still there.
+    pub(super) fn wire_failed(&mut self, task: TaskId, range: Range<u64>) {
+        let Some(map) = self.tasks.get_mut(&task) else { return };
+        for start in map.touched(range) {
+            map.entry_mut(start).expect("listed").wired = Prot::empty();
         }
     }
 }

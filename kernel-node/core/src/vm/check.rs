@@ -1,6 +1,7 @@
 //! `check`: what must hold of all tables together after every call. See the invariants of [`super`].
 
 use proto::PAGE_SIZE;
+use proto::limits::TASK_WIRED_BYTES_MAX;
 
 use super::job::Job;
 use super::object::{Object, ObjectState};
@@ -23,6 +24,7 @@ impl Vm {
         let mut mappings = 0;
         for (task, map) in &self.tasks {
             let mut end = map.arena().start;
+            ensure(map.wired_bytes() <= TASK_WIRED_BYTES_MAX, || format!("{task:?}: {} wired", map.wired_bytes()))?;
             for e in map.entries() {
                 let whole = [e.start, e.end, e.offset].iter().all(|v| v.is_multiple_of(PAGE_SIZE));
                 ensure(whole && e.start >= end && e.start < e.end && e.end <= map.arena().end, || {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use proto::limits::MAP_ENTRIES_MAX;
+use proto::vm::LARGE_PAGE_SIZE;
 use proto::{KernReturn, PAGE_SIZE};
 
 use super::entry::Entry;
@@ -162,6 +163,16 @@ impl Map {
                 Some(next) => at = next,
             }
         }
+    }
+
+    /// As `find_space`, for memory that can have large pages: on the border of one if it has the size and there is such a
+    /// place, unless the mask wants something else.
+    pub fn find_space_for_large_pages(&self, hint: u64, size: u64, mask: u64) -> Result<u64, KernReturn> {
+        let on_border = match size >= LARGE_PAGE_SIZE && mask == 0 {
+            true => self.find_space(hint, size, LARGE_PAGE_SIZE - 1).ok(),
+            false => None,
+        };
+        on_border.map_or_else(|| self.find_space(hint, size, mask), Ok)
     }
 
     /// Bytes in entries.

@@ -47,6 +47,15 @@ pub(super) enum Order {
         /// Threads to wake when it is done.
         refused: Vec<Waiter>,
     },
+    /// To keep Linux from taking pages of the range, or to let it again.
+    Wire {
+        /// Who.
+        task: TaskId,
+        /// Where.
+        range: Range<u64>,
+        /// Which of both.
+        wired: bool,
+    },
 }
 
 impl Order {
@@ -55,7 +64,8 @@ impl Order {
             Order::Map { task, .. }
             | Order::Unmap { task, .. }
             | Order::Freeze { task, .. }
-            | Order::Protect { task, .. } => *task,
+            | Order::Protect { task, .. }
+            | Order::Wire { task, .. } => *task,
         }
     }
 }
@@ -64,7 +74,7 @@ impl Vm {
     /// The task has carried an order out, or could not.
     ///
     /// Conditions: an order that is unknown (its task is gone) is ignored. A map order that failed takes its entries with
-    /// it. A range that could not be unmapped is never given out again.
+    /// it. A range that could not be unmapped is never given out again; one that could not be wired is not.
     /// Source: spec [vm.order.1] to [vm.order.3].
     pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
         match self.orders.remove(&order) {
@@ -80,6 +90,8 @@ impl Vm {
                 }
                 cx.pmap.wake(task, range.start, range.end - range.start);
             }
+            Some(Order::Wire { task, range, wired: true }) if result.is_err() => self.wire_failed(task, range),
+            Some(Order::Wire { .. }) => {}
             Some(Order::Protect { refused, .. }) => {
                 for w in refused {
                     cx.pmap.wake(w.task, w.address, PAGE_SIZE);

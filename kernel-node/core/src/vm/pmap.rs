@@ -139,4 +139,7 @@ pub trait Pmap {
 
     /// Orders the task to change the protection of a range. Write-protection of single pages survives it.
     fn set_protection(&mut self, task: TaskId, address: u64, size: u64, protection: Prot) -> OrderId;
+
+    /// Orders the task to keep Linux from taking pages of a range once they are mapped, or to let it again.
+    fn wire(&mut self, task: TaskId, address: u64, size: u64, wired: bool) -> OrderId;
 }

@@ -126,8 +126,12 @@ impl Vm {
         }
         let size = round_page(r.size).ok_or(KernReturn::NoSpace)?;
         let address = trunc_page(r.address);
-        let address =
-            if r.anywhere { map.find_space(address, size, r.mask)? } else { map.fixed(address, size, r.mask)? };
+        let address = match (r.anywhere, r.object) {
+            (false, _) => map.fixed(address, size, r.mask)?,
+            // What the pager brings comes page by page: a border would gain nothing.
+            (true, Some(_)) => map.find_space(address, size, r.mask)?,
+            (true, None) => map.find_space_for_large_pages(address, size, r.mask)?,
+        };
         map.has_room(1).map_err(|_| KernReturn::NoSpace)?;
         Ok(address)
     }

@@ -5,7 +5,7 @@ use proto::{Inherit, KernReturn};
 
 use super::super::*;
 use super::rig::*;
-use super::sim::Touch;
+use super::sim::{SimOrder, Touch};
 
 const NOWHERE: TaskId = TaskId(9);
 
@@ -13,8 +13,11 @@ fn inherit(r: &mut Rig, page: u64, pages: u64, value: u32) -> Result<(), KernRet
     r.call(|vm, _| vm.vm_inherit(ONE, at(page), pages * PAGE_SIZE, value))
 }
 
+/// Wires; the task does its part.
 fn wire(r: &mut Rig, page: u64, pages: u64, access: Prot) -> Result<(), KernReturn> {
-    r.call(|vm, _| vm.vm_wire(ONE, at(page), pages * PAGE_SIZE, access.bits()))
+    r.call(|vm, cx| vm.vm_wire(ONE, at(page), pages * PAGE_SIZE, access.bits(), cx))?;
+    r.orders();
+    Ok(())
 }
 
 /// Wired runs of task 1: first page, pages, access.
@@ -39,7 +42,7 @@ fn vm_range_1_ranges_are_the_pages_they_touch_and_never_wrap() {
     let bits = Prot::READ.bits();
     for size in [101, 4096, u64::MAX] {
         assert_eq!(r.call(|vm, _| vm.vm_inherit(ONE, last, size, 0)), Err(KernReturn::InvalidArgument));
-        assert_eq!(r.call(|vm, _| vm.vm_wire(ONE, last, size, bits)), Err(KernReturn::InvalidArgument));
+        assert_eq!(r.call(|vm, cx| vm.vm_wire(ONE, last, size, bits, cx)), Err(KernReturn::InvalidArgument));
         let code = r.call(|vm, cx| vm.vm_deallocate(ONE, last, size, cx)).unwrap_err();
         assert_eq!(code, KernReturn::InvalidArgument);
         let code = r.call(|vm, cx| vm.vm_protect(ONE, last, size, false, bits, cx)).unwrap_err();
@@ -109,8 +112,8 @@ fn vm_wire_2_what_cannot_be_wired_is_refused_and_changes_nothing() {
     assert_eq!(wire(&mut r, 5, 1, NONE), no_space, "to unwire nothing, too");
     assert_eq!(wire(&mut r, 5, 0, RO), no_space, "an address in no entry");
     assert_eq!(wire(&mut r, 1, 0, RO), Ok(()));
-    assert_eq!(r.call(|vm, _| vm.vm_wire(ONE, at(0), PAGE_SIZE, 8)), Err(KernReturn::InvalidArgument));
-    assert_eq!(r.call(|vm, _| vm.vm_wire(NOWHERE, at(0), PAGE_SIZE, 1)), Err(KernReturn::InvalidTask));
+    assert_eq!(r.call(|vm, cx| vm.vm_wire(ONE, at(0), PAGE_SIZE, 8, cx)), Err(KernReturn::InvalidArgument));
+    assert_eq!(r.call(|vm, cx| vm.vm_wire(NOWHERE, at(0), PAGE_SIZE, 1, cx)), Err(KernReturn::InvalidTask));
     assert_eq!((wired(&r), r.vm.task_stats()[0].regions.len()), (vec![], 2));
 }
 
@@ -135,18 +138,49 @@ fn vm_wire_4_all_of_a_task_is_wired_if_it_is_small() {
     let o = r.object(ONE, 4, RW);
     r.map_at(ONE, o, 6, 2, RO);
     r.map_at(ONE, o, 9, 1, NONE);
-    let all = |r: &mut Rig, flags| r.call(|vm, _| vm.vm_wire_all(ONE, flags));
-    all(&mut r, wire::CURRENT).unwrap();
+    let all = |r: &mut Rig, flags| r.call(|vm, cx| vm.vm_wire_all(ONE, flags, cx)).map(|orders| orders.len());
+    assert_eq!(all(&mut r, wire::CURRENT), Ok(2), "an order for each run");
     assert_eq!(wired(&r), [(0, 4, 3), (6, 2, 1)], "what permits nothing cannot be wired for anything");
     for future in [wire::FUTURE, wire::FUTURE | wire::CURRENT] {
         assert_eq!(all(&mut r, future), Err(KernReturn::NoAccess));
     }
     assert_eq!(all(&mut r, 4), Err(KernReturn::InvalidArgument));
-    all(&mut r, 0).unwrap();
+    assert_eq!(all(&mut r, 0), Ok(2));
     assert_eq!(wired(&r), []);
     r.map_at(ONE, o, 10, TASK_WIRED_BYTES_MAX / PAGE_SIZE, RW);
     assert_eq!(all(&mut r, wire::CURRENT), Err(KernReturn::NoAccess));
-    assert_eq!(r.call(|vm, _| vm.vm_wire_all(NOWHERE, 0)), Err(KernReturn::InvalidTask));
+    assert_eq!(r.call(|vm, cx| vm.vm_wire_all(NOWHERE, 0, cx)), Err(KernReturn::InvalidTask));
+}
+
+#[test]
+fn vm_wire_5_the_task_follows_and_what_linux_refuses_is_not_wired() {
+    let mut r = Rig::new();
+    let o = r.object(ONE, 4, RW);
+    r.map_at(ONE, o, 4, 4, RO);
+    let call = |r: &mut Rig, page: u64, pages: u64, access: Prot| {
+        r.call(|vm, cx| vm.vm_wire(ONE, at(page), pages * PAGE_SIZE, access.bits(), cx)).unwrap()
+    };
+    let given = |r: &Rig| r.sim.orders.iter().map(|(_, order)| *order).collect::<Vec<_>>();
+    let order = call(&mut r, 2, 4, RO)[0];
+    assert_eq!(given(&r), [SimOrder::Wire(ONE, at(2), 4 * PAGE_SIZE, true)], "one order for adjoining entries");
+    r.orders();
+    assert_eq!(call(&mut r, 2, 2, RW), [], "wired already");
+    assert_eq!(call(&mut r, 0, 2, NONE), [], "and not");
+    call(&mut r, 0, 8, RO);
+    let (head, tail) =
+        (SimOrder::Wire(ONE, at(0), 2 * PAGE_SIZE, true), SimOrder::Wire(ONE, at(6), 2 * PAGE_SIZE, true));
+    assert_eq!(given(&r), [head, tail]);
+    let refused = r.sim.orders.pop_front().unwrap().0;
+    r.call(|vm, cx| vm.order_done(refused, Err(KernReturn::ResourceShortage), cx));
+    r.orders();
+    assert_eq!(wired(&r), [(2, 2, 1), (4, 2, 1), (6, 2, 1)]);
+    r.call(|vm, cx| vm.order_done(order, Err(KernReturn::ResourceShortage), cx));
+    assert_eq!(wired(&r).len(), 3, "an order that is done is done");
+    // A range that was unmapped meanwhile has nothing to lose.
+    let late = call(&mut r, 0, 2, RO)[0];
+    r.call(|vm, cx| vm.vm_deallocate(ONE, at(0), 8 * PAGE_SIZE, cx)).unwrap();
+    r.call(|vm, cx| vm.order_done(late, Err(KernReturn::ResourceShortage), cx));
+    assert_eq!(wired(&r), []);
 }
 
 #[test]

@@ -278,6 +278,26 @@ fn vm_map_10_a_task_that_is_gone_leaves_nothing() {
 }
 
 #[test]
+fn vm_map_11_large_memory_begins_on_the_border_of_a_large_page() {
+    use proto::vm::LARGE_PAGE_SIZE as LARGE;
+    let mut r = Rig::new();
+    assert_eq!(allocate(&mut r, 0, PAGE_SIZE, true), Ok(at(0)));
+    assert_eq!(allocate(&mut r, 0, LARGE - PAGE_SIZE, true), Ok(at(1)), "too small for one");
+    assert_eq!(allocate(&mut r, 0, PAGE_SIZE, true), Ok(at(512)));
+    assert_eq!(allocate(&mut r, 0, LARGE, true), Ok(at(1024)));
+    assert_eq!(allocate(&mut r, 0, LARGE + 1, true), Ok(at(1536)));
+    assert_eq!(allocate(&mut r, 0, PAGE_SIZE, true), Ok(at(513)), "the gap is for others");
+    let anywhere = MapRequest { size: LARGE, ..map_request(None, RW) };
+    assert_eq!(map(&mut r, MapRequest { mask: 0xffff, ..anywhere }), Ok(at(2064)), "the mask says where");
+    assert_eq!(map(&mut r, MapRequest { address: at(4097), ..anywhere }), Ok(at(4608)), "above the address");
+    // Nothing is left on a border.
+    let end = 4 << 30;
+    r.call(|vm, cx| vm.vm_allocate(ONE, at(5120), end - 5120 * PAGE_SIZE - LARGE - PAGE_SIZE, false, cx)).unwrap();
+    allocate(&mut r, end / PAGE_SIZE - 1, PAGE_SIZE, false).unwrap();
+    assert_eq!(map(&mut r, MapRequest { address: at(5120), ..anywhere }), Ok(BASE + end - LARGE - PAGE_SIZE));
+}
+
+#[test]
 fn vm_order_1_addresses_are_free_when_the_task_has_unmapped_them() {
     let mut r = Rig::new();
     r.object(ONE, 4, RW);

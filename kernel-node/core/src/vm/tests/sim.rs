@@ -66,6 +66,7 @@ pub enum SimOrder {
     Freeze(TaskId, MapOrder, bool),
     Unmap(TaskId, u64, u64),
     Protect(TaskId, u64, u64, Prot),
+    Wire(TaskId, u64, u64, bool),
 }
 
 /// What a thread gets that touches a byte.
@@ -155,6 +156,8 @@ impl SimPmap {
                 let t = self.tasks.entry(task).or_default();
                 t.areas.range_mut(address..address + size).for_each(|(_, a)| a.protection = protection);
             }
+            // Nothing here takes pages of its own accord.
+            SimOrder::Wire(..) => {}
         }
         Some(id)
     }
@@ -163,7 +166,11 @@ impl SimPmap {
     pub fn task_gone(&mut self, task: TaskId) {
         self.tasks.remove(&task);
         let of = |o: &SimOrder| match o {
-            SimOrder::Map(t, _) | SimOrder::Freeze(t, ..) | SimOrder::Unmap(t, ..) | SimOrder::Protect(t, ..) => *t,
+            SimOrder::Map(t, _)
+            | SimOrder::Freeze(t, ..)
+            | SimOrder::Unmap(t, ..)
+            | SimOrder::Protect(t, ..)
+            | SimOrder::Wire(t, ..) => *t,
         };
         self.orders.retain(|(_, o)| of(o) != task);
     }
@@ -351,5 +358,9 @@ impl Pmap for SimPmap {
 
     fn set_protection(&mut self, task: TaskId, address: u64, size: u64, protection: Prot) -> OrderId {
         self.order(SimOrder::Protect(task, address, size, protection))
+    }
+
+    fn wire(&mut self, task: TaskId, address: u64, size: u64, wired: bool) -> OrderId {
+        self.order(SimOrder::Wire(task, address, size, wired))
     }
 }

@@ -327,10 +327,14 @@ impl World {
         let size = (1 + self.dice.below((r.size - skip) / PAGE_SIZE)) * PAGE_SIZE;
         let address = r.address + skip;
         let protection = [Prot::READ, Prot::READ | Prot::WRITE, Prot::empty()][self.dice.below(3) as usize];
-        match self.dice.below(4) {
-            0 => drop(self.call(|vm, cx| vm.vm_deallocate(task, address, size, cx)).unwrap()),
-            1 => drop(self.call(|vm, cx| vm.vm_deallocate(task, r.address, r.size, cx)).unwrap()),
-            _ => drop(self.call(|vm, cx| vm.vm_protect(task, address, size, false, protection.bits(), cx))),
+        let bits = protection.bits();
+        match self.dice.below(9) {
+            0 | 1 => drop(self.call(|vm, cx| vm.vm_deallocate(task, address, size, cx)).unwrap()),
+            2 | 3 => drop(self.call(|vm, cx| vm.vm_deallocate(task, r.address, r.size, cx)).unwrap()),
+            4 => self.call(|vm, _| vm.vm_inherit(task, address, size, bits.min(2))).unwrap(),
+            // For an access that the range may have lost: then nothing happens.
+            5 => drop(self.call(|vm, cx| vm.vm_wire(task, address, size, bits, cx))),
+            _ => drop(self.call(|vm, cx| vm.vm_protect(task, address, size, false, bits, cx))),
         }
     }
 
