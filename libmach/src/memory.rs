@@ -5,13 +5,16 @@
 
 use std::ops::Range;
 
-use mach::Task;
+use mach::{CopyError, Task};
 use proto::iface::task::{VmAllocate, VmDeallocate, VmInherit};
 use proto::vm::{round_page, trunc_page};
-use proto::{Inherit, KernReturn, Prot};
+use proto::{Inherit, KernReturn, Payload, Prot};
 use sys::{Errno, SysError, anonymous};
 
 use crate::face::code;
+
+/// Less of the node's memory is copied rather than frozen: a system call and later faults cost more.
+const FREEZE_BYTES_MIN: u64 = 128 << 10;
 
 /// Fresh zero-filled memory for `bytes` bytes, from a page's border on; 0 for none.
 ///
@@ -34,6 +37,57 @@ pub fn read(address: u64, bytes: usize) -> Option<Vec<u8>> {
     // SAFETY: all of them were written.
     unsafe { copy.set_len(bytes) };
     Some(copy)
+}
+
+/// A copy of the program's memory: by copy-on-write of what the node mapped, if that is worth it. At most `held_max` bytes
+/// are copied.
+///
+/// Errors: `None` part of it cannot be read, or it is more.
+pub fn copy(task: &Task, address: u64, bytes: u64, held_max: u64) -> Option<Payload> {
+    let all = address..address.checked_add(bytes)?;
+    let in_arena = task.arena().is_some_and(|arena| overlap(&all, &arena) == Some(all));
+    if in_arena
+        && bytes >= FREEZE_BYTES_MIN
+        && let Ok(copy) = task.freeze(address, bytes)
+    {
+        return Some(copy);
+    }
+    let bytes = usize::try_from(bytes).ok().filter(|_| bytes <= held_max)?;
+    read(address, bytes).map(Payload::from)
+}
+
+/// `vm_read` of the own task: of what the node mapped as it says, of all else as far as it can be read.
+pub fn copy_of_range(task: &Task, address: u64, bytes: u64) -> Result<Payload, i32> {
+    if is_the_nodes(task, address, bytes) {
+        return task.freeze(address, bytes).map_err(|error| match error {
+            CopyError::Kern(code) => code.raw(),
+            CopyError::Memory(_) => KernReturn::MemoryError.raw(),
+            _ => KernReturn::ResourceShortage.raw(),
+        });
+    }
+    let length = usize::try_from(bytes).map_err(|_| KernReturn::InvalidArgument.raw())?;
+    read(address, length).map(Payload::from).ok_or(KernReturn::InvalidAddress.raw())
+}
+
+/// Memory of the program's with these bytes: by copy-on-write where they are frozen. 0 for none.
+///
+/// Errors: `None` no address space or memory.
+pub fn place(task: &Task, contents: &Payload) -> Option<u64> {
+    if contents.held_bytes() < contents.len()
+        && let Ok(mapping) = task.map_frozen(contents, None)
+    {
+        return Some(mapping.into_raw());
+    }
+    let address = region(contents.len() as u64).ok()?;
+    let mut at = address;
+    for chunk in contents.chunks() {
+        // SAFETY: the memory was made here, and nobody knows of it yet.
+        if !unsafe { write(at, chunk) } {
+            return None;
+        }
+        at += chunk.len() as u64;
+    }
+    Some(address)
 }
 
 /// Copies into the program's memory; answers whether all of it could be written.

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use mach::{RawAnswer, RawCall, RawMessage, Receive};
+use mach::{RawAnswer, RawCall, RawMessage, Receive, Task};
 use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_OOL_BYTES_MAX};
 use proto::typed::{Descriptor, Located, Scan};
 use proto::{Disposition, MsgReturn, PAGE_SIZE, Payload, PortName};
@@ -25,6 +25,8 @@ use crate::memory;
 
 /// `msgh_size` and everything else of a message begins at a multiple of this.
 const ALIGN: usize = 8;
+/// Bytes that are copied into one message; what it is in excess of the bound the node is to say.
+const HELD_MAX: u64 = 2 * MSG_OOL_BYTES_MAX as u64;
 /// What `mach_msg` answers when memory for out-of-line data is not to be had: `RCV_BODY_ERROR`, `VM_SPACE`.
 const BODY_ERROR_VM: i32 = MsgReturn::RcvBodyError.raw() | 0x1000;
 
@@ -87,7 +89,7 @@ pub unsafe extern "C" fn mach_msg_trap(
         };
         let Some(task) = attach::task() else { return without_node(false) };
         let limit = |with| asks(with).then(|| Duration::from_millis(timeout.into()));
-        let sends = asks(option::SEND_MSG).then(|| Outgoing::read(message as u64, send_size as usize));
+        let sends = asks(option::SEND_MSG).then(|| Outgoing::read(task, message as u64, send_size as usize));
         let outgoing = match sends.transpose() {
             Ok(outgoing) => outgoing,
             Err(code) => return code.raw(),
@@ -132,7 +134,7 @@ pub unsafe extern "C" fn mach_msg_trap(
             answer.message = None;
         }
         // SAFETY: the caller's promise.
-        unsafe { deliver(message, answer, from, receive_size) }
+        unsafe { deliver(task, message, answer, from, receive_size) }
     })
 }
 
@@ -173,7 +175,7 @@ struct Outgoing {
 impl Outgoing {
     /// Errors: `SendMsgTooSmall` no header, or a size that is no multiple of 8; `SendInvalidData` it cannot be read;
     /// `SendInvalidHeader` bits that are none.
-    fn read(address: u64, size: usize) -> Result<Outgoing, MsgReturn> {
+    fn read(task: &Task, address: u64, size: usize) -> Result<Outgoing, MsgReturn> {
         if size < HEADER_BYTES || !size.is_multiple_of(ALIGN) {
             return Err(MsgReturn::SendMsgTooSmall);
         }
@@ -186,30 +188,27 @@ impl Outgoing {
         check_header(&header)?;
         let mut outgoing = Outgoing { header, body, memory: Payload::default(), given_away: Vec::new() };
         if header.is_complex() {
-            outgoing.gather();
+            outgoing.gather(task);
         }
         Ok(outgoing)
     }
 
     /// Reads out-of-line memory, up to the first that cannot be read, or went with an item before: the node will not look
     /// beyond it.
-    fn gather(&mut self) {
-        let mut total = 0;
+    fn gather(&mut self, task: &Task) {
+        let mut held = 0;
         for Located { descriptor, data, .. } in Scan::new(&self.body).map_while(Result::ok) {
             let bytes = descriptor.data_bytes();
             if descriptor.inline || bytes == 0 {
                 continue;
             }
-            total += bytes;
-            if total > 2 * MSG_OOL_BYTES_MAX as u64 {
-                break;
-            }
             let address = self.body[data..].first_chunk().map_or(0, |slot| u64::from_ne_bytes(*slot));
             if self.given_away.iter().any(|gone| memory::share_a_page(*gone, (address, bytes))) {
                 break;
             }
-            let Some(contents) = memory::read(address, bytes as usize) else { break };
-            self.memory.push(contents.into());
+            let Some(contents) = memory::copy(task, address, bytes, HELD_MAX - held) else { break };
+            held += contents.held_bytes() as u64;
+            self.memory.append(contents);
             if descriptor.deallocate {
                 self.given_away.push((address, bytes));
             }
@@ -247,7 +246,7 @@ fn check_header(header: &Header) -> Result<(), MsgReturn> {
 /// # Safety
 ///
 /// As [`mach_msg`].
-unsafe fn deliver(to: *mut Header, answer: RawAnswer, from: u32, receive_size: u32) -> i32 {
+unsafe fn deliver(task: &Task, to: *mut Header, answer: RawAnswer, from: u32, receive_size: u32) -> i32 {
     let RawAnswer { code, needed, message } = answer;
     if code & !MSG_MASK == MsgReturn::RcvTooLarge.raw() {
         let header = header_of(&message.unwrap_or(RawMessage { local: (from, 0), ..RawMessage::default() }), 0);
@@ -259,7 +258,7 @@ unsafe fn deliver(to: *mut Header, answer: RawAnswer, from: u32, receive_size: u
     let Some(message) = message else { return code };
     let mut body = message.body.to_vec();
     let mut code = code;
-    if message.complex && !place_memory(&mut body, &message) && code == MsgReturn::Success.raw() {
+    if message.complex && !place_memory(Some(task), &mut body, &message) && code == MsgReturn::Success.raw() {
         code = BODY_ERROR_VM;
     }
     let header = header_of(&message, body.len());
@@ -295,7 +294,7 @@ fn header_of(message: &RawMessage, body_bytes: usize) -> Header {
 
 /// Gives out-of-line contents memory of their own and writes its address into each slot. What finds none is there with no
 /// elements at address 0.
-fn place_memory(body: &mut [u8], message: &RawMessage) -> bool {
+fn place_memory(task: Option<&Task>, body: &mut [u8], message: &RawMessage) -> bool {
     let (mut complete, mut taken) = (true, 0);
     for Located { descriptor, at, data } in Scan::new(&message.body).map_while(Result::ok) {
         if descriptor.inline {
@@ -303,7 +302,7 @@ fn place_memory(body: &mut [u8], message: &RawMessage) -> bool {
         }
         let bytes = descriptor.data_bytes() as usize;
         let in_page = u64::from_ne_bytes(*message.body[data..].first_chunk().unwrap_or(&[0; ALIGN])) % PAGE_SIZE;
-        let placed = place(message, taken, bytes, if is_data(descriptor) { in_page } else { 0 });
+        let placed = place(task, message, taken, bytes, if is_data(descriptor) { in_page } else { 0 });
         taken += bytes;
         complete &= placed.is_some();
         let number = if placed.is_some() { descriptor.number } else { 0 };
@@ -320,12 +319,17 @@ fn is_data(descriptor: Descriptor) -> bool {
     descriptor.disposition().is_none()
 }
 
-fn place(message: &RawMessage, from: usize, bytes: usize, in_page: u64) -> Option<u64> {
+fn place(task: Option<&Task>, message: &RawMessage, from: usize, bytes: usize, in_page: u64) -> Option<u64> {
     if bytes == 0 {
         return Some(0);
     }
-    let address = memory::region(in_page + bytes as u64).ok()? + in_page;
     let contents = message.memory.slice(from, bytes);
+    if in_page == 0
+        && let Some(task) = task
+    {
+        return memory::place(task, &contents);
+    }
+    let address = memory::region(in_page + bytes as u64).ok()? + in_page;
     let mut at = address;
     for chunk in contents.chunks() {
         // SAFETY: the memory was made here, and nobody knows of it yet.
@@ -376,7 +380,7 @@ mod tests {
         let memory = Payload::from([b"hello".as_slice(), &[1, 0, 0, 0, 2, 0, 0, 0]].concat());
         let message = RawMessage { complex: true, body: body.clone().into(), memory, ..RawMessage::default() };
         sys::guarded::install().unwrap();
-        assert!(place_memory(&mut body, &message));
+        assert!(place_memory(None, &mut body, &message));
         let items: Vec<Located> = Scan::new(&body).map(Result::unwrap).collect();
         let address = |item: &Located| u64::from_ne_bytes(*body[item.data..].first_chunk().unwrap());
         assert!(items.iter().all(|item| item.descriptor.deallocate));

@@ -214,6 +214,55 @@ pub unsafe extern "C" fn vm_map(
     })
 }
 
+/// A copy of a range, in memory of the caller's.
+///
+/// # Safety
+///
+/// Both places are null or valid for the write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vm_read(task: u32, address: u64, size: u64, data: *mut u64, data_count: *mut u32) -> i32 {
+    routine(|own| {
+        // The count of an array is a word; so is MIG's.
+        let count = u32::try_from(size).map_err(|_| KernReturn::NoSpace.raw())?;
+        let copy = match PortName(task) == own.task_self() {
+            true => memory::copy_of_range(own, address, size)?,
+            false => own.rpc(&PortName(task), idl::VmRead { address, size }).map_err(code)?.data,
+        };
+        let at = memory::place(own, &copy).ok_or(KernReturn::NoSpace.raw())?;
+        // SAFETY: the caller's promise.
+        unsafe { put(data, at) }?;
+        // SAFETY: the caller's promise.
+        unsafe { put(data_count, count) }
+    })
+}
+
+/// Writes whole pages.
+///
+/// # Safety
+///
+/// In the own task nothing refers to the memory that is written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vm_write(task: u32, address: u64, data: u64, data_count: u32) -> i32 {
+    routine(|own| {
+        let bytes = u64::from(data_count);
+        let data = memory::copy(own, data, bytes, bytes).ok_or(KernReturn::InvalidAddress.raw())?;
+        own.rpc(&PortName(task), idl::VmWrite { address, data }).map_err(code)
+    })
+}
+
+/// Writes a copy of a range over another of the same task.
+///
+/// # Safety
+///
+/// In the own task nothing refers to the memory that is written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vm_copy(task: u32, source_address: u64, size: u64, dest_address: u64) -> i32 {
+    routine(|own| {
+        let request = idl::VmCopy { source_address, size, dest_address };
+        own.rpc(&PortName(task), request).map_err(code)
+    })
+}
+
 /// Returns dirty pages of a range to their pager and waits until they are durable.
 #[unsafe(no_mangle)]
 pub extern "C" fn vm_msync(task: u32, address: u64, size: u64, flags: c_int) -> i32 {

@@ -34,7 +34,7 @@ pub struct Mapping {
     task: Task,
     /// Page border at or before the first byte.
     base: u64,
-    /// Whole pages from there.
+    /// Whole pages from there; none of what is somebody else's to unmap.
     mapped: u64,
     /// From `base` to the first byte.
     skip: u64,
@@ -113,6 +113,13 @@ impl Mapping {
     /// What is mapped from a page border on, to be unmapped with the value.
     pub(crate) fn whole(task: &Task, base: u64, mapped: u64, len: u64) -> Mapping {
         Mapping { task: task.clone(), base, mapped, skip: 0, len, writable: true }
+    }
+
+    /// Leaves it mapped; its address is the caller's to unmap (`vm_deallocate`).
+    pub fn into_raw(mut self) -> u64 {
+        let address = self.address();
+        self.mapped = 0;
+        address
     }
 
     /// Its first byte. Valid as long as the mapping lives; an access that cannot be served is SIGBUS or SIGSEGV.
@@ -217,6 +224,9 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if self.mapped == 0 {
+            return;
+        }
         let request = task::VmDeallocate { address: self.base, size: self.mapped };
         if self.task.rpc(&self.task.task_self(), request).is_err()
             && let Some(memory) = &self.task.0.memory

@@ -25,6 +25,12 @@ extern kern_return_t vm_deallocate(mach_port_t target_task, vm_address_t address
 extern kern_return_t vm_protect(mach_port_t target_task, vm_address_t address, vm_size_t size, boolean_t set_maximum,
                                 vm_prot_t new_protection);
 /* What a child would get of a range. */
+extern kern_return_t vm_read(mach_port_t target_task, vm_address_t address, vm_size_t size, vm_offset_t *data,
+                             mach_msg_type_number_t *data_count);
+extern kern_return_t vm_write(mach_port_t target_task, vm_address_t address, vm_offset_t data,
+                              mach_msg_type_number_t data_count);
+extern kern_return_t vm_copy(mach_port_t target_task, vm_address_t source_address, vm_size_t size,
+                             vm_address_t dest_address);
 extern kern_return_t vm_inherit(mach_port_t target_task, vm_address_t address, vm_size_t size,
                                 vm_inherit_t new_inheritance);
 extern kern_return_t vm_region(mach_port_t target_task, vm_address_t *address, vm_size_t *size,

@@ -111,6 +111,11 @@ fn the_smaller_calls_of_memory() {
 }
 
 #[test]
+fn memory_of_the_node_goes_by_copy_on_write() {
+    runs("tests/c/copies.c");
+}
+
+#[test]
 fn queues_that_are_full_or_empty_and_buffers_too_small() {
     runs("tests/c/timeouts.c");
 }

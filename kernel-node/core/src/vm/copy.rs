@@ -118,7 +118,7 @@ impl Vm {
         Ok(range)
     }
 
-    /// Whether an object is memory of this task alone, and mostly within the range.
+    /// Whether an object is memory of this task alone, not wired, and mostly within the range.
     fn can_freeze(&self, task: TaskId, object: ObjectId, range: &Range<u64>) -> bool {
         let o = &self.objects[object];
         if !o.internal || o.frozen || o.mappings.iter().any(|(t, _)| *t != task) {
@@ -128,6 +128,10 @@ impl Vm {
         let (mut all, mut inside) = (0, 0);
         for (_, start) in &o.mappings {
             let e = map.entry(*start).expect("an object's mapping is an entry");
+            // A new mapping would not be locked, and each write to it would be a page more.
+            if e.is_wired() {
+                return false;
+            }
             all += e.size();
             inside += e.end.min(range.end).saturating_sub(e.start.max(range.start));
         }

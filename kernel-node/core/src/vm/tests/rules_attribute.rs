@@ -184,6 +184,21 @@ fn vm_wire_5_the_task_follows_and_what_linux_refuses_is_not_wired() {
 }
 
 #[test]
+fn vm_wire_6_wired_memory_is_copied_not_frozen() {
+    let mut r = Rig::new();
+    r.call(|vm, cx| vm.vm_allocate(ONE, at(0), 4 * PAGE_SIZE, false, cx)).unwrap();
+    r.orders();
+    wire(&mut r, 1, 1, RW).unwrap();
+    let freeze = |r: &mut Rig| {
+        let parts = r.call(|vm, cx| vm.vm_freeze(ONE, at(0), 4 * PAGE_SIZE, 8, cx)).unwrap();
+        parts.iter().all(|part| part.object.is_some())
+    };
+    assert!(!freeze(&mut r) && r.sim.orders.is_empty());
+    wire(&mut r, 0, 4, NONE).unwrap();
+    assert!(freeze(&mut r));
+}
+
+#[test]
 fn vm_machine_1_a_pc_has_no_such_attribute() {
     let r = Rig::new();
     let code = |address, size| r.vm.vm_machine_attribute(ONE, address, size);
