@@ -34,6 +34,7 @@ mod cancel;
 mod errand;
 mod error;
 mod exchange;
+mod fork;
 mod freeze;
 #[rustfmt::skip]
 #[allow(missing_docs, clippy::all)]

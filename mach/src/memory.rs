@@ -115,6 +115,8 @@ impl Memory {
         let done = match unmanaged {
             true => {
                 let mapped = self.arena.map(address, size, backing, protection);
+                // A child gets it where that is decided before the fork ([`crate::fork`]), and otherwise not.
+                let mapped = mapped.and_then(|()| self.arena.advise(address, size, Advise::DontFork));
                 if mapped.is_ok() && takes_large_pages(address, offset, size) {
                     // A system without large pages refuses the advice, and the memory is as good without.
                     let _ = self.arena.advise(address, size, Advise::HugePages);
@@ -160,6 +162,13 @@ impl Memory {
             }
         }
         out
+    }
+
+    /// Whether all of a range is mapped and not served by the node; and, if that is asked, shared or not.
+    pub fn is_unmanaged(&self, address: u64, size: u64, shared: Option<bool>) -> bool {
+        let parts = self.lock().ranges.within(address, size);
+        let bytes: u64 = parts.iter().map(|(start, end, _)| end - start).sum();
+        bytes == size && parts.iter().all(|(_, _, kind)| !kind.managed && shared.is_none_or(|s| s == kind.shared))
     }
 
     /// Maps a part of a file with the same bytes in place of private memory, as far as it still is private.

@@ -14,6 +14,7 @@ use sys::{Channel, UffdMode};
 
 use crate::agent;
 use crate::error::{AttachError, RpcError, TrapError};
+use crate::fork;
 use crate::memory::Memory;
 use crate::right::SendRight;
 use crate::trap::{Connection, Reply};
@@ -108,6 +109,7 @@ impl Task {
             Some(memory) => {
                 let started = agent::start(agent.channel, memory.clone(), Arc::downgrade(&task.0));
                 started.map_err(AttachError::Prepare)?;
+                fork::watch(Arc::downgrade(&task.0));
             }
             None => drop(task.0.agent.set(agent.channel)),
         }
@@ -251,6 +253,11 @@ impl Inner {
         connection.thread = reply.answer.welcome.map_or(0, |w| w.thread);
         self.remember(&connection);
         Ok(Thread { task: Arc::downgrade(self), connection, reply_port: None })
+    }
+
+    /// Not so in a forked child, which has a copy of the value and no task.
+    pub fn is_of_this_process(&self) -> bool {
+        self.pid == sys::process::id()
     }
 
     fn hello(&self, role: hello::Role) -> Hello {

@@ -36,6 +36,8 @@ pub enum Backing<'fd> {
 pub enum Advise {
     /// A child by fork(2) does not get it: touching it there is SIGSEGV.
     DontFork,
+    /// A child by fork(2) gets it as it is mapped.
+    DoFork,
     /// Its pages may be dropped from this process.
     DontNeed,
     /// It stays out of core dumps (a dump would read every page through the pager).
@@ -137,6 +139,7 @@ impl Arena {
         self.check("madvise(2)", address, len)?;
         let advice = match advise {
             Advise::DontFork => Advice::LinuxDontFork,
+            Advise::DoFork => Advice::LinuxDoFork,
             Advise::DontNeed => Advice::LinuxDontNeed,
             Advise::DontDump => Advice::LinuxDontDump,
             Advise::HugePages => Advice::LinuxHugepage,

@@ -75,6 +75,16 @@ pub fn die_with_parent(command: &mut Command, kill: bool) -> &mut Command {
     unsafe { command.pre_exec(set) }
 }
 
+/// Has `prepare` called in every thread that forks, before it does (pthread_atfork(3)), from now on. Processes that are
+/// spawned without fork(2) do not call it.
+///
+/// Conditions: it does not panic.
+pub fn before_fork(prepare: extern "C" fn()) {
+    // SAFETY: the function is valid for the life of the process and takes nothing. That there is no memory for one more is
+    // the only error; then children inherit what Linux gives them.
+    unsafe { libc::pthread_atfork(Some(prepare), None, None) };
+}
+
 /// Makes children of children that lose their parent ours, so that none is left behind unseen.
 pub fn adopt_orphans() -> Result<(), SysError> {
     // The kernel takes any number that is not 0 for yes.

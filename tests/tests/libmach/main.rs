@@ -116,6 +116,16 @@ fn memory_of_the_node_goes_by_copy_on_write() {
 }
 
 #[test]
+fn vm_inherit_2_a_forked_child_has_copies_and_shares() {
+    runs("tests/c/inherits.c");
+}
+
+#[test]
+fn vm_inherit_3_a_forked_child_has_nothing_of_the_rest() {
+    runs("tests/c/withheld.c");
+}
+
+#[test]
 fn queues_that_are_full_or_empty_and_buffers_too_small() {
     runs("tests/c/timeouts.c");
 }

@@ -27,7 +27,9 @@ impl Vm {
         self.clip(task, range.clone())?;
         let map = self.tasks.get_mut(&task).expect("looked up above");
         for start in map.touched(range) {
-            map.entry_mut(start).expect("listed").inheritance = inheritance;
+            let entry = map.entry_mut(start).expect("listed");
+            entry.inheritance = inheritance;
+            self.objects[entry.object].shared_with_children |= inheritance == Inherit::Share;
         }
         Ok(())
     }

@@ -118,10 +118,10 @@ impl Vm {
         Ok(range)
     }
 
-    /// Whether an object is memory of this task alone, not wired, and mostly within the range.
+    /// Whether an object is memory of this task alone and of none of its children, not wired, and mostly within the range.
     fn can_freeze(&self, task: TaskId, object: ObjectId, range: &Range<u64>) -> bool {
         let o = &self.objects[object];
-        if !o.internal || o.frozen || o.mappings.iter().any(|(t, _)| *t != task) {
+        if !o.internal || o.frozen || o.shared_with_children || o.mappings.iter().any(|(t, _)| *t != task) {
             return false;
         }
         let map = &self.tasks[&task];

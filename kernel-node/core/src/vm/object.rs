@@ -91,6 +91,8 @@ pub(super) struct Object {
     pub internal: bool,
     /// Nobody can change it any more; only internal objects are.
     pub frozen: bool,
+    /// A child may share it, or has been to: then it is never frozen.
+    pub shared_with_children: bool,
     /// Its pages.
     pub pages: PageTable,
     /// The entries that map it: whose map, and the entry's start.
@@ -152,6 +154,7 @@ impl Object {
             state: if internal { ObjectState::Ready } else { ObjectState::New },
             internal,
             frozen: false,
+            shared_with_children: false,
             pages: PageTable::default(),
             mappings: BTreeSet::new(),
             waits: BTreeMap::new(),

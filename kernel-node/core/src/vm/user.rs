@@ -110,6 +110,7 @@ impl Vm {
         let order = entry.order();
         self.tasks.get_mut(&task).expect("looked up above").insert(entry).expect("checked above");
         self.objects[id].mappings.insert((task, address));
+        self.objects[id].shared_with_children |= r.inheritance == Inherit::Share;
         let order = cx.pmap.map(task, order);
         self.orders.insert(order, Order::Map { task, range: address..address + size });
         Ok(Mapped { address, order: Some(order) })

@@ -123,6 +123,19 @@ fn vm_copy_2_what_cannot_be_frozen_is_left_to_be_copied() {
     assert_eq!(freeze(&mut r, ONE, 2, 0), Ok(vec![]));
 }
 
+#[test]
+fn vm_inherit_4_memory_that_a_child_may_share_is_not_frozen() {
+    let mut r = Rig::new();
+    allocate(&mut r, ONE, 0, 2);
+    r.call(|vm, _| vm.vm_inherit(ONE, at(0), PAGE_SIZE, Inherit::Share as u32)).unwrap();
+    r.call(|vm, _| vm.vm_inherit(ONE, at(0), PAGE_SIZE, Inherit::Copy as u32)).unwrap();
+    let request = MapRequest { address: at(2), anywhere: false, inheritance: Inherit::Share, ..anywhere() };
+    r.call(|vm, cx| vm.vm_map(ONE, request, cx)).unwrap();
+    r.orders();
+    let frozen = freeze(&mut r, ONE, 0, 3).unwrap();
+    assert!(frozen.iter().all(|part| part.object.is_none()) && r.sim.orders.is_empty());
+}
+
 /// Task 1 has eight frozen pages, of which task 2 shows the last six.
 fn two_tasks() -> (Rig, Vec<FreezePart>) {
     let mut r = Rig::new();
