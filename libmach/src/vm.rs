@@ -195,9 +195,10 @@ pub unsafe extern "C" fn vm_map(
     inheritance: c_int,
 ) -> i32 {
     routine(|own| {
+        // SAFETY: the caller's promise.
+        let wanted = unsafe { get(address) }?;
         let request = idl::VmMap {
-            // SAFETY: the caller's promise.
-            address: unsafe { get(address) }?,
+            address: wanted,
             size,
             mask,
             anywhere: anywhere != 0,
@@ -208,6 +209,11 @@ pub unsafe extern "C" fn vm_map(
             max_protection: max_protection as u32,
             inheritance: inheritance as u32,
         };
+        if copy != 0 && memory_object != 0 && PortName(task) == own.task_self() {
+            let given = memory::map_copy(own, request)?;
+            // SAFETY: the caller's promise.
+            return unsafe { put(address, given) };
+        }
         let given = own.rpc(&PortName(task), request).map_err(code)?.address;
         // SAFETY: the caller's promise.
         unsafe { put(address, given) }

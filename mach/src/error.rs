@@ -204,6 +204,9 @@ pub enum MapError {
     /// The task attached without managed memory.
     #[error("this task attached without memory")]
     NoMemory,
+    /// The object is mapped, and could not be copied.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
 }
 
 /// Mapped memory could not be read or written.

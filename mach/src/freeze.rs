@@ -107,6 +107,20 @@ impl Task {
     /// Errors: see [`CopyError`]; nothing is mapped.
     /// Source: spec [vm.copy.5].
     pub fn map_frozen(&self, payload: &Payload, address: Option<u64>) -> Result<Mapping, CopyError> {
+        let how = trap::MapFrozen {
+            address: address.unwrap_or(0),
+            anywhere: address.is_none(),
+            cur_protection: (Prot::READ | Prot::WRITE).bits(),
+            max_protection: Prot::all().bits(),
+            inheritance: Inherit::default() as u32,
+            ..trap::MapFrozen::default()
+        };
+        self.map_frozen_as(payload, how)
+    }
+
+    /// As [`Task::map_frozen`], with all arguments of `vm_map`.
+    #[doc(hidden)]
+    pub fn map_frozen_as(&self, payload: &Payload, how: trap::MapFrozen) -> Result<Mapping, CopyError> {
         let len = payload.len() as u64;
         if self.0.memory.is_none() {
             return Err(CopyError::NoMemory);
@@ -118,16 +132,7 @@ impl Task {
             Some(pieces) => pieces,
             None => Pieces::of(&copied(payload)?).expect("one file is one piece"),
         };
-        let rw = (Prot::READ | Prot::WRITE).bits();
-        let op = call::Op::MapFrozen(trap::MapFrozen {
-            parts: pieces.parts,
-            address: address.unwrap_or(0),
-            mask: 0,
-            anywhere: address.is_none(),
-            cur_protection: rw,
-            max_protection: Prot::all().bits(),
-            inheritance: Inherit::default() as u32,
-        });
+        let op = call::Op::MapFrozen(trap::MapFrozen { parts: pieces.parts, ..how });
         let fds: Vec<_> = pieces.files.iter().map(|file| file.as_fd()).collect();
         let reply = self.trap(op, &fds)?;
         if let Some((order, error)) = reply.failed {

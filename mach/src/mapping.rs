@@ -22,7 +22,7 @@ pub struct MapOptions {
     pub len: Option<u64>,
     /// Whether writes are permitted. They go to the object and are seen by everyone who maps it, unless `copy`.
     pub writable: bool,
-    /// A copy of the object as it is now, for this task alone.
+    /// A copy of the object for this task alone: each page as it is some time during the call, which fetches all of them.
     pub copy: bool,
 }
 
@@ -54,7 +54,7 @@ impl Task {
         read.map_err(|fault| MemoryError::Fault { offset: fault.address.saturating_sub(address) })
     }
 
-    /// Maps a memory object at an address of the node's choice. No page is fetched before it is touched.
+    /// Maps a memory object at an address of the node's choice. No page is fetched before it is touched, unless it is copied.
     ///
     /// Errors: see [`MapError`]; nothing is mapped.
     pub fn map(&self, object: &impl Destination, options: MapOptions) -> Result<Mapping, MapError> {
@@ -75,7 +75,7 @@ impl Task {
         }
         let skip = offset - trunc_page(offset);
         let Some(mapped) = skip.checked_add(len).and_then(round_page) else { return Err(out_of_range) };
-        let protection = if writable { Prot::READ | Prot::WRITE } else { Prot::READ };
+        let protection = if writable && !copy { Prot::READ | Prot::WRITE } else { Prot::READ };
         let request = task::VmMap {
             address: 0,
             size: mapped,
@@ -83,12 +83,31 @@ impl Task {
             anywhere: true,
             memory_object: object.destination(),
             offset: trunc_page(offset),
-            copy,
+            copy: false,
             cur_protection: protection.bits(),
             max_protection: protection.bits(),
             inheritance: Inherit::default() as u32,
         };
         let base = self.rpc(&self.task_self(), request)?.address;
+        let shown = Mapping { task: self.clone(), base, mapped, skip, len, writable };
+        if copy { self.own_copy(&shown) } else { Ok(shown) }
+    }
+
+    /// A copy of what a mapping shows, whole pages, fetched now.
+    fn own_copy(&self, shown: &Mapping) -> Result<Mapping, MapError> {
+        let copy = self.freeze(shown.base, shown.mapped)?;
+        let own = self.map_frozen(&copy, None)?;
+        if !shown.writable {
+            let request = task::VmProtect {
+                address: own.base,
+                size: own.mapped,
+                set_maximum: false,
+                new_protection: Prot::READ.bits(),
+            };
+            self.rpc(&self.task_self(), request)?;
+        }
+        let base = own.into_raw();
+        let Mapping { mapped, skip, len, writable, .. } = *shown;
         Ok(Mapping { task: self.clone(), base, mapped, skip, len, writable })
     }
 

@@ -174,6 +174,30 @@ fn what_cannot_be_frozen_is_copied_all_the_same() {
 }
 
 #[test]
+fn an_object_is_copied_for_one_task() {
+    let nodes = Nodes::start(2);
+    let bytes = contents(70 * PAGE as usize + 100);
+    nodes.export(1, &nodes.file("object", &bytes), "object", true);
+    let task = nodes.task(2);
+    let object = task.look_up("object", "*").expect("it is exported");
+    let options = mach::MapOptions { offset: PAGE + 5, writable: true, copy: true, ..Default::default() };
+    let copy = task.map(&object, options).expect("a copy");
+    let writer = nodes.map(1, "object", true);
+    writer.write_at(PAGE + 5, b"written later").expect("it is writable");
+    assert!(read(&copy) == bytes[PAGE as usize + 5..]);
+    copy.write_at(0, b"its own").expect("it is writable");
+    let mut seen = [0; 7];
+    writer.read_at(PAGE + 5, &mut seen).expect("it is mapped");
+    assert_eq!(&seen, b"written");
+    // The copy needs its object no more.
+    nodes.kill(1);
+    assert_eq!(&read(&copy)[..7], b"its own");
+    drop(copy);
+    let left = task.regions(task.task_self()).collect::<Result<Vec<_>, _>>().expect("a map");
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn what_is_not_there_is_refused() {
     let p = Pair::new();
     let memory = p.sender.allocate(4 * PAGE).expect("memory");
