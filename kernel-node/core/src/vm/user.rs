@@ -96,9 +96,9 @@ impl Vm {
             if r.anywhere { map.find_space(address, size, r.mask)? } else { map.fixed(address, size, r.mask)? };
         map.has_room(1).map_err(|_| KernReturn::NoSpace)?;
 
-        let id = self.object_to_map(r.object, cx)?;
+        let id = self.object_to_map(r.object, size, cx)?;
         let shared = r.max_protection.contains(Prot::WRITE);
-        let managed = r.object.is_some();
+        let managed = !self.objects[id].is_native();
         let entry = Entry {
             start: address,
             end: address + size,
@@ -120,14 +120,22 @@ impl Vm {
     }
 
     /// The object of a mapping that is about to be made, with its memory; a new internal one if `wanted` is none.
-    fn object_to_map(&mut self, wanted: Option<ObjectId>, cx: &mut VmCx<'_>) -> Result<ObjectId, KernReturn> {
+    fn object_to_map(
+        &mut self,
+        wanted: Option<ObjectId>,
+        size: u64,
+        cx: &mut VmCx<'_>,
+    ) -> Result<ObjectId, KernReturn> {
         let Some(id) = wanted else {
             if self.objects.len() >= OBJECTS_MAX {
                 return Err(KernReturn::ResourceShortage);
             }
             let id = self.objects.insert(Object::new(true));
             return match cx.pmap.object_create(id) {
-                Ok(()) => Ok(id),
+                Ok(()) => {
+                    self.internal_created(id, size / PAGE_SIZE, cx);
+                    Ok(id)
+                }
                 Err(e) => {
                     self.objects.remove(id);
                     Err(e)
@@ -233,8 +241,8 @@ impl Vm {
             protection: e.protection,
             max_protection: e.max_protection,
             inheritance: e.inheritance,
-            shared: e.managed && e.shared,
-            object: e.managed.then_some(e.object),
+            shared: e.shared && !self.objects[e.object].internal,
+            object: (!self.objects[e.object].internal).then_some(e.object),
             offset: e.offset,
         }
     }
@@ -290,7 +298,7 @@ impl Vm {
             if object.mappings.is_empty() {
                 self.unreferenced(entry.object, cx);
             } else if object.internal {
-                cx.pmap.discard(entry.object, entry.offset, entry.size());
+                self.internal_unmapped(entry.object, entry.pages(), cx);
             }
             match removed.last_mut() {
                 Some(r) if r.end == entry.start => r.end = entry.end,
