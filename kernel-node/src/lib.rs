@@ -22,6 +22,7 @@ pub mod process;
 pub mod remote;
 pub mod server;
 pub mod shell;
+mod swap;
 pub mod tasks;
 pub mod trap;
 pub mod waiters;

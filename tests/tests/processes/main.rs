@@ -10,6 +10,7 @@ mod lanes;
 mod nodes;
 mod observe;
 mod options;
+mod pageout;
 mod ports;
 mod reading;
 mod services;
