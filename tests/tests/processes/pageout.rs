@@ -52,6 +52,67 @@ fn a_file_of_four_times_the_limit_is_read_and_written_at_random() {
 }
 
 #[test]
+fn two_nodes_with_limits_write_to_one_file_and_see_each_other() {
+    let nodes = Nodes::with(2, &["--memory-limit=2MiB"]);
+    let pages = 4 * 512;
+    let bytes = contents(pages * PAGE);
+    let path = nodes.file("data", &bytes);
+    nodes.export(1, &path, "data", true);
+    let mappings = [nodes.map(1, "data", true), nodes.map(2, "data", true)];
+    let mut random = seeded();
+    let (bytes, mappings) = within(TEST_MAX, "random reads and writes", move || {
+        let mut bytes = bytes;
+        for _ in 0..2 * pages {
+            let mapping = &mappings[random.random_range(0..2)];
+            // Half of it in few pages, so that they go to and fro while others leave.
+            let among = if random.random_ratio(1, 2) { 100 } else { pages };
+            let page = random.random_range(0..among);
+            let at = page * PAGE + random.random_range(0..PAGE - 8);
+            if random.random_ratio(1, 3) {
+                let new = random.random::<u64>().to_le_bytes();
+                mapping.write_at(at as u64, &new).expect("it is writable");
+                bytes[at..at + 8].copy_from_slice(&new);
+            } else {
+                let mut seen = [0; 8];
+                mapping.read_at(at as u64, &mut seen).expect("it is readable");
+                assert_eq!(seen, bytes[at..at + 8], "at {at}");
+            }
+        }
+        (bytes, mappings)
+    });
+    (1..=2).for_each(|n| assert!(nodes.metric(n, "mach_pages_evicted_total") > 100.0, "n{n}"));
+    for mapping in &mappings {
+        all_readable(mapping, &bytes, 0..pages);
+        mapping.flush(0..mapping.len()).expect("a flush");
+    }
+    assert!(std::fs::read(&path).expect("the file") == bytes);
+}
+
+#[test]
+fn nothing_of_the_swap_file_is_left_after_a_kill_and_a_folder_that_is_not_there_is_said() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let swap = format!("--swap-dir={}", folder.path().display());
+    let nodes = Nodes::with(1, &[LIMIT_ARG, &swap]);
+    let task = nodes.task(1);
+    let address = allocate(&task, 2 * LIMIT / PAGE);
+    task.write_memory(address, &contents(2 * LIMIT)).expect("memory of its own");
+    assert!(nodes.metric(1, "mach_swap_pages") > 0.0);
+    nodes.kill(1);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+    // What this process still has of it is a memory error, not zeroes.
+    let zeroes = (0..2 * LIMIT / PAGE).filter(|n| {
+        let mut bytes = vec![0; PAGE];
+        task.read_memory(address + (n * PAGE) as u64, &mut bytes).is_ok() && bytes.iter().all(|b| *b == 0)
+    });
+    assert_eq!(zeroes.count(), 0);
+    drop(folder);
+    nodes.launch(1);
+    mach_tests::wait_until(Duration::from_secs(10), "the node says what is wrong", || {
+        nodes.log(1).contains("cannot make a file for memory that has to leave in").then_some(())
+    });
+}
+
+#[test]
 fn anonymous_memory_of_four_times_the_limit_comes_back() {
     let nodes = Nodes::with(1, &[LIMIT_ARG]);
     let task = nodes.task(1);
