@@ -196,7 +196,8 @@ impl Vm {
         }
         self.set_page_out_timer(match found {
             Found::More => Some(cx.now),
-            Found::Later => Some(Time(cx.now.0.saturating_add(self.config.hold_ns.max(1)))),
+            Found::Later if self.page_out.passing => Some(Time(cx.now.0.saturating_add(self.config.hold_ns.max(1)))),
+            Found::Later => Some(Time(cx.now.0.saturating_add(RETRY_NS))),
             Found::Nothing => None,
         });
     }
@@ -250,3 +251,6 @@ impl Vm {
         }
     }
 }
+
+/// How often it is tried whether a pager that has refused pages takes some yet. Units: nanoseconds.
+const RETRY_NS: u64 = 10_000_000;
