@@ -29,7 +29,8 @@ impl Vm {
         while chosen < want && looked < PAGE_OUT_LOOK_PAGES && self.page_out.barren < BARREN_MAX {
             let Some((id, from)) = self.next_object(only) else { return Found::Nothing };
             let most = (want - chosen, PAGE_OUT_LOOK_PAGES - looked);
-            let seen = self.objects.get_mut(id).map(|object| choose(object, from, most, cx.now));
+            let object = self.objects.get_mut(id).filter(|object| object.pages.counts().resident > 0);
+            let seen = object.map(|object| choose(object, from, most, cx.now));
             let Some(Seen { chosen: pages, next, looked: more, passing, refusing }) = seen else {
                 self.page_out.clock.remove(&id);
                 continue;

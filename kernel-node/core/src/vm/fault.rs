@@ -134,10 +134,7 @@ impl Vm {
         cx: &mut VmCx<'_>,
     ) -> Range<u64> {
         let object = &mut self.objects[id];
-        object.pages.update(page, |r| {
-            r.dirty |= write;
-            (r.marker, r.ahead, r.leaving, r.referenced) = (false, false, false, true);
-        });
+        object.came_to(page, write);
         self.counters.read_ahead_hits += u64::from(was.ahead);
         if write && fault.kind == FaultKind::WriteProtect {
             cx.pmap.unprotect(fault.task, view.address_of(page), PAGE_SIZE);

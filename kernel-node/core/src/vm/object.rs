@@ -192,6 +192,16 @@ impl Object {
         }
     }
 
+    /// A thread came to a page. One that was leaving stays, and if it is anonymous it counts as written again: its pager may
+    /// refuse yet what was returned of it.
+    pub fn came_to(&mut self, page: u64, write: bool) {
+        let internal = self.internal;
+        self.pages.update(page, |r| {
+            r.dirty |= write || internal && r.leaving;
+            (r.marker, r.ahead, r.leaving, r.referenced) = (false, false, false, true);
+        });
+    }
+
     /// Whether a clean page can be thrown away without a question: what was returned of anonymous memory and not confirmed
     /// counts as written again, and of any other object nothing must be under way.
     pub fn clean_pages_are_safe(&self) -> bool {

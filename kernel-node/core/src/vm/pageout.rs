@@ -9,7 +9,7 @@
 //! 1. `resident` is the sum over all objects, `native` that over anonymous memory that has no pager.
 //! 2. A starved object has the timer to count on, or a round.
 //!
-//! Spec: [vm.pageout.1] to [vm.pageout.12].
+//! Spec: [vm.pageout.1] to [vm.pageout.13].
 
 use std::collections::BTreeSet;
 
@@ -121,7 +121,7 @@ impl Vm {
     ///
     /// Source: spec [vm.pageout.6].
     pub(super) fn is_to_be_paged(&self, pages: u64) -> bool {
-        let too_much = |m: super::pageout::Marks| self.page_out.native.saturating_add(pages) > m.all / 4;
+        let too_much = |m: Marks| self.page_out.native.saturating_add(pages) > m.all / 4;
         self.config.default_pager && self.marks().is_some_and(too_much)
     }
 

@@ -180,6 +180,37 @@ fn vm_pageout_5_a_page_that_a_thread_comes_to_meanwhile_stays() {
 }
 
 #[test]
+fn vm_pageout_5_an_anonymous_one_counts_as_written_until_its_pager_has_it() {
+    let mut r = paged();
+    let object = r.allocate(ONE, 0, 400).unwrap();
+    for n in (0..57).rev() {
+        r.write(ONE, n, 1);
+    }
+    r.settle();
+    r.confirm(object, 0, 9, KernReturn::Success);
+    r.settle();
+    // It comes back unasked, so that nobody has mapped it, and precious, so that it is returned again.
+    let supply = Supply { offset: 3 * PAGE_SIZE, data: page(7), lock: NONE, precious: true, reply: None };
+    r.call(|vm, cx| vm.memory_object_data_supply(object, supply, cx));
+    let state = |r: &Rig| r.vm.objects[object].pages.get(3).resident().map(|p| (p.dirty, p.leaving));
+    for n in (57..400).rev() {
+        r.write(ONE, n, 1);
+        r.settle();
+        if state(&r) == Some((false, true)) {
+            break;
+        }
+        for e in std::mem::take(&mut r.out) {
+            if let VmEvent::ToPager { call: ToPager::Synchronize { offset, length, .. }, .. } = e {
+                r.confirm(object, offset / PAGE_SIZE, length / PAGE_SIZE, KernReturn::Success);
+            }
+        }
+    }
+    assert_eq!(state(&r), Some((false, true)), "its turn came");
+    assert_eq!(r.read(ONE, 3), Touch::Value(7));
+    assert_eq!(state(&r), Some((true, false)));
+}
+
+#[test]
 fn vm_pageout_5_nor_does_one_leave_that_a_call_of_the_pager_waits_to_change() {
     let hold_ns = Config::default().hold_ns;
     let mut r = Rig::with(Config { read_ahead: false, memory_limit_bytes: LIMIT * PAGE_SIZE, ..Config::default() });
