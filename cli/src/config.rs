@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::args::{LogFormat, NodeRun};
 use crate::failure::{Cure, Exit, Failure, OrFail, Result};
 use crate::state::ClusterDir;
-use crate::units::Span;
+use crate::units::{Bytes, Span};
 
 /// The port of the links where none is said.
 pub const LISTEN_DEFAULT: &str = "0.0.0.0:7411";
@@ -59,6 +59,14 @@ pub struct Settings {
     pub mtu_max: u16,
     /// Another uid whose tasks may attach.
     pub task_uid: Option<u32>,
+    /// Memory before pages have to leave. Units: bytes; 0 is no limit.
+    pub memory_limit: u64,
+    /// The same for one task.
+    pub task_memory_limit: u64,
+    /// Folder of the default pager's file.
+    pub swap_dir: PathBuf,
+    /// Largest size of that file. Units: bytes.
+    pub swap_limit: u64,
     /// The log filter.
     pub log: String,
     /// The form of log lines.
@@ -147,6 +155,10 @@ struct File {
     fast_path: Option<bool>,
     mtu_max: Option<u16>,
     task_uid: Option<u32>,
+    memory_limit: Option<Bytes>,
+    task_memory_limit: Option<Bytes>,
+    swap_dir: Option<PathBuf>,
+    swap_limit: Option<Bytes>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -174,6 +186,8 @@ pub fn resolve(run: &NodeRun, cluster: &ClusterDir, given: &dyn Fn(&str) -> Orig
     let dir = layers.value("dir", run.dir.clone(), file.dir, cluster.node(&name).path().to_owned());
     let join = Some(run.join.clone()).filter(|j| !j.is_empty());
     let credentials = credentials(run, &file.token, &file.token_file, [&file.ca, &file.cert, &file.key], &mut layers)?;
+    let memory_limit = layers.value("memory-limit", run.memory_limit, file.memory_limit, Bytes(0)).0;
+    let swap_default = Bytes(memory_limit.saturating_mul(kernel_node::NodeConfig::SWAP_TIMES));
     let settings = Settings {
         listen: layers.value("listen", run.listen, file.listen, LISTEN_DEFAULT.parse().expect("a constant")),
         advertise: layers.option("advertise", run.advertise, file.advertise),
@@ -194,6 +208,10 @@ pub fn resolve(run: &NodeRun, cluster: &ClusterDir, given: &dyn Fn(&str) -> Orig
         fast_path: layers.value("fast-path", run.fast_path, file.fast_path, true),
         mtu_max: layers.value("mtu-max", run.mtu_max, file.mtu_max, kernel_node::NodeConfig::MTU_MAX),
         task_uid: layers.option("task-uid", run.task_uid, file.task_uid),
+        memory_limit,
+        task_memory_limit: layers.value("task-memory-limit", run.task_memory_limit, file.task_memory_limit, Bytes(0)).0,
+        swap_dir: layers.value("swap-dir", run.swap_dir.clone(), file.swap_dir, dir.clone()),
+        swap_limit: layers.value("swap-limit", run.swap_limit, file.swap_limit, swap_default).0,
         log: layers.value("log", run.log.clone(), file.log, LOG_DEFAULT.into()),
         log_format: layers.value("log-format", run.log_format, file.log_format, LogFormat::default()),
         name,
@@ -231,6 +249,10 @@ impl Settings {
             ("fast-path", self.fast_path.to_string()),
             ("mtu-max", self.mtu_max.to_string()),
             ("task-uid", optional(self.task_uid.map(|u| u.to_string()))),
+            ("memory-limit", Bytes(self.memory_limit).to_string()),
+            ("task-memory-limit", Bytes(self.task_memory_limit).to_string()),
+            ("swap-dir", path(&self.swap_dir)),
+            ("swap-limit", Bytes(self.swap_limit).to_string()),
             ("log", self.log.clone()),
             ("log-format", format!("{:?}", self.log_format).to_lowercase()),
         ];
@@ -326,6 +348,11 @@ fn check(settings: &Settings) -> Result<()> {
                 .because(format!("at least {} is needed to tell a slow network from a dead node", Span(least))));
         }
     }
+    let least = kernel_node::NodeConfig::MEMORY_LIMIT_MIN;
+    if settings.memory_limit > 0 && settings.memory_limit < least {
+        return Err(Failure::new(Exit::Usage, format!("memory-limit is too small: {}", Bytes(settings.memory_limit)))
+            .because(format!("at least {} is needed to serve any task, or 0 for no limit", Bytes(least))));
+    }
     let joins_by_token = matches!(settings.credentials, Credentials::Token(_));
     if joins_by_token && settings.join.is_empty() && settings.authority.is_none() {
         return Err(Failure::new(Exit::Usage, "a join token needs a node to take it to")
@@ -354,6 +381,7 @@ fn read_file(path: &Path) -> Result<File> {
         &mut file.cert,
         &mut file.key,
         &mut file.authority,
+        &mut file.swap_dir,
     ];
     for path in paths.into_iter().flatten() {
         *path = base.join(&*path);

@@ -38,6 +38,14 @@ pub struct NodeConfig {
     pub mtu_max: u16,
     /// Task processes with this uid may attach besides the node's own and root's.
     pub task_uid: Option<u32>,
+    /// Memory that objects and anonymous memory may take before something has to leave; 0 is no limit. Units: bytes.
+    pub memory_limit: u64,
+    /// Memory that one task may have mapped before its pages are the first to leave; 0 is no limit. Units: bytes.
+    pub task_memory_limit: u64,
+    /// The folder for the file of anonymous memory that has left.
+    pub swap_dir: PathBuf,
+    /// How large that file may become; 0 leaves anonymous memory where it is. Units: bytes.
+    pub swap_limit: u64,
 }
 
 impl NodeConfig {
@@ -45,6 +53,10 @@ impl NodeConfig {
     pub const DEAD_AFTER: Duration = Duration::from_secs(3);
     /// `fault_deadline` where nothing else is said.
     pub const FAULT_DEADLINE: Duration = Duration::from_secs(10);
+    /// The least `memory_limit` that is one.
+    pub const MEMORY_LIMIT_MIN: u64 = 1 << 20;
+    /// `swap_limit` where nothing else is said: so many times `memory_limit`.
+    pub const SWAP_TIMES: u64 = 4;
     /// `mtu_max` where nothing else is said: a 4 KiB page in one packet where the path allows it.
     pub const MTU_MAX: u16 = 8952;
 }

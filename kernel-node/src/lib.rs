@@ -26,6 +26,7 @@ mod regions;
 pub mod remote;
 pub mod server;
 pub mod shell;
+mod swap;
 pub mod tasks;
 pub mod trap;
 pub mod waiters;

@@ -11,7 +11,7 @@ use kernel_core::vm::{FrozenPart, MapRequest, ObjectId, Run};
 use proto::limits::{FREEZE_OBJECTS_MAX, FROZEN_PARTS_MAX};
 use proto::vm::round_page;
 use proto::wire::trap::{Answer, Freeze, FreezePart, MapFrozen};
-use proto::{Inherit, KernReturn, Prot};
+use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
 use sys::Memfd;
 
 use crate::channel::{ChannelError, ChannelId};
@@ -149,7 +149,8 @@ impl Node {
         if let Some(object) = self.pmap.frozen.object_of(passable.frozen().id()) {
             return Ok(object);
         }
-        let object = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, _| vm.object_frozen()))?;
+        let pages = passable.frozen().size().div_ceil(PAGE_SIZE);
+        let object = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, _| vm.object_frozen(pages)))?;
         if let Err(error) = self.pmap.object_adopt(object, passable.clone()) {
             tracing::warn!(%error, "frozen memory could not be taken over");
             self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.object_unused(object, cx)));

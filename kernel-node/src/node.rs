@@ -15,7 +15,7 @@ use kernel_core::ipc;
 use kernel_core::kern::{Cx, Effect, Kernel};
 use kernel_core::vm::{Fault, FaultClass, FaultOutcome, OrderId};
 use kernel_core::{TaskId, Time, vm};
-use proto::{Incarnation, KernReturn, NodeName, TraceId};
+use proto::{Incarnation, NodeName, TraceId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,8 @@ use crate::pollers::Levels;
 use crate::process::Processes;
 use crate::remote::Remote;
 use crate::server::{Calls, Server, Which};
+use crate::shell::NodeError;
+use crate::swap::Swap;
 use crate::waiters::{self, Waiter};
 
 /// What a node is told at its start.
@@ -82,6 +84,8 @@ pub struct Node {
     pub(crate) remote: Remote,
     pub(crate) names: Names,
     pub(crate) pagers: Pagers,
+    /// The default pager, if there is one.
+    pub(crate) swap: Option<Swap>,
     pub(crate) host: Host,
     pub(crate) metrics: Metrics,
     awake: Awake,
@@ -95,19 +99,21 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node without links and tasks.
+    /// A node without links and tasks. `swap` is the folder of the default pager's file, and its size.
     ///
-    /// Errors: the servers' ports could not be made.
+    /// Errors: the servers' ports, or that file, could not be made.
     pub fn new(
         facts: Facts,
         config: vm::Config,
+        swap: Option<(&std::path::Path, u64)>,
         metrics: Metrics,
         stop: CancellationToken,
-    ) -> Result<Node, KernReturn> {
+    ) -> Result<Node, NodeError> {
         let mut kernel = Kernel::new(facts.incarnation, config);
         let names = Names::new(&mut kernel, facts.name.clone())?;
         let remote = Remote::new(&mut kernel, &names)?;
         let pagers = Pagers::new(&mut kernel, &names, config.fault_deadline_ns / 2)?;
+        let swap = swap.map(|(folder, limit)| Swap::new(&mut kernel, folder, limit)).transpose()?;
         let host = Host::new(&mut kernel)?;
         let awake = Awake::new(facts.low_latency);
         let lanes = Lanes::new(facts.fast_path);
@@ -127,6 +133,7 @@ impl Node {
             remote,
             names,
             pagers,
+            swap,
             host,
             metrics,
             awake,
@@ -245,6 +252,7 @@ impl Node {
             Some(Which::Netmsg) => self.serve_remote(),
             Some(Which::Names) => self.serve_names(),
             Some(Which::Pagers) => self.serve_pagers(),
+            Some(Which::Swap) => self.serve_swap(),
             Some(Which::Host) => self.serve_host(),
             None => {}
         }
@@ -258,7 +266,8 @@ impl Node {
             (self.pagers.server.space, Which::Pagers),
             (self.host.server.space, Which::Host),
         ];
-        servers.into_iter().find(|(s, _)| *s == space).map(|(_, which)| which)
+        let swap = self.swap.as_ref().map(|swap| (swap.server.space, Which::Swap));
+        servers.into_iter().chain(swap).find(|(s, _)| *s == space).map(|(_, which)| which)
     }
 
     /// Sends what tasks have been ordered; whether there was anything.
@@ -327,6 +336,8 @@ impl Node {
         let (queued, queued_bytes) = self.kernel.ipc.queued();
         let counters = *self.kernel.vm().counters();
         let counts = self.remote.netmsg.counts();
+        let swap = self.swap.as_ref().map(Swap::stats).unwrap_or_default();
+        let (resident, native) = self.kernel.vm().pages();
         let gauges = [
             ("mach_resident_bytes", crate::metrics::resident_bytes()),
             ("mach_tasks", self.processes.iter().count() as u64),
@@ -343,6 +354,16 @@ impl Node {
             ("mach_read_ahead_hits_total", counters.read_ahead_hits),
             ("mach_read_ahead_wasted_total", counters.read_ahead_wasted),
             ("mach_fault_timeouts_total", counters.timeouts),
+            ("mach_pages_resident", resident),
+            ("mach_pages_native", native),
+            ("mach_pages_evicted_total", counters.pages_evicted),
+            ("mach_memory_refused_total", counters.memory_refused),
+            ("mach_swap_pages", swap.pages),
+            ("mach_swap_bytes", swap.bytes),
+            ("mach_swap_pages_out_total", swap.pages_out),
+            ("mach_swap_pages_in_total", swap.pages_in),
+            ("mach_swap_damaged_total", swap.damaged),
+            ("mach_swap_refused_total", swap.refused),
             ("mach_pages_unwritten", self.pagers.unwritten_pages()),
             ("mach_link_messages_out_total", counts.messages_out),
             ("mach_link_messages_in_total", counts.messages_in),

@@ -18,6 +18,8 @@ pub enum Which {
     Names,
     /// The memory objects that this node serves.
     Pagers,
+    /// The default pager.
+    Swap,
     /// The operator's requests.
     Host,
 }
@@ -37,6 +39,7 @@ impl Which {
             Which::Netmsg => "netmsg",
             Which::Names => "name server",
             Which::Pagers => "pager",
+            Which::Swap => "default pager",
             Which::Host => "host",
         }
     }

@@ -92,6 +92,10 @@ fn check(config: &NodeConfig) -> Result<(), NodeError> {
     if config.fault_deadline < Duration::from_millis(1) {
         return Err(NodeError::Config("fault_deadline must be at least 1 ms".into()));
     }
+    if config.memory_limit > 0 && config.memory_limit < NodeConfig::MEMORY_LIMIT_MIN {
+        let least = NodeConfig::MEMORY_LIMIT_MIN;
+        return Err(NodeError::Config(format!("memory_limit must be 0 or at least {least} bytes")));
+    }
     Ok(())
 }
 
@@ -117,8 +121,15 @@ async fn serve(config: NodeConfig, ready: impl FnOnce(std::net::SocketAddr)) -> 
         started: Instant::now(),
         metrics_address,
     };
-    let vm_config = vm::Config { fault_deadline_ns: config.fault_deadline.as_nanos() as u64, ..vm::Config::default() };
-    let node = Rc::new(RefCell::new(Node::new(facts, vm_config, metrics, stop.clone())?));
+    let swap = (config.memory_limit > 0 && config.swap_limit > 0).then_some((&*config.swap_dir, config.swap_limit));
+    let vm_config = vm::Config {
+        fault_deadline_ns: config.fault_deadline.as_nanos() as u64,
+        memory_limit_bytes: config.memory_limit,
+        task_memory_limit_bytes: config.task_memory_limit,
+        default_pager: swap.is_some(),
+        ..vm::Config::default()
+    };
+    let node = Rc::new(RefCell::new(Node::new(facts, vm_config, swap, metrics, stop.clone())?));
     let shell =
         Shell { node, record: Rc::new(RefCell::new(vec![0; TRAP_RECORD_BYTES_MAX])), task_uid: config.task_uid };
     let net = Net::start(
@@ -140,6 +151,10 @@ async fn serve(config: NodeConfig, ready: impl FnOnce(std::net::SocketAddr)) -> 
     shell.node.borrow_mut().remote.net = Some(net.clone());
     if let Some(results) = shell.node.borrow_mut().pagers.take_results() {
         spawn_local(shell.clone().jobs(results));
+    }
+    let swapped = shell.node.borrow_mut().swap.as_mut().and_then(crate::swap::Swap::take_results);
+    if let Some(results) = swapped {
+        spawn_local(shell.clone().swap_jobs(results));
     }
     spawn_local(shell.clone().publish());
     spawn_local(shell.clone().timer());
@@ -216,6 +231,13 @@ impl Shell {
     async fn jobs(self, mut results: tokio::sync::mpsc::UnboundedReceiver<pager::JobDone>) {
         while let Some(done) = results.recv().await {
             self.node.borrow_mut().on_job_done(done);
+        }
+    }
+
+    /// As `jobs`, for the default pager.
+    async fn swap_jobs(self, mut results: tokio::sync::mpsc::UnboundedReceiver<pager::SwapDone>) {
+        while let Some(done) = results.recv().await {
+            self.node.borrow_mut().on_swap_done(done);
         }
     }
 

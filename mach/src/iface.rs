@@ -2947,6 +2947,130 @@ pub mod memory_object_control {
         }
     }
 }
+/// What a kernel asks of the default pager beyond what it asks of every pager. Names and order: mach-api §3.2.
+pub mod memory_object_default {
+    #[allow(unused_imports)]
+    use ::proto::iface::memory_object_default::*;
+    /// The interface's routines at one port. A call is made when it is waited for (`wait`) or awaited.
+    #[derive(Clone, Debug)]
+    pub struct Client<D> {
+        /// Who calls.
+        pub task: crate::Task,
+        /// Whom.
+        pub to: D,
+    }
+    impl<D: crate::Destination> Client<D> {
+        /// Calls of `task` to `to`.
+        pub fn new(task: &crate::Task, to: D) -> Client<D> {
+            Client { task: task.clone(), to }
+        }
+        /// Anonymous memory gets a pager: the new object's receive right comes with it. It is ready without saying so.
+        ///
+        /// `memory_object_create`, id 2250.
+        pub fn create(
+            &self,
+            new_memory_object: impl Into<crate::Right>,
+            new_object_size: u64,
+            new_control_port: impl Into<crate::Right>,
+            new_name: impl Into<crate::Right>,
+            new_page_size: u64,
+        ) -> Result<(), crate::SendError> {
+            crate::Outgoing::request(
+                    self.to.destination(),
+                    Create {
+                        new_memory_object: new_memory_object.into(),
+                        new_object_size: new_object_size,
+                        new_control_port: new_control_port.into(),
+                        new_name: new_name.into(),
+                        new_page_size: new_page_size,
+                    },
+                )
+                .send(&self.task)
+        }
+    }
+    /// A server of the interface whose routines are carried out one after the other. One that it does not have is refused
+    /// (`MIG_BAD_ID`).
+    pub trait MemoryObjectDefault {
+        /// Anonymous memory gets a pager: the new object's receive right comes with it. It is ready without saying so.
+        ///
+        /// `memory_object_create`, id 2250.
+        fn create(
+            &mut self,
+            call: &mut crate::Call,
+            request: Create<crate::Right>,
+        ) -> Result<(), crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+    }
+    /// Brings requests to a server.
+    #[derive(Debug)]
+    pub struct Server<S>(pub S);
+    impl<S: MemoryObjectDefault> crate::Service for Server<S> {
+        fn serves(&self, id: i32) -> bool {
+            IDS.contains(&id)
+        }
+        fn handle(
+            &mut self,
+            call: &mut crate::Call,
+            body: ::proto::Body<crate::Right>,
+        ) -> Result<::proto::Body<crate::Right>, crate::Code> {
+            match call.id {
+                2250 => {
+                    let request = <Create<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.create(call, request)?;
+                    Err(crate::Code::NO_REPLY)
+                }
+                _ => Err(::proto::MigError::BadId.into()),
+            }
+        }
+    }
+    /// A server of the interface whose routines are awaited one after the other. One that it does not have is refused
+    /// (`MIG_BAD_ID`).
+    pub trait MemoryObjectDefaultAsync {
+        /// Anonymous memory gets a pager: the new object's receive right comes with it. It is ready without saying so.
+        ///
+        /// `memory_object_create`, id 2250.
+        fn create(
+            &self,
+            call: &mut crate::Call,
+            request: Create<crate::Right>,
+        ) -> impl Future<Output = Result<(), crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+    }
+    /// Brings requests to a server.
+    #[derive(Debug)]
+    pub struct AsyncServer<S>(pub S);
+    impl<S: MemoryObjectDefaultAsync + Sync> crate::AsyncService for AsyncServer<S> {
+        fn serves(&self, id: i32) -> bool {
+            IDS.contains(&id)
+        }
+        async fn handle(
+            &self,
+            call: &mut crate::Call,
+            body: ::proto::Body<crate::Right>,
+        ) -> Result<::proto::Body<crate::Right>, crate::Code> {
+            match call.id {
+                2250 => {
+                    let request = <Create<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.create(call, request).await?;
+                    Err(crate::Code::NO_REPLY)
+                }
+                _ => Err(::proto::MigError::BadId.into()),
+            }
+        }
+    }
+}
 /// The network name service; sent to the name server port of a node. mach-api §5.2.
 pub mod netname {
     #[allow(unused_imports)]

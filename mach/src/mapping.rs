@@ -54,6 +54,17 @@ impl Task {
         read.map_err(|fault| MemoryError::Fault { offset: fault.address.saturating_sub(address) })
     }
 
+    /// Copies bytes into managed memory by its address, such as `vm_allocate` gave.
+    ///
+    /// Errors: the first byte, counted from `address`, that is not mapped for writing or could not be brought; those before
+    /// it are written.
+    pub fn write_memory(&self, address: u64, bytes: &[u8]) -> Result<(), MemoryError> {
+        let none = MemoryError::OutOfRange { offset: 0, len: bytes.len() as u64, mapped: 0 };
+        let memory = self.0.memory.as_ref().ok_or(none)?;
+        let written = memory.arena.write(address, bytes);
+        written.map_err(|fault| MemoryError::Fault { offset: fault.address.saturating_sub(address) })
+    }
+
     /// Maps a memory object at an address of the node's choice. No page is fetched before it is touched, unless it is copied.
     ///
     /// Errors: see [`MapError`]; nothing is mapped.

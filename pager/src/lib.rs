@@ -5,17 +5,19 @@
 //! asks each object's directory (crate `pager-core`) what to do, and hands the node the messages to send, the rights to
 //! release and the [`Job`]s that may block. It performs no IO itself except reads that the store can answer at once.
 //!
-//! [`FilePager`] is the store that serves a file.
+//! [`FilePager`] is the store that serves a file. [`DefaultPager`] is a server of its own, for anonymous memory.
 //!
 //! Rules: docs/spec/pager.md.
 
 mod buffers;
+mod default;
 mod export;
 mod file;
 mod job;
 mod server;
 mod store;
 
+pub use default::{DefaultOut, DefaultPager, DefaultStats, SwapDone, SwapError, SwapFile, SwapJob};
 pub use export::ExportStats;
 pub use file::{ExportError, FilePager};
 pub use job::{Job, JobDone};

@@ -17,6 +17,7 @@ use proto::iface::memory_object::{self as object, Request};
 use proto::iface::notify;
 use proto::msg::Reply;
 use proto::msg::code_body;
+use proto::vm::SYNC_ASYNCHRONOUS;
 use proto::{Body, KernReturn, Message, NamedRight, PAGE_SIZE, PortName, Prot, Routine, SimpleRoutine};
 
 use crate::export::{Closing, Export, Links};
@@ -195,7 +196,8 @@ impl PagerServer {
                 d.lock_completed(now, client, r.offset, r.length, o);
             }),
             Request::Synchronize(r) => export.with_directory(now, &mut links, |d, o| {
-                d.synchronize(client, r.offset, r.length, trace, o);
+                let durable = r.flags & SYNC_ASYNCHRONOUS == 0;
+                d.synchronize(client, r.offset, r.length, durable, trace, o);
             }),
             Request::Init(r) => {
                 release(r.memory_object_name, links.out);

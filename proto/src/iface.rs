@@ -11,6 +11,7 @@ pub fn name_of(id: i32) -> Option<&'static str> {
         .or_else(|| find(mach_port::ROUTINES))
         .or_else(|| find(memory_object::ROUTINES))
         .or_else(|| find(memory_object_control::ROUTINES))
+        .or_else(|| find(memory_object_default::ROUTINES))
         .or_else(|| find(netname::ROUTINES))
         .or_else(|| find(node::ROUTINES))
         .or_else(|| find(notify::ROUTINES))
@@ -3003,6 +3004,132 @@ pub mod memory_object_control {
                 Request::DataSupply(_) => 2093,
                 Request::Ready(_) => 2094,
                 Request::SynchronizeCompleted(_) => 2096,
+            }
+        }
+    }
+}
+
+/// What a kernel asks of the default pager beyond what it asks of every pager. Names and order: mach-api §3.2.
+pub mod memory_object_default {
+    use crate::typed::Element;
+    use crate::{args, body, msg};
+    /// Anonymous memory gets a pager: the new object's receive right comes with it. It is ready without saying so.
+    ///
+    /// `memory_object_create`, id 2250. A simpleroutine.
+    #[doc(alias = "memory_object_create")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Create<R> {
+        /// Goes in as `MOVE_RECEIVE` unless the sender says otherwise.
+        pub new_memory_object: R,
+        pub new_object_size: u64,
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub new_control_port: R,
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub new_name: R,
+        pub new_page_size: u64,
+    }
+    impl<R> msg::SimpleRoutine<R> for Create<R> {
+        const ID: i32 = 2250;
+        const NAME: &'static str = "memory_object_create";
+        fn into_body(self) -> body::Body<R> {
+            let Create {
+                new_memory_object,
+                new_object_size,
+                new_control_port,
+                new_name,
+                new_page_size,
+            } = self;
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::MoveReceive, true, [new_memory_object]);
+            writer.u64(Element::INTEGER_64, new_object_size);
+            writer.rights(crate::Disposition::MakeSend, true, [new_control_port]);
+            writer.rights(crate::Disposition::MakeSend, true, [new_name]);
+            writer.u64(Element::INTEGER_64, new_page_size);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let new_memory_object = reader.right()?;
+                let new_object_size = reader.u64(Element::INTEGER_64)?;
+                let new_control_port = reader.right()?;
+                let new_name = reader.right()?;
+                let new_page_size = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((
+                    new_memory_object,
+                    new_object_size,
+                    new_control_port,
+                    new_name,
+                    new_page_size,
+                ))
+            };
+            let Some(
+                (
+                    new_memory_object,
+                    new_object_size,
+                    new_control_port,
+                    new_name,
+                    new_page_size,
+                ),
+            ) = read() else { return Err(args::bad_arguments(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(Create {
+                new_memory_object: {
+                    let () = new_memory_object;
+                    taken.right()
+                },
+                new_object_size,
+                new_control_port: {
+                    let () = new_control_port;
+                    taken.right()
+                },
+                new_name: {
+                    let () = new_name;
+                    taken.right()
+                },
+                new_page_size,
+            })
+        }
+    }
+    /// `msgh_id` of each request.
+    pub mod id {
+        /// `memory_object_create`.
+        pub const CREATE: i32 = 2250;
+    }
+    /// `msgh_id` of every request of the interface.
+    pub const IDS: &[i32] = &[2250];
+    /// Every routine of the interface: its id and Mach's name.
+    pub const ROUTINES: &[(i32, &str)] = &[(2250, "memory_object_create")];
+    /// Any request of the interface: what a server matches on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Request<R> {
+        /// Anonymous memory gets a pager: the new object's receive right comes with it. It is ready without saying so.
+        Create(Create<R>),
+    }
+    impl<R> Request<R> {
+        /// The request with this id.
+        ///
+        /// Errors: `BadId` for an id of another interface, `BadArguments` for items of another shape; the body
+        /// comes back as it came, with every right in it.
+        pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
+            match id {
+                2250 => {
+                    <Create<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::Create)
+                }
+                _ => {
+                    Err(msg::BadBody {
+                        error: crate::MigError::BadId,
+                        body,
+                    })
+                }
+            }
+        }
+        /// `msgh_id` of the request.
+        pub fn id(&self) -> i32 {
+            match self {
+                Request::Create(_) => 2250,
             }
         }
     }

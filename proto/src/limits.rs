@@ -77,6 +77,12 @@ pub const OBJECT_JOB_BYTES_MAX: usize = MSG_OOL_BYTES_MAX;
 pub const OBJECT_HOLDS_MAX: usize = 4096;
 /// Pages that one lock request acts on in one go, so that faults are not kept waiting by a large one.
 pub const LOCK_STEP_PAGES: usize = 2048;
+/// Pages that one step of page-out has leave, so that the fault with which it comes is not kept waiting.
+pub const PAGE_OUT_STEP_PAGES: u64 = 128;
+/// Pages that one step of page-out looks at.
+pub const PAGE_OUT_LOOK_PAGES: u64 = 4096;
+/// Zero pages that one fault makes of anonymous memory that is filled in order.
+pub const ZERO_FILL_PAGES_MAX: u64 = 16;
 /// Bytes in one data_return.
 pub const DATA_RETURN_BYTES_MAX: u64 = 1 << 20;
 /// Waiting faults of one task; a further thread gets a memory error.

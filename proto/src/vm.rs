@@ -21,6 +21,8 @@ bitflags! {
     }
 }
 
+/// `VM_SYNC_ASYNCHRONOUS`: nobody waits for what is returned to become durable.
+pub const SYNC_ASYNCHRONOUS: u32 = 1;
 /// `VM_PROT_NO_CHANGE`: in `memory_object_lock_request` only, leave the lock as it is.
 pub const PROT_NO_CHANGE: u32 = 8;
 

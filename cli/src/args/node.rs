@@ -8,7 +8,7 @@ use proto::NodeName;
 use serde::Deserialize;
 
 use super::Target;
-use crate::units::Span;
+use crate::units::{Bytes, Span};
 
 /// `mach node`.
 #[derive(Subcommand, Debug)]
@@ -94,6 +94,18 @@ pub struct NodeRun {
     /// Another uid whose processes may attach as tasks
     #[arg(long, value_name = "UID", env = "MACH_TASK_UID")]
     pub task_uid: Option<u32>,
+    /// Memory for objects and anonymous memory before pages have to leave, e.g. 8GiB; 0 is no limit [default: 0]
+    #[arg(long, value_name = "BYTES", env = "MACH_MEMORY_LIMIT")]
+    pub memory_limit: Option<Bytes>,
+    /// Memory that one task may have mapped before its pages are the first to leave; 0 is no limit [default: 0]
+    #[arg(long, value_name = "BYTES", env = "MACH_TASK_MEMORY_LIMIT")]
+    pub task_memory_limit: Option<Bytes>,
+    /// Folder of the file for anonymous memory that has left [default: the node's folder]
+    #[arg(long, value_name = "DIR", env = "MACH_SWAP_DIR")]
+    pub swap_dir: Option<PathBuf>,
+    /// Largest size of that file; 0 leaves anonymous memory where it is [default: 4 times the memory limit]
+    #[arg(long, value_name = "BYTES", env = "MACH_SWAP_LIMIT")]
+    pub swap_limit: Option<Bytes>,
     /// What to log, e.g. info, debug or kernel_node=trace [default: info]
     #[arg(long, value_name = "FILTER", env = "MACH_LOG")]
     pub log: Option<String>,

@@ -111,6 +111,10 @@ fn serve(settings: &Settings, detached: bool) -> Result<()> {
         fast_path: settings.fast_path,
         mtu_max: settings.mtu_max,
         task_uid: settings.task_uid,
+        memory_limit: settings.memory_limit,
+        task_memory_limit: settings.task_memory_limit,
+        swap_dir: settings.swap_dir.clone(),
+        swap_limit: settings.swap_limit,
     };
     let ready = |address| tracing::info!(node = %settings.name, %address, socket = %settings.socket.display(), "ready");
     let ended = kernel_node::run(config, ready).or_fail(|| format!("node {} failed", settings.name));

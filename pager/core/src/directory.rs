@@ -214,13 +214,15 @@ impl<D: Bulk> Directory<D> {
         self.cells.join(pages);
     }
 
-    /// `memory_object_synchronize`: answered once everything that was returned before it is durable. A length of 0
-    /// means the whole object. Source: [pager.sync.*].
+    /// `memory_object_synchronize`: answered once everything that was returned before it is written, and `durable` if
+    /// that is asked for. A length of 0 means the whole object. Source: [pager.sync.*].
+    #[allow(clippy::too_many_arguments)]
     pub fn synchronize(
         &mut self,
         client: ClientId,
         offset: u64,
         length: u64,
+        durable: bool,
         trace: TraceId,
         out: &mut Vec<Output<D>>,
     ) {
@@ -232,7 +234,7 @@ impl<D: Bulk> Directory<D> {
             let result = KernReturn::Success;
             out.push(Output::SynchronizeCompleted { client, offset, length, result, trace });
         } else {
-            self.back.synchronize(Synchronize { client, offset, length, pages, trace, upto: 0 }, out);
+            self.back.synchronize(Synchronize { client, offset, length, pages, trace, upto: 0, durable }, out);
         }
     }
 

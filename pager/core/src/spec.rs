@@ -75,7 +75,12 @@ impl Object {
     }
 
     fn sync(&mut self, client: ClientId, first: u64, pages: u64) -> Outputs {
-        self.say(|d, _, out| d.synchronize(client, first * PAGE_SIZE, pages * PAGE_SIZE, TRACE, out))
+        self.say(|d, _, out| d.synchronize(client, first * PAGE_SIZE, pages * PAGE_SIZE, true, TRACE, out))
+    }
+
+    /// As `sync`, for who only wants to know that the pages are written.
+    fn settle(&mut self, client: ClientId, first: u64, pages: u64) -> Outputs {
+        self.say(|d, _, out| d.synchronize(client, first * PAGE_SIZE, pages * PAGE_SIZE, false, TRACE, out))
     }
 
     /// The store answers a read with page numbers + 100.

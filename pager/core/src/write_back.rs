@@ -99,6 +99,8 @@ pub struct Synchronize {
     pub trace: TraceId,
     /// The last return before it.
     pub upto: u64,
+    /// Whether what is written has to be durable, too.
+    pub durable: bool,
 }
 
 impl Synchronize {
@@ -193,8 +195,8 @@ impl<D: Bulk> WriteBack<D> {
         }
     }
 
-    /// Answers `ask` when everything returned before it is durable, or with the reason why it is not. Failed writes of
-    /// its pages are tried again first.
+    /// Answers `ask` when everything returned before it is written, and durable if it wants that, or with the reason why
+    /// it is not. Failed writes of its pages are tried again first.
     pub fn synchronize(&mut self, mut ask: Synchronize, out: &mut Vec<Output<D>>) {
         let under_way = self.waiting.len() + self.ready.len() + self.syncing.as_ref().map_or(0, Vec::len);
         if under_way >= SYNCHRONIZES_MAX {
@@ -253,6 +255,7 @@ impl<D: Bulk> WriteBack<D> {
             match failed {
                 _ if flying || states.contains(&State::Waiting) => self.waiting.push(ask),
                 Some(code) => out.push(ask.completed(code)),
+                None if !ask.durable => out.push(ask.completed(KernReturn::Success)),
                 None => self.ready.push(ask),
             }
         }

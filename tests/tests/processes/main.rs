@@ -12,6 +12,7 @@ mod memory;
 mod nodes;
 mod observe;
 mod options;
+mod pageout;
 mod ports;
 mod reading;
 mod regions;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use proto::iface::memory_object as pager;
 use proto::iface::memory_object_control::{self as control, Request};
+use proto::iface::memory_object_default as default_pager;
 use proto::vm::{PROT_NO_CHANGE, ShouldReturn};
 use proto::{KernReturn, Message, PAGE_SIZE, Prot, SimpleRoutine, TraceId};
 
@@ -24,6 +25,8 @@ pub(super) struct Emm {
     objects: BTreeMap<ObjectId, Ports>,
     /// The object that a pager's port denotes here; gone from `memory_object_terminate` on.
     by_pager: BTreeMap<PortId, ObjectId>,
+    /// Who anonymous memory is given to.
+    default_pager: Option<Right>,
     /// Reply rights of lock requests and supplies that are being carried out.
     replies: BTreeMap<Ticket, Right>,
     last_ticket: u64,
@@ -68,14 +71,67 @@ impl Kernel {
 
     fn object_ports_make(&mut self) -> Result<(ObjectId, PortId, PortId), KernReturn> {
         let object = self.vm.object_create()?;
+        let (control, name) = self.control_ports_make(object)?;
+        Ok((object, control, name))
+    }
+
+    fn control_ports_make(&mut self, object: ObjectId) -> Result<(PortId, PortId), KernReturn> {
         let control = self.kernel_port(Kobject::Control(object))?;
         match self.kernel_port(Kobject::Name(object)) {
-            Ok(name) => Ok((object, control, name)),
+            Ok(name) => Ok((control, name)),
             Err(code) => {
                 self.kernel_port_destroy(control);
                 Err(code)
             }
         }
+    }
+
+    /// From now on anonymous memory is given to the pager behind `port`, a send right. Takes it over.
+    #[doc(alias = "vm_set_default_memory_manager")]
+    pub fn set_default_pager(&mut self, port: Right) {
+        if let Some(earlier) = self.emm.default_pager.replace(port) {
+            self.ipc.release(earlier, &mut self.fx);
+        }
+    }
+
+    /// Gives an internal object to the default pager. If that cannot be, the object is dead: what it has is all that it
+    /// will have.
+    ///
+    /// Source: spec [kern.default.1]; mach-api §3.2 `memory_object_create`.
+    pub(super) fn object_give(&mut self, object: ObjectId, size: u64, cx: &mut Cx<'_>) {
+        if self.object_given(object, size).is_err() {
+            self.with_vm(cx, |vm, vmcx| vm.pager_died(object, vmcx));
+        }
+    }
+
+    fn object_given(&mut self, object: ObjectId, size: u64) -> Result<(), KernReturn> {
+        let to = self.emm.default_pager.as_ref().map(|right| self.ipc.copy_send(right));
+        let to = to.ok_or(KernReturn::Failure)?;
+        let made = self.control_ports_make(object).and_then(|(control, name)| {
+            let port = self.ipc.kernel_port_allocate(PAGER_WATCH).inspect_err(|_| {
+                self.kernel_port_destroy(control);
+                self.kernel_port_destroy(name);
+            })?;
+            Ok((control, name, port))
+        });
+        let (control, name, port) = match made {
+            Ok(made) => made,
+            Err(code) => {
+                self.ipc.release(to, &mut self.fx);
+                return Err(code);
+            }
+        };
+        let pager = self.ipc.make_send(port);
+        self.object_bind(object, Ports { pager, control, name }, port);
+        let call = default_pager::Create {
+            new_memory_object: self.ipc.kernel_give_receive(port, &mut self.fx).expect("it was made a moment ago"),
+            new_object_size: size,
+            new_control_port: self.ipc.make_send(control),
+            new_name: self.ipc.make_send(name),
+            new_page_size: PAGE_SIZE,
+        };
+        self.send_call(to, call, TraceId::default());
+        Ok(())
     }
 
     fn object_bind(&mut self, object: ObjectId, ports: Ports, port: PortId) {
@@ -150,6 +206,8 @@ impl Kernel {
                 let call = pager::Init { memory_control, memory_object_name, memory_object_page_size: PAGE_SIZE };
                 self.send_call(to, call, trace);
             }
+            // Given by `object_give`, with ports that there are none of before.
+            ToPager::Create { .. } => self.ipc.release(to, &mut self.fx),
             ToPager::Terminate => {
                 let memory_object_name = self.ipc.make_send(ports.name);
                 if let Some(port) = ports.pager.port() {

@@ -245,6 +245,7 @@ impl Kernel {
 
     fn on_vm_event(&mut self, event: VmEvent, cx: &mut Cx<'_>) {
         match event {
+            VmEvent::ToPager { object, call: vm::ToPager::Create { size }, .. } => self.object_give(object, size, cx),
             VmEvent::ToPager { object, call, trace } => self.call_pager(object, call, trace),
             VmEvent::ObjectGone { object } => self.object_gone(object),
             VmEvent::FaultDone { class, since, trace, .. } => cx.out.push(Effect::FaultDone { class, since, trace }),

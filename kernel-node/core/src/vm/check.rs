@@ -17,7 +17,35 @@ impl Vm {
         for (id, object) in &self.objects {
             self.check_object(id, object).map_err(|e| format!("{id:?} ({}): {e}", object.state.label()))?;
         }
-        self.check_timers()
+        self.check_timers()?;
+        self.check_page_out()
+    }
+
+    fn check_page_out(&self) -> Result<(), String> {
+        let all = || self.objects.values();
+        let p = &self.page_out;
+        let resident: u64 = all().map(|o| o.pages.counts().resident).sum();
+        ensure(p.resident == resident, || format!("{resident} pages are resident, {} are counted", p.resident))?;
+        let native: u64 = all().map(|o| o.native_pages).sum();
+        ensure(p.native == native, || format!("{native} native pages, {} are counted", p.native))?;
+        let rounds: Vec<_> = all().filter_map(|o| o.round.as_ref()).collect();
+        let leaving: u64 = rounds.iter().map(|r| r.pages).sum();
+        ensure((p.rounds, p.leaving) == (rounds.len() as u64, leaving), || "rounds".into())?;
+        ensure(p.timer.is_none_or(|at| self.timers.contains(&(at, Timer::PageOut))), || "page-out's timer".into())?;
+        let fed = p.starved.is_empty() || p.timer.is_some() || p.rounds > 0;
+        ensure(fed, || format!("{:?} starve", p.starved))?;
+        let known = p.starved.iter().all(|id| self.objects.contains_key(*id));
+        ensure(known, || "an object that is gone starves".into())?;
+        for (id, o) in &self.objects {
+            let here = o.pages.counts().resident == 0 || p.clock.contains(&id);
+            ensure(here, || format!("{id:?} has pages and is not on the clock"))?;
+            for (page, state) in o.pages.present(0..super::page::PAGES_MAX) {
+                let leaving = state.resident().is_some_and(|r| r.leaving);
+                let within = o.round.as_ref().is_some_and(|r| r.range.contains(&page));
+                ensure(!leaving || within, || format!("{id:?}: page {page} leaves and nobody knows why"))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_maps(&self) -> Result<(), String> {
@@ -38,10 +66,10 @@ impl Vm {
                 ensure(object.is_some_and(|o| o.mappings.contains(&(*task, e.start))), || {
                     format!("{task:?}: {:#x} and its object do not know each other", e.start)
                 })?;
-                ensure(object.is_some_and(|o| o.internal != e.managed), || {
+                ensure(object.is_some_and(|o| o.is_native() != e.managed), || {
                     format!("{task:?}: {:#x} managed", e.start)
                 })?;
-                ensure(object.is_some_and(|o| !o.internal || o.frozen != e.shared), || {
+                ensure(object.is_some_and(|o| !o.is_native() || o.frozen != e.shared), || {
                     format!("{task:?}: {:#x} shows memory that is frozen, shared", e.start)
                 })?;
                 mappings += 1;
@@ -58,7 +86,7 @@ impl Vm {
         ensure(o.mappings.is_empty() == idle, || format!("{} mappings", o.mappings.len()))?;
         let c = o.pages.counts();
         let empty = c.resident + c.requested + c.requested_ahead == 0;
-        ensure(empty || !o.internal && !matches!(o.state, ObjectState::New | ObjectState::Initing), || {
+        ensure(empty || !o.is_native() && !matches!(o.state, ObjectState::New | ObjectState::Initing), || {
             "has pages".into()
         })?;
         ensure(o.state != ObjectState::Dead || c.requested + c.requested_ahead == 0, || "asks a dead pager".into())?;
@@ -125,6 +153,7 @@ impl Vm {
             let real = match *timer {
                 Timer::Job { object } => self.objects.get(object).is_some_and(|o| o.timer == Some(*at)),
                 Timer::Msync { ticket } => self.msyncs.get(&ticket).is_some_and(|m| m.deadline == *at),
+                Timer::PageOut => self.page_out.timer == Some(*at),
                 Timer::Fault { object, page, serial } => {
                     let wait = self.objects.get(object).and_then(|o| o.waits.get(&page));
                     wait.is_some_and(|w| w.waiters.iter().any(|w| w.serial == serial && w.deadline == *at))

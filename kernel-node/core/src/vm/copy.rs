@@ -121,7 +121,7 @@ impl Vm {
     /// Whether an object is memory of this task alone and of none of its children, not wired, and mostly within the range.
     fn can_freeze(&self, task: TaskId, object: ObjectId, range: &Range<u64>) -> bool {
         let o = &self.objects[object];
-        if !o.internal || o.frozen || o.shared_with_children || o.mappings.iter().any(|(t, _)| *t != task) {
+        if !o.is_native() || o.frozen || o.shared_with_children || o.mappings.iter().any(|(t, _)| *t != task) {
             return false;
         }
         let map = &self.tasks[&task];
@@ -172,15 +172,17 @@ impl Vm {
         }
     }
 
-    /// A frozen object for memory that is frozen already; nobody maps it, and it is gone if nobody is going to
+    /// A frozen object of so many pages for memory that is frozen already; nobody maps it, and it is gone if nobody is going to
     /// ([`Vm::object_unused`]).
     ///
     /// Errors: `ResourceShortage` too many objects.
-    pub fn object_frozen(&mut self) -> Result<ObjectId, KernReturn> {
+    pub fn object_frozen(&mut self, pages: u64) -> Result<ObjectId, KernReturn> {
         if self.objects.len() >= OBJECTS_MAX {
             return Err(KernReturn::ResourceShortage);
         }
-        Ok(self.objects.insert(Object { frozen: true, ..Object::new(true) }))
+        // It cannot leave, and counts as what Linux alone has.
+        self.page_out.native += pages;
+        Ok(self.objects.insert(Object { frozen: true, native_pages: pages, ..Object::new(true) }))
     }
 
     /// Forgets a frozen object that nobody maps.

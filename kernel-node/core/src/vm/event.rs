@@ -56,6 +56,12 @@ pub enum VmEvent {
 pub enum ToPager {
     /// `memory_object_init`: the object is mapped for the first time.
     Init,
+    /// `memory_object_create`: the object is anonymous memory of so many bytes, and the default pager becomes its pager. It
+    /// need not say that it is ready.
+    Create {
+        /// Bytes.
+        size: u64,
+    },
     /// `memory_object_terminate`: nothing will be asked or returned any more; the control port dies. From here on the
     /// pager's port does not denote this object: another mapping of it makes a new one.
     Terminate,

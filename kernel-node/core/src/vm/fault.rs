@@ -5,7 +5,8 @@
 //!
 //! (2A) resident, lock permits: map it, and present pages around it; done. (2B) resident, lock forbids: `data_unlock`,
 //! once for each increase; wait. (2C) not asked for: `data_request`, first the page alone, then read-ahead; wait.
-//! (2D) asked for: wait. (2E) the object is not ready: wait. (2F) the object is dead: error.
+//! (2D) asked for: wait. (2E) the object is not ready: wait. (2F) the object is dead: error. (2G) nobody has it, for it is
+//! anonymous memory that was never written: a zero page; done.
 
 use std::ops::Range;
 
@@ -30,6 +31,12 @@ impl Vm {
     /// Source: spec [vm.fault.1] to [vm.fault.15]; mach-api §3.5 rules 1, 2 and 8; uffd-rules 5 to 8.
     #[doc(alias = "vm_fault")]
     pub fn fault(&mut self, fault: Fault, cx: &mut VmCx<'_>) -> FaultOutcome {
+        let outcome = self.fault_served(fault, cx);
+        self.page_out(Some(fault.task), cx);
+        outcome
+    }
+
+    fn fault_served(&mut self, fault: Fault, cx: &mut VmCx<'_>) -> FaultOutcome {
         let address = trunc_page(fault.address);
         let Some(entry) = self.tasks.get(&fault.task).and_then(|m| m.lookup(address)) else {
             return self.fault_outside(&fault, address, cx);
@@ -61,7 +68,7 @@ impl Vm {
                 }
                 Err(_) => self.fault_failed(fault.task, address, cx),
             },
-            Page::Absent | Page::Requested { .. } => self.fault_absent(id, start, page, &fault, write, cx),
+            Page::Absent | Page::Requested { .. } => self.fault_absent(id, &view, page, &fault, write, cx),
         }
     }
 
@@ -69,7 +76,7 @@ impl Vm {
     fn fault_absent(
         &mut self,
         id: ObjectId,
-        start: u64,
+        view: &View,
         page: u64,
         fault: &Fault,
         write: bool,
@@ -79,6 +86,9 @@ impl Vm {
             self.counters.stray_pages += 1;
             cx.pmap.discard(id, page * PAGE_SIZE, PAGE_SIZE);
         }
+        if let Some(done) = self.fault_zero(id, view, page, fault, write, cx) {
+            return done;
+        }
         let waiting = match self.objects[id].state {
             ObjectState::Ready | ObjectState::Initing => self.wait(id, page, fault, write, cx.now),
             _ => Err(KernReturn::MemoryError),
@@ -87,7 +97,7 @@ impl Vm {
             return self.fault_failed(fault.task, trunc_page(fault.address), cx);
         }
         self.ask(id, page, cx);
-        self.read_ahead(id, start, page, page..page + 1, fault, cx);
+        self.read_ahead(id, view.start, page, page..page + 1, fault, cx);
         FaultOutcome::Waiting
     }
 
@@ -109,7 +119,7 @@ impl Vm {
         }
     }
 
-    fn fault_failed(&mut self, task: TaskId, address: u64, cx: &mut VmCx<'_>) -> FaultOutcome {
+    pub(super) fn fault_failed(&mut self, task: TaskId, address: u64, cx: &mut VmCx<'_>) -> FaultOutcome {
         cx.pmap.error(task, address, PAGE_SIZE);
         self.count(task, FaultClass::Error)
     }
@@ -128,10 +138,7 @@ impl Vm {
         cx: &mut VmCx<'_>,
     ) -> Range<u64> {
         let object = &mut self.objects[id];
-        object.pages.update(page, |r| {
-            r.dirty |= write;
-            (r.marker, r.ahead) = (false, false);
-        });
+        object.came_to(page, write);
         self.counters.read_ahead_hits += u64::from(was.ahead);
         if write && fault.kind == FaultKind::WriteProtect {
             cx.pmap.unprotect(fault.task, view.address_of(page), PAGE_SIZE);
@@ -196,8 +203,11 @@ impl Vm {
 
     /// Asks for the absent pages of a window, one request for each run of them.
     fn ask_window(&mut self, id: ObjectId, window: &Window, view: &View, trace: TraceId, cx: &mut VmCx<'_>) {
+        let room = self.has_room_ahead(window.pages.end - window.pages.start);
         let object = &mut self.objects[id];
-        let absent = |p: &u64| object.pages.get(*p) == Page::Absent && !object.waits.contains_key(p);
+        // What nobody wrote of anonymous memory comes when it is touched.
+        let elsewhere = |p: &u64| !object.paged || object.stored.contains(*p);
+        let absent = |p: &u64| object.pages.get(*p) == Page::Absent && !object.waits.contains_key(p) && elsewhere(p);
         let mut absent = runs(window.pages.clone().filter(absent).map(|p| (p, ())), u64::MAX);
         if window.down {
             absent.reverse();
@@ -205,7 +215,7 @@ impl Vm {
         let mut marker = absent.first().map(|(run, ())| if window.down { run.end - 1 } else { run.start });
         for (run, ()) in absent {
             let pages = run.end - run.start;
-            if object.pages.counts().requested_ahead + pages > OBJECT_AHEAD_PAGES_MAX {
+            if object.pages.counts().requested_ahead + pages > OBJECT_AHEAD_PAGES_MAX || !room {
                 return;
             }
             for page in run.clone() {

@@ -257,7 +257,7 @@ impl Vm {
     }
 
     /// First: no task can write to these pages any more.
-    fn protect_writers(&mut self, id: ObjectId, job: &LockJob, step: &[(u64, Resident)], cx: &mut VmCx<'_>) {
+    pub(super) fn protect_writers(&mut self, id: ObjectId, job: &LockJob, step: &[(u64, Resident)], cx: &mut VmCx<'_>) {
         if self.planted.skips_protect() {
             return;
         }
@@ -276,7 +276,7 @@ impl Vm {
     }
 
     /// Second: what goes back is read out and sent, clean and written pages apart.
-    fn return_pages(&mut self, id: ObjectId, job: &LockJob, step: &[(u64, Resident)], cx: &mut VmCx<'_>) {
+    pub(super) fn return_pages(&mut self, id: ObjectId, job: &LockJob, step: &[(u64, Resident)], cx: &mut VmCx<'_>) {
         let returned = step.iter().filter(|(_, r)| job.returns(*r)).map(|(p, r)| (*p, r.dirty));
         for (run, dirty) in runs(returned, DATA_RETURN_BYTES_MAX / PAGE_SIZE) {
             let pages = run.end - run.start;
@@ -290,7 +290,7 @@ impl Vm {
     }
 
     /// Third: the pages leave every task and the object.
-    fn evict(&mut self, id: ObjectId, step: &[(u64, Resident)], cx: &mut VmCx<'_>) {
+    pub(super) fn evict(&mut self, id: ObjectId, step: &[(u64, Resident)], cx: &mut VmCx<'_>) {
         for (run, ()) in runs(step.iter().map(|(p, _)| (*p, ())), u64::MAX) {
             cx.pmap.discard(id, run.start * PAGE_SIZE, (run.end - run.start) * PAGE_SIZE);
         }
@@ -302,6 +302,7 @@ impl Vm {
                 wait.waiters.iter_mut().for_each(|w| w.mapped = false);
             }
         }
+        self.pages_went(step.len() as u64, cx.now);
     }
 
     /// All pages are done: the pager hears of it, and threads that wait are let through or ask again.

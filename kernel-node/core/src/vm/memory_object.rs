@@ -12,6 +12,7 @@ use super::event::{FaultClass, ToPager, VmEvent};
 use super::job::{Job, LockJob, Then, supply_pages};
 use super::object::{AheadRun, Object, ObjectEvent, ObjectState};
 use super::page::{Lock, Page, Resident, runs};
+use super::round::end_round;
 use super::wait::Arrival;
 use super::{LockRequest, ObjectId, Supply, Vm, VmCx};
 
@@ -54,6 +55,7 @@ impl Vm {
             self.supply_completed(id, reply, offset, length, Err((KernReturn::InvalidArgument, offset)), cx);
         } else {
             self.submit(id, Job::Supply(supply), cx);
+            self.page_out(None, cx);
         }
     }
 
@@ -72,6 +74,7 @@ impl Vm {
             Some(pages) => self.submit(id, Job::Unavailable(pages, Lock::from_prot(lock)), cx),
             None => self.counters.bad_calls += 1,
         }
+        self.page_out(None, cx);
     }
 
     /// Pages cannot be had: who waits for them now gets a memory error; a later fault asks again.
@@ -149,6 +152,11 @@ impl Vm {
         requested.into_iter().for_each(|page| object.answered(page, Page::Absent));
         let waited: Vec<u64> = object.waits.keys().copied().collect();
         let syncs = std::mem::take(&mut object.syncs);
+        if let Some(round) = end_round(&mut self.page_out, object) {
+            let pages: Vec<u64> = object.pages.present(round.range).map(|(page, _)| page).collect();
+            pages.into_iter().for_each(|page| object.pages.update(page, |r| r.leaving = false));
+        }
+        self.feed_soon(cx.now);
         for page in waited {
             self.fail(id, page, cx);
         }
@@ -179,7 +187,7 @@ impl Vm {
         self.counters.supplies_ignored += (taken.end - taken.start) - wanted.len() as u64;
 
         let mut result = stop.map_or(Ok(()), |p| Err((KernReturn::MemoryPresent, p * PAGE_SIZE)));
-        let template = Resident { lock: Lock::from_prot(lock), precious, ..Resident::default() };
+        let template = Resident { lock: Lock::from_prot(lock), precious, referenced: true, ..Resident::default() };
         for (run, ()) in runs(wanted, u64::MAX) {
             let at = ((run.start - pages.start) * PAGE_SIZE) as usize;
             let bytes = data.slice(at, ((run.end - run.start) * PAGE_SIZE) as usize);
@@ -202,7 +210,7 @@ impl Vm {
         }
         for (run, ()) in requested {
             // An error has been given to those who wait; there is nobody else to tell.
-            let _ = self.install(id, run, Resident { lock, ..Resident::default() }, None, cx);
+            let _ = self.install(id, run, Resident { lock, referenced: true, ..Resident::default() }, None, cx);
         }
         self.ask_waiting(id, cx);
     }
@@ -223,7 +231,7 @@ impl Vm {
     /// Makes pages resident, that were not, and lets those through who wait for them.
     ///
     /// Errors: memory is short; those who wait have got an error, the pages are absent.
-    fn install(
+    pub(super) fn install(
         &mut self,
         id: ObjectId,
         pages: Range<u64>,
@@ -254,6 +262,10 @@ impl Vm {
             object.pages.set(page, Page::Resident(r));
         }
         object.ahead_arrived(pages.clone());
+        // What came unasked need not be asked for any more.
+        object.unasked.retain(|page| !pages.contains(page));
+        self.pages_came(id, pages.end - pages.start);
+        let object = &mut self.objects[id];
         match bytes {
             Some(_) => {
                 object.pages_in += pages.end - pages.start;

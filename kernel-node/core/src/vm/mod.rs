@@ -16,10 +16,12 @@
 
 mod attribute;
 mod check;
+mod clock;
 mod copy;
 mod entry;
 mod event;
 mod fault;
+mod internal;
 mod job;
 mod map;
 mod memory_object;
@@ -27,8 +29,11 @@ mod msync;
 mod object;
 mod order;
 mod page;
+mod page_set;
+mod pageout;
 mod pmap;
 mod readahead;
+mod round;
 mod stats;
 mod user;
 mod wait;
@@ -53,6 +58,7 @@ use map::Map;
 use msync::Msync;
 use object::{Object, ObjectEvent, ObjectState};
 use order::Order;
+use pageout::PageOut;
 
 slotmap::new_key_type! {
     /// A memory object in this node, one for each control port that a pager was given. Never reused.
@@ -80,6 +86,7 @@ pub struct Vm {
     /// What has to happen when; each has its deadline noted at what it is about.
     timers: BTreeSet<(Time, Timer)>,
     counters: Counters,
+    page_out: PageOut,
     /// The last serial number of a waiter.
     serial: u64,
     planted: Planted,
@@ -94,6 +101,8 @@ enum Timer {
     Fault { object: ObjectId, page: u64, serial: u64 },
     /// An msync has taken long enough.
     Msync { ticket: Ticket },
+    /// The next step of page-out is due.
+    PageOut,
 }
 
 impl Vm {
@@ -136,6 +145,7 @@ impl Vm {
         self.remove_entries(task, arena, false, cx);
         self.orders_gone(task);
         self.tasks.remove(&task);
+        self.page_out(None, cx);
     }
 
     /// When [`Vm::tick`] has to be called next; it may be in the past, which means soon.
@@ -167,6 +177,7 @@ impl Vm {
                     }
                 }
                 Timer::Msync { ticket } => self.end_msync(ticket, KernReturn::TimedOut, cx),
+                Timer::PageOut => self.page_out_due(cx),
             }
         }
     }
@@ -175,6 +186,9 @@ impl Vm {
     fn unreferenced(&mut self, id: ObjectId, cx: &mut VmCx<'_>) {
         let object = &mut self.objects[id];
         if object.internal {
+            if object.paged {
+                self.to_pager(id, ToPager::Terminate, cx);
+            }
             return self.forget(id, cx);
         }
         object.turn(ObjectEvent::Unmap);
@@ -186,7 +200,8 @@ impl Vm {
 
     /// Forgets an object that nobody maps.
     fn forget(&mut self, id: ObjectId, cx: &mut VmCx<'_>) {
-        let object = self.objects.remove(id).expect("forgotten once");
+        let mut object = self.objects.remove(id).expect("forgotten once");
+        self.pages_gone(id, &mut object, cx.now);
         assert!(object.mappings.is_empty(), "an object that is mapped is not forgotten");
         if let Some(at) = object.timer {
             self.timers.remove(&(at, Timer::Job { object: id }));
@@ -200,13 +215,14 @@ impl Vm {
         if object.state != ObjectState::New {
             cx.pmap.object_destroy(id);
         }
+        let native = object.is_native();
         for job in object.jobs {
             self.settle_job(id, job, cx);
         }
         for ticket in object.syncs.into_iter().filter_map(|s| s.ticket) {
             self.msync_part_done(ticket, KernReturn::Terminated, cx);
         }
-        if !object.internal {
+        if !native {
             cx.out.push(VmEvent::ObjectGone { object: id });
         }
     }
@@ -247,6 +263,12 @@ pub struct Config {
     pub hold_ns: u64,
     /// Whether sequential faults cause read-ahead.
     pub read_ahead: bool,
+    /// Memory that resident pages of all objects may take, about. 0 is no limit. Units: bytes.
+    pub memory_limit_bytes: u64,
+    /// Resident memory that one task may have mapped before its pages are the first to leave. 0 is no limit. Units: bytes.
+    pub task_memory_limit_bytes: u64,
+    /// Whether there is a default pager to give anonymous memory to.
+    pub default_pager: bool,
 }
 
 impl Default for Config {
@@ -256,6 +278,9 @@ impl Default for Config {
             sync_deadline_ns: 60_000_000_000,
             hold_ns: 1_000_000,
             read_ahead: true,
+            memory_limit_bytes: 0,
+            task_memory_limit_bytes: 0,
+            default_pager: false,
         }
     }
 }
@@ -393,7 +418,7 @@ pub mod wire {
 /// `vm_msync` flags that mean something here. Source: mach-api §2.1.
 pub mod sync {
     /// `VM_SYNC_ASYNCHRONOUS`: do not wait.
-    pub const ASYNCHRONOUS: u32 = 1;
+    pub const ASYNCHRONOUS: u32 = proto::vm::SYNC_ASYNCHRONOUS;
     /// `VM_SYNC_SYNCHRONOUS`: wait until the pager has made the range durable.
     pub const SYNCHRONOUS: u32 = 2;
     /// `VM_SYNC_INVALIDATE`: the pages leave this kernel.

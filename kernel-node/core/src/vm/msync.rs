@@ -55,7 +55,7 @@ impl Vm {
             let e = map.entry(start).expect("listed");
             let (from, to) = (e.start.max(range.start), e.end.min(range.end));
             // Through an entry that is not shared nothing was written.
-            if e.managed && e.shared {
+            if e.managed && e.shared && !self.objects[e.object].internal {
                 parts.push((e.object, e.offset + (from - e.start), to - from));
             }
         }
@@ -115,7 +115,14 @@ impl Vm {
         }
         if wait || invalidate {
             let invalidate = invalidate.then_some(object.returns);
-            object.syncs.push_back(ObjectSync { ticket: wait.then_some(ticket), offset, length, invalidate });
+            object.syncs.push_back(ObjectSync {
+                ticket: wait.then_some(ticket),
+                offset,
+                length,
+                invalidate,
+                upto: object.returns,
+                page_out: false,
+            });
             self.to_pager(id, ToPager::Synchronize { offset, length, flags }, cx);
         }
         if !wait {
@@ -141,12 +148,18 @@ impl Vm {
         };
         let part = object.syncs.remove(at).expect("just found");
         let returns = object.returns;
+        if result == KernReturn::Success {
+            object.returns_confirmed = object.returns_confirmed.max(part.upto);
+        }
+        if part.page_out {
+            return self.round_done(id, result, cx);
+        }
         match part.invalidate {
             Some(then) if result == KernReturn::Success && then == returns => {
                 self.invalidate(id, offset, length, returns, cx);
             }
             Some(_) if result == KernReturn::Success && object.state == ObjectState::Ready => {
-                let again = ObjectSync { ticket: None, invalidate: Some(returns), ..part };
+                let again = ObjectSync { ticket: None, invalidate: Some(returns), upto: returns, ..part };
                 object.syncs.push_back(again);
                 self.to_pager(id, ToPager::Synchronize { offset, length, flags: sync::INVALIDATE }, cx);
             }

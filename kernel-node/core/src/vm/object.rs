@@ -12,6 +12,8 @@ use crate::{TaskId, Time};
 use super::event::Ticket;
 use super::job::Job;
 use super::page::{Page, PageTable};
+use super::page_set::PageSet;
+use super::round::Round;
 use super::wait::Wait;
 
 /// Writes a state machine as a table: `transitions!` gives `fn on(self, event) -> Option<State>`.
@@ -87,12 +89,19 @@ impl ObjectState {
 pub(super) struct Object {
     /// Where it is in its life.
     pub state: ObjectState,
-    /// Made by `vm_allocate`: no pager, no faults; its pages are Linux's alone.
+    /// Made by `vm_allocate`: its contents go with its last mapping.
     pub internal: bool,
     /// Nobody can change it any more; only internal objects are.
     pub frozen: bool,
     /// A child may share it, or has been to: then it is never frozen.
     pub shared_with_children: bool,
+    /// Internal, and the default pager is its pager. Internal without it is *native*: no pager, no faults, its pages are
+    /// Linux's alone.
+    pub paged: bool,
+    /// Pages that it may come to take while it is native.
+    pub native_pages: u64,
+    /// Pages of it that its default pager was given; the others are zero.
+    pub stored: PageSet,
     /// Its pages.
     pub pages: PageTable,
     /// The entries that map it: whose map, and the entry's start.
@@ -117,6 +126,14 @@ pub(super) struct Object {
     pub pages_out: u64,
     /// data_return calls.
     pub returns: u64,
+    /// As many of these as its pager has confirmed.
+    pub returns_confirmed: u64,
+    /// The pages of it that are to leave once its pager has confirmed that it has them.
+    pub round: Option<Round>,
+    /// Its pager has refused pages; no round before then.
+    pub left_alone_until: Time,
+    /// The most pages that leave it at once.
+    pub round_pages_max: u64,
 }
 
 /// What is left of one data_request of read-ahead: pages in a row, all of them due.
@@ -145,6 +162,10 @@ pub(super) struct ObjectSync {
     pub length: u64,
     /// The pages go when the pager has confirmed; if pages were returned after these many calls, not before those are.
     pub invalidate: Option<u64>,
+    /// The returns before it, all of which an answer confirms.
+    pub upto: u64,
+    /// It belongs to the object's round.
+    pub page_out: bool,
 }
 
 impl Object {
@@ -155,6 +176,9 @@ impl Object {
             internal,
             frozen: false,
             shared_with_children: false,
+            paged: false,
+            native_pages: 0,
+            stored: PageSet::default(),
             pages: PageTable::default(),
             mappings: BTreeSet::new(),
             waits: BTreeMap::new(),
@@ -167,7 +191,32 @@ impl Object {
             pages_in: 0,
             pages_out: 0,
             returns: 0,
+            returns_confirmed: 0,
+            round: None,
+            left_alone_until: Time(0),
+            round_pages_max: proto::limits::PAGE_OUT_STEP_PAGES,
         }
+    }
+
+    /// A thread came to a page. One that was leaving stays, and if it is anonymous it counts as written again: its pager may
+    /// refuse yet what was returned of it.
+    pub fn came_to(&mut self, page: u64, write: bool) {
+        let internal = self.internal;
+        self.pages.update(page, |r| {
+            r.dirty |= write || internal && r.leaving;
+            (r.marker, r.ahead, r.leaving, r.referenced) = (false, false, false, true);
+        });
+    }
+
+    /// Whether a clean page can be thrown away without a question: what was returned of anonymous memory and not confirmed
+    /// counts as written again, and of any other object nothing must be under way.
+    pub fn clean_pages_are_safe(&self) -> bool {
+        self.internal || self.returns == self.returns_confirmed
+    }
+
+    /// Whether its memory is Linux's alone.
+    pub fn is_native(&self) -> bool {
+        self.internal && !self.paged
     }
 
     /// Moves to the state that `event` leads to; whether it has a place in the present one.

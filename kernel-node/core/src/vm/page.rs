@@ -48,6 +48,10 @@ pub(super) struct Resident {
     pub ahead: bool,
     /// It was left unmapped on purpose: the fault on it keeps read-ahead going.
     pub marker: bool,
+    /// A fault was served from it since page-out last came by.
+    pub referenced: bool,
+    /// It goes when the round that it belongs to is confirmed.
+    pub leaving: bool,
 }
 
 /// The state of a page.

@@ -46,6 +46,10 @@ pub struct Counters {
     pub stray_pages: u64,
     /// Threads that got an error because their pager did not answer in time.
     pub timeouts: u64,
+    /// Pages that left because there was too much in memory.
+    pub pages_evicted: u64,
+    /// Pages that threads did not get because there was no room for them and nothing could leave.
+    pub memory_refused: u64,
 }
 
 impl Counters {
@@ -182,6 +186,11 @@ impl Vm {
             lookups: c.lookups,
             hits: c.hits,
         }
+    }
+
+    /// Pages that count against the limit: resident ones of all objects, and those that native memory may take.
+    pub fn pages(&self) -> (u64, u64) {
+        (self.page_out.resident, self.page_out.native)
     }
 
     /// How every object is doing, in the order of their ids.

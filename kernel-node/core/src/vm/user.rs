@@ -91,9 +91,9 @@ impl Vm {
         }
         let address = self.place_of(task, &r)?;
         let id = self.object_to_map(r.object, size, cx)?;
-        let managed = r.object.is_some();
-        // Memory without a pager is the task's own, and needs no fence against it.
-        let shared = !managed || r.max_protection.contains(Prot::WRITE);
+        let managed = !self.objects[id].is_native();
+        // Anonymous memory is the task's own, and needs no fence against it.
+        let shared = r.object.is_none() || r.max_protection.contains(Prot::WRITE);
         let entry = Entry {
             start: address,
             end: address + size,
@@ -150,8 +150,16 @@ impl Vm {
                 return Err(KernReturn::ResourceShortage);
             }
             let id = self.objects.insert(Object::new(true));
-            return match cx.pmap.object_create_internal(id, size) {
-                Ok(()) => Ok(id),
+            let pages = size / PAGE_SIZE;
+            let made = match self.is_to_be_paged(pages) {
+                true => cx.pmap.object_create(id),
+                false => cx.pmap.object_create_internal(id, size),
+            };
+            return match made {
+                Ok(()) => {
+                    self.internal_created(id, pages, cx);
+                    Ok(id)
+                }
                 Err(e) => {
                     self.objects.remove(id);
                     Err(e)
@@ -259,8 +267,8 @@ impl Vm {
             protection: e.protection,
             max_protection: e.max_protection,
             inheritance: e.inheritance,
-            shared: e.managed && e.shared,
-            object: e.managed.then_some(e.object),
+            shared: e.shared && !self.objects[e.object].internal,
+            object: (!self.objects[e.object].internal).then_some(e.object),
             offset: e.offset,
         }
     }
@@ -316,7 +324,7 @@ impl Vm {
             if object.mappings.is_empty() {
                 self.unreferenced(entry.object, cx);
             } else if object.internal && !object.frozen {
-                cx.pmap.discard(entry.object, entry.offset, entry.size());
+                self.internal_unmapped(entry.object, entry.pages(), cx);
             }
             match removed.last_mut() {
                 Some(r) if r.end == entry.start => r.end = entry.end,

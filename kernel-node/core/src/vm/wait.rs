@@ -151,10 +151,7 @@ impl Vm {
     /// Maps `page` for one waiter, who may have it, and wakes it.
     fn let_through(&mut self, id: ObjectId, page: u64, w: Waiter, arrival: &Arrival, cx: &mut VmCx<'_>) {
         let object = &mut self.objects[id];
-        object.pages.update(page, |r| {
-            r.dirty |= w.write;
-            (r.marker, r.ahead) = (false, false);
-        });
+        object.came_to(page, w.write);
         if w.write && w.mapped {
             cx.pmap.unprotect(w.task, w.address, PAGE_SIZE);
         } else if w.write || !arrival.entered.iter().any(|(task, at)| *task == w.task && at.contains(&w.address)) {
@@ -168,10 +165,24 @@ impl Vm {
     /// Asks the pager for a page that is absent and waited for; later, if too many requests are outstanding.
     pub(super) fn ask(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) {
         let object = &mut self.objects[id];
-        let Some(wait) = object.waits.get(&page).filter(|w| !w.waiters.is_empty()) else { return };
+        if object.waits.get(&page).is_none_or(|w| w.waiters.is_empty()) {
+            return;
+        }
         if object.state != ObjectState::Ready || object.pages.get(page) != Page::Absent {
             return;
         }
+        if self.room(self.need(id, page)) == 0 {
+            let object = &mut self.objects[id];
+            if !object.unasked.contains(&page) {
+                object.unasked.push_back(page);
+            }
+            return self.starve(id, cx.now);
+        }
+        if self.zero_fill(id, page, cx) {
+            return;
+        }
+        let object = &mut self.objects[id];
+        let Some(wait) = object.waits.get(&page) else { return };
         if object.pages.counts().requested >= proto::limits::OBJECT_REQUESTS_MAX as u64 {
             if !object.unasked.contains(&page) {
                 object.unasked.push_back(page);
@@ -180,6 +191,8 @@ impl Vm {
         }
         let write = wait.waiters.iter().any(|w| w.write);
         let trace = wait.waiters[0].trace;
+        // It may have had to wait for its turn, and somebody else came for it.
+        object.unasked.retain(|p| *p != page);
         object.pages.set(page, Page::Requested { ahead: false });
         self.counters.requests += 1;
         let call = ToPager::DataRequest {
@@ -197,7 +210,11 @@ impl Vm {
             if object.pages.counts().requested >= proto::limits::OBJECT_REQUESTS_MAX as u64 {
                 return;
             }
-            let Some(page) = object.unasked.pop_front() else { return };
+            let Some(&page) = object.unasked.front() else { return };
+            if self.room(self.need(id, page)) == 0 {
+                return self.starve(id, cx.now);
+            }
+            self.objects[id].unasked.pop_front();
             self.ask(id, page, cx);
         }
     }

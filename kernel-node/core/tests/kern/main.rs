@@ -3,10 +3,13 @@
 mod memory;
 mod world;
 
-use kernel_core::TaskId;
 use kernel_core::kern::{Effect, ThreadId};
-use kernel_core::vm::{FaultOutcome, OrderId};
-use proto::iface::{mach_port, memory_object as pager, memory_object_control as control, task, thread};
+use kernel_core::vm::{Config, FaultOutcome, OrderId};
+use kernel_core::{TaskId, Time};
+use proto::iface::{
+    mach_port, memory_object as pager, memory_object_control as control, memory_object_default as default_pager, task,
+    thread,
+};
 use proto::msg::code_of;
 use proto::{Item, KernReturn, Message, NamedRight, PAGE_SIZE, Payload, Prot, RightType, SimpleRoutine, TraceId};
 
@@ -57,7 +60,7 @@ fn kern_map_2_a_failed_order_fails_the_call() {
     let object = w.give_object();
     w.request(map_request(object, 4, false));
     let order = OrderId(w.memory.last_order);
-    w.with(|kernel, cx| kernel.order_done(order, Err(KernReturn::NoSpace), cx));
+    w.call(|kernel, cx| kernel.order_done(order, Err(KernReturn::NoSpace), cx));
     w.settle();
     assert_eq!(w.answer::<task::VmMap<NamedRight>>().unwrap().unwrap_err(), KernReturn::NoSpace.raw());
 }
@@ -89,7 +92,7 @@ fn kern_vm_1_attributes_and_counts_go_by_messages() {
     let task = w.kernel.task_named(w.space, w.task_self).unwrap();
     assert_eq!(task, w.task);
     assert_eq!(w.kernel.task_named(w.space, w.reply), None);
-    let orders = w.with(|kernel, cx| kernel.vm_wire(task, address, 2 * PAGE_SIZE, Prot::READ.bits(), cx)).unwrap();
+    let orders = w.call(|kernel, cx| kernel.vm_wire(task, address, 2 * PAGE_SIZE, Prot::READ.bits(), cx)).unwrap();
     let (ipc, fx) = w.kernel.ipc_mut();
     let right = ipc.extract_right(w.space, w.reply, proto::Disposition::MakeSendOnce, fx).unwrap();
     let name = w.kernel.give(w.pager, right).unwrap();
@@ -179,12 +182,51 @@ fn kern_return_1_what_the_last_unmapping_returns_names_its_kernel() {
 }
 
 #[test]
+fn kern_default_1_anonymous_memory_is_given_to_the_default_pager() {
+    let limited = Config { memory_limit_bytes: 64 * PAGE_SIZE, default_pager: true, ..Config::default() };
+    let mut w = World::with(limited);
+    let (ipc, fx) = w.kernel.ipc_mut();
+    let right = ipc.extract_right(w.pager, w.object, proto::Disposition::MakeSend, fx).unwrap();
+    w.kernel.set_default_pager(right);
+    let before = w.kernel.ipc.ports_len();
+    let address = w.rpc(task::VmAllocate { address: 0, size: 60 * PAGE_SIZE, anywhere: true }).unwrap().address;
+    let made: default_pager::Create<NamedRight> = w.pager_call();
+    assert_eq!((made.new_object_size, made.new_page_size), (60 * PAGE_SIZE, PAGE_SIZE));
+    let (object, control) = (made.new_memory_object, made.new_control_port);
+    assert_eq!(object.disposition, proto::Disposition::MoveReceive);
+    // Filled beyond what there is room for.
+    for n in 0..57 {
+        w.fault(address + n * PAGE_SIZE, true);
+    }
+    w.now = Time(w.now.0 + 10_000_000);
+    w.call(|kernel, cx| kernel.tick(cx));
+    w.settle();
+    let back = w.receive(w.pager, object.name).expect("something leaves");
+    assert_eq!(back.id, pager::id::DATA_RETURN);
+    let ask = w.receive(w.pager, object.name).expect("and a question is behind it");
+    let ask = pager::Synchronize::<NamedRight>::from_body(ask.body).map_err(|bad| bad.error).unwrap();
+    let (offset, length) = (ask.offset, ask.length);
+    w.tell_kernel(control, control::SynchronizeCompleted { offset, length, result: 0 });
+    assert_eq!(w.fault(address + offset, false), FaultOutcome::Waiting);
+    assert_eq!(w.receive(w.pager, object.name).expect("it is asked for").id, pager::id::DATA_REQUEST);
+    w.rpc(task::VmDeallocate { address, size: 60 * PAGE_SIZE }).unwrap();
+    assert_eq!(w.receive(w.pager, object.name).expect("its end").id, pager::id::TERMINATE);
+    let (ipc, fx) = w.kernel.ipc_mut();
+    for name in [object.name, control.name, made.new_name.name] {
+        ipc.destroy(w.pager, name, fx).unwrap();
+    }
+    w.settle();
+    assert_eq!(w.kernel.ipc.ports_len(), before, "nothing is left of it");
+    w.kernel.ipc.check();
+}
+
+#[test]
 fn kern_task_3_the_end_of_a_task_leaves_nothing() {
     let mut w = World::new();
     let (address, _) = w.ready(4, false);
     w.fault(address, false);
     let task = w.task;
-    w.with(|kernel, cx| kernel.task_gone(task, cx));
+    w.call(|kernel, cx| kernel.task_gone(task, cx));
     w.settle();
     let ids: Vec<i32> = std::iter::from_fn(|| w.receive(w.pager, w.object)).map(|m| m.id).collect();
     assert_eq!(ids.first(), Some(&pager::id::DATA_REQUEST));
@@ -264,7 +306,7 @@ fn kern_thread_1_a_thread_has_a_port_that_dies_with_it() {
     // The rest go with their task.
     let ports = w.kernel.ipc.ports_len();
     let task = w.task;
-    w.with(|kernel, cx| kernel.task_gone(task, cx));
+    w.call(|kernel, cx| kernel.task_gone(task, cx));
     w.settle();
     assert_eq!(w.kernel.ipc.ports_len(), ports - 3, "the second thread's, the task's and the reply port");
 }

@@ -57,7 +57,7 @@ fn vm_read_1_the_task_reads_for_whoever_asks() {
         assert!(w.answer::<task::VmRead>().is_none(), "answered once");
     }
     let (_, order, _) = ask(&mut w);
-    w.with(|kernel, cx| kernel.order_done(order, Err(KernReturn::Terminated), cx));
+    w.call(|kernel, cx| kernel.order_done(order, Err(KernReturn::Terminated), cx));
     w.settle();
     assert_eq!(w.answer::<task::VmRead>(), Some(Err(KernReturn::Terminated.raw())));
 }

@@ -132,7 +132,11 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
-        let mut kernel = Kernel::new(Incarnation(7), Config::default());
+        World::with(Config::default())
+    }
+
+    pub fn with(config: Config) -> World {
+        let mut kernel = Kernel::new(Incarnation(7), config);
         let pager = kernel.ipc.space_create(true);
         let object = kernel.ipc.allocate(pager, RightType::Receive).unwrap();
         let task = kernel.task_create(kernel_core::ipc::Right::Null).unwrap();
@@ -144,13 +148,13 @@ impl World {
         World { kernel, memory, effects, task, space, task_self, reply, pager, object, now: Time(1) }
     }
 
-    pub fn with<T>(&mut self, f: impl FnOnce(&mut Kernel, &mut Cx<'_>) -> T) -> T {
+    pub fn call<T>(&mut self, f: impl FnOnce(&mut Kernel, &mut Cx<'_>) -> T) -> T {
         let World { kernel, memory, effects, now, .. } = self;
         f(kernel, &mut Cx { now: *now, pmap: memory, out: effects })
     }
 
     pub fn settle(&mut self) {
-        self.with(|kernel, cx| kernel.settle(cx));
+        self.call(|kernel, cx| kernel.settle(cx));
     }
 
     pub fn send(&mut self, space: SpaceId, message: Message<NamedRight>) {
@@ -196,7 +200,7 @@ impl World {
 
     pub fn do_orders(&mut self) {
         for id in 1..=self.memory.last_order {
-            self.with(|kernel, cx| kernel.order_done(OrderId(id), Ok(()), cx));
+            self.call(|kernel, cx| kernel.order_done(OrderId(id), Ok(()), cx));
         }
         self.settle();
     }
@@ -239,7 +243,7 @@ impl World {
 
     pub fn fault(&mut self, address: u64, write: bool) -> FaultOutcome {
         let fault = Fault { task: self.task, address, kind: FaultKind::Missing, write, trace: TraceId(42) };
-        let outcome = self.with(|kernel, cx| kernel.fault(fault, cx));
+        let outcome = self.call(|kernel, cx| kernel.fault(fault, cx));
         self.settle();
         outcome
     }

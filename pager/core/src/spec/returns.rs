@@ -268,6 +268,20 @@ fn pager_sync_3_synchronizes_are_bounded() {
 }
 
 #[test]
+fn pager_sync_4_who_does_not_wait_for_the_disk_is_answered_when_it_is_written() {
+    let mut o = Object::new(8);
+    o.get(A, 0, 4, RW);
+    assert_eq!(o.settle(A, 0, 4), [durable(A, 0, 4, KernReturn::Success)]);
+    o.give(A, 0, &[1], true);
+    assert_eq!(o.settle(A, 0, 4), []);
+    assert_eq!(o.written(Ticket(0), Ok(())), [durable(A, 0, 4, KernReturn::Success)]);
+    o.give(A, 0, &[2], true);
+    assert_eq!(o.settle(A, 0, 4), []);
+    let full = Err(KernReturn::ResourceShortage);
+    assert_eq!(o.written(Ticket(0), full), [durable(A, 0, 4, KernReturn::ResourceShortage)]);
+}
+
+#[test]
 fn pager_runs_1_untouched_pages_cost_nothing() {
     let mut o = Object::new(1 << 40);
     assert_eq!(o.d.runs(), 0);

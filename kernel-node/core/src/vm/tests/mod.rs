@@ -8,6 +8,7 @@ mod rules_fault;
 mod rules_map;
 mod rules_msync;
 mod rules_object;
+mod rules_pageout;
 mod rules_pager;
 mod rules_readahead;
 mod sim;

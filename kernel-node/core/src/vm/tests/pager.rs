@@ -103,6 +103,7 @@ impl Pager {
                 self.control.push_back(Control::Ready);
             }
             ToPager::Terminate => self.terminated(memory),
+            ToPager::Create { .. } => panic!("this is not the default pager"),
             ToPager::DataRequest { offset, length, access, .. } => {
                 let pages: Vec<u64> = (offset / PAGE_SIZE..(offset + length) / PAGE_SIZE).collect();
                 for page in &pages {

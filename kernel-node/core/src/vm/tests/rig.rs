@@ -204,6 +204,7 @@ fn words(e: &VmEvent) -> String {
     let access = |a: Prot| if a.contains(Prot::WRITE) { "write" } else { "read" };
     match call {
         ToPager::Init => "init".into(),
+        ToPager::Create { size } => format!("create {}", p(*size)),
         ToPager::Terminate => "terminate".into(),
         ToPager::DataRequest { offset, length, access: a, read_ahead } => {
             let ahead = if *read_ahead { " ahead" } else { "" };

@@ -147,7 +147,7 @@ fn two_tasks() -> (Rig, Vec<FreezePart>) {
 }
 
 fn refreeze(r: &mut Rig, runs: &[(u64, u64, u64)]) -> (ObjectId, Result<(), KernReturn>) {
-    let object = r.vm.object_frozen().unwrap();
+    let object = r.vm.object_frozen(100).unwrap();
     r.sim.objects.insert(object, (0..100).map(|p| (p, vec![100 + p as u8; PAGE_SIZE as usize])).collect());
     let run = |&(page, pages, offset): &(u64, u64, u64)| Run {
         address: at(page),
@@ -199,7 +199,7 @@ fn vm_copy_3_runs_that_make_no_sense_change_nothing() {
         assert_eq!((shown(&r), objects(&r)), (vec![(0, 8), (20, 4)], 2), "{runs:?}");
     }
     let odd = [Run { address: at(4) + 1, size: PAGE_SIZE, offset: 0 }];
-    let object = r.vm.object_frozen().unwrap();
+    let object = r.vm.object_frozen(100).unwrap();
     r.sim.objects.insert(object, Default::default());
     assert_eq!(r.call_unchecked(|vm, cx| vm.vm_refreeze(ONE, object, &odd, cx)), Err(invalid));
     let wrapped = [Run { address: u64::MAX - 4095, size: 2 * PAGE_SIZE, offset: 0 }];

@@ -40,6 +40,8 @@ struct Troubles {
     deaths: bool,
     /// Tasks make pages behind the node's back.
     strays: bool,
+    /// There is room for one page in ten only, so that page-out runs among everything else.
+    limit: bool,
 }
 
 struct Thread {
@@ -83,7 +85,8 @@ const ARENA: u64 = 0x4000_0000;
 
 impl World {
     fn new(troubles: Troubles, planted: bool) -> World {
-        let mut vm = Vm::new(Config::default());
+        let memory_limit_bytes = if troubles.limit { 12 * PAGE_SIZE } else { 0 };
+        let mut vm = Vm::new(Config { memory_limit_bytes, ..Config::default() });
         vm.planted.skip_protect = planted;
         let tasks = vec![TaskId(1), TaskId(2)];
         for task in &tasks {
@@ -471,8 +474,36 @@ proptest! {
 
     #[test]
     fn vm_world_2_deaths_and_strays_leave_nobody_waiting(choices in prop::collection::vec(any::<u32>(), 100..1200)) {
-        run(&choices, Troubles { deaths: true, strays: true }, false);
+        run(&choices, Troubles { deaths: true, strays: true, limit: false }, false);
     }
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn vm_pageout_11_reads_see_the_last_write_while_pages_leave(choices in prop::collection::vec(any::<u32>(), 100..1200)) {
+        run(&choices, Troubles { limit: true, ..Troubles::default() }, false);
+    }
+
+    #[test]
+    fn vm_pageout_12_deaths_and_strays_leave_nobody_waiting_for_room(choices in prop::collection::vec(any::<u32>(), 100..1200)) {
+        run(&choices, Troubles { deaths: true, strays: true, limit: true }, false);
+    }
+}
+
+/// Nor do these say anything unless pages left, in both ways.
+#[test]
+fn vm_pageout_11_the_dice_cover_what_it_is_about() {
+    let mut sum = Counters::default();
+    for seed in 0..20 {
+        let mut dice = Dice(seed);
+        let choices: Vec<u32> = (0..1500).map(|_| dice.roll() as u32).collect();
+        let c = run(&choices, Troubles { limit: true, ..Troubles::default() }, false);
+        sum.pages_evicted += c.pages_evicted;
+        sum.pages_out += c.pages_out;
+    }
+    assert!(sum.pages_evicted > 300 && sum.pages_out > 100, "{sum:?}");
 }
 
 /// The dice must have seen all of it, or the properties above say little.
@@ -483,7 +514,7 @@ fn vm_world_3_the_dice_cover_what_it_is_about() {
     for seed in 0..20 {
         let mut dice = Dice(seed);
         let choices: Vec<u32> = (0..1500).map(|_| dice.roll() as u32).collect();
-        let c = run(&choices, Troubles { deaths: false, strays: true }, false);
+        let c = run(&choices, Troubles { deaths: false, strays: true, limit: false }, false);
         seen.iter_mut().zip(c.faults).for_each(|(s, n)| *s += n);
         sum.unlocks += c.unlocks;
         sum.pages_out += c.pages_out;

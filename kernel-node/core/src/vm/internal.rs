@@ -1,0 +1,93 @@
+//! Anonymous memory that the default pager serves.
+//!
+//! What `vm_allocate` gives is Linux's alone, or, when the node has a limit and that would be too much of it, an object
+//! like any other whose pager is the default pager (`memory_object_create`). The kernel knows which pages it was given;
+//! the others are zero, and no pager is asked for them. The contents go with the last mapping, so that nothing is
+//! returned for their own sake.
+//!
+//! Spec: [vm.pageout.6], [vm.pageout.7].
+
+use std::ops::Range;
+
+use proto::limits::ZERO_FILL_PAGES_MAX;
+
+use super::entry::View;
+use super::event::{FaultClass, ToPager, VmEvent};
+use super::page::{Page, Resident};
+use super::pageout::Need;
+use super::{Fault, FaultOutcome, ObjectId, Vm, VmCx};
+
+impl Vm {
+    /// Decides whose a new internal object of `pages` is, and tells the default pager if it is to be that one's.
+    pub(super) fn internal_created(&mut self, id: ObjectId, pages: u64, cx: &mut VmCx<'_>) {
+        let paged = self.is_to_be_paged(pages);
+        let object = &mut self.objects[id];
+        if paged {
+            object.paged = true;
+            let call = ToPager::Create { size: pages * proto::PAGE_SIZE };
+            cx.out.push(VmEvent::ToPager { object: id, call, trace: Default::default() });
+        } else {
+            object.native_pages = pages;
+            self.page_out.native += pages;
+        }
+    }
+
+    /// Whether nobody has the page, so that it is zero.
+    pub(super) fn is_untouched(&self, id: ObjectId, page: u64) -> bool {
+        let object = &self.objects[id];
+        object.paged && !object.stored.contains(page) && object.pages.get(page) == Page::Absent
+    }
+
+    /// A fault on a page that nobody has: it becomes a zero page at once, and if the one before it is here, so do those
+    /// behind it. `None` if the page has to come from somewhere, or there is no room.
+    pub(super) fn fault_zero(
+        &mut self,
+        id: ObjectId,
+        view: &View,
+        page: u64,
+        fault: &Fault,
+        write: bool,
+        cx: &mut VmCx<'_>,
+    ) -> Option<FaultOutcome> {
+        let (object, room) = (&self.objects[id], self.room(Need::New));
+        let usable = object.state == super::object::ObjectState::Ready && !object.waits.contains_key(&page);
+        if !usable || !self.is_untouched(id, page) || room == 0 {
+            return None;
+        }
+        let in_order = page > 0 && object.pages.get(page - 1).resident().is_some();
+        let most = if in_order { ZERO_FILL_PAGES_MAX.min(room) } else { 1 };
+        let further = view.clamp(page + 1..page + most);
+        let alike = |p: &u64| self.is_untouched(id, *p) && !object.waits.contains_key(p);
+        let pages = page..further.take_while(alike).last().map_or(page + 1, |last| last + 1);
+        let template = Resident { dirty: write, referenced: true, ..Resident::default() };
+        if self.install(id, pages.clone(), template, None, cx).is_err() {
+            return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
+        }
+        self.enter_pages(id, view, pages, |_| true, page, cx);
+        self.hold(id, page, cx.now);
+        Some(self.count(fault.task, FaultClass::Zero))
+    }
+
+    /// Threads wait for a page that nobody has; makes it a zero page and lets them through.
+    pub(super) fn zero_fill(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) -> bool {
+        if !self.is_untouched(id, page) {
+            return false;
+        }
+        let template = Resident { referenced: true, ..Resident::default() };
+        // If memory is short, those who wait have got an error.
+        let _ = self.install(id, page..page + 1, template, None, cx);
+        true
+    }
+
+    /// Nothing shows these pages any more.
+    pub(super) fn internal_unmapped(&mut self, id: ObjectId, pages: Range<u64>, cx: &mut VmCx<'_>) {
+        let object = &self.objects[id];
+        if object.is_native() {
+            let (offset, length) = (pages.start * proto::PAGE_SIZE, (pages.end - pages.start) * proto::PAGE_SIZE);
+            return cx.pmap.discard(id, offset, length);
+        }
+        let here = object.pages.present(pages).filter_map(|(page, p)| Some((page, p.resident()?)));
+        let here: Vec<(u64, Resident)> = here.collect();
+        self.evict(id, &here, cx);
+    }
+}

@@ -1,0 +1,256 @@
+//! Page-out: how much memory there may be, when some has to leave, and who waits meanwhile.
+//!
+//! What leaves is chosen by [`super::clock`] and goes as [`super::round`] says. It begins above one mark and goes on down
+//! to another, a step at a time: with the faults and answers that need room, and by a timer. Above the last mark absent
+//! pages are not asked for: their threads wait in `unasked` of their object, which is *starved*, until something has left.
+//! If nothing can leave, they get a memory error.
+//!
+//! Invariants:
+//! 1. `resident` is the sum over all objects, `native` that over anonymous memory that has no pager.
+//! 2. A starved object has the timer to count on, or a round.
+//!
+//! Spec: [vm.pageout.1] to [vm.pageout.13].
+
+use std::collections::BTreeSet;
+
+use proto::PAGE_SIZE;
+
+use super::clock::Found;
+use super::object::Object;
+use super::round::end_round;
+use super::{ObjectId, Timer, Vm, VmCx};
+use crate::{TaskId, Time};
+
+/// What the node knows of its memory as a whole.
+#[derive(Default)]
+pub(super) struct PageOut {
+    /// Resident pages of all objects.
+    pub resident: u64,
+    /// Pages that anonymous memory without a pager may come to take.
+    pub native: u64,
+    /// Objects that may have resident pages: the face of the clock.
+    pub clock: BTreeSet<ObjectId>,
+    /// The page that the clock looks at next.
+    pub hand: Option<(ObjectId, u64)>,
+    /// How often the hand has gone round since it last chose a page.
+    pub barren: u32,
+    /// It came by pages meanwhile that could leave a little later.
+    pub passing: bool,
+    /// It came by objects whose pager has just refused pages.
+    pub refusing: bool,
+    /// Rounds under way.
+    pub rounds: u64,
+    /// Pages that these are about.
+    pub leaving: u64,
+    /// Objects with pages in `unasked` for which there was no room.
+    pub starved: BTreeSet<ObjectId>,
+    /// When the next step is due, as it stands among the timers.
+    pub timer: Option<Time>,
+}
+
+/// Numbers of pages.
+pub(super) struct Marks {
+    /// Page-out goes on down to here.
+    pub low: u64,
+    /// It begins above.
+    pub high: u64,
+    /// Anonymous memory does not grow from here on, so that a task that fills the default pager leaves some to the others.
+    new: u64,
+    /// Nor does it come back from the default pager.
+    back: u64,
+    /// Nobody gets anything.
+    pub all: u64,
+}
+
+/// What a page is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Need {
+    /// More anonymous memory.
+    New,
+    /// Anonymous memory that has left.
+    Back,
+    /// A page of any other pager.
+    Other,
+}
+
+impl Vm {
+    /// The marks of the node's limit, if it has one.
+    pub(super) fn marks(&self) -> Option<Marks> {
+        let all = self.config.memory_limit_bytes / PAGE_SIZE;
+        (all > 0).then(|| Marks {
+            low: all - all / 4,
+            high: all - all / 8,
+            new: all - all / 16,
+            back: all - all / 32,
+            all,
+        })
+    }
+
+    /// Pages that count against the limit.
+    pub(super) fn pages_in_use(&self) -> u64 {
+        self.page_out.resident + self.page_out.native
+    }
+
+    /// How many more pages may become resident.
+    pub(super) fn room(&self, need: Need) -> u64 {
+        let Some(marks) = self.marks() else { return u64::MAX };
+        let most = match need {
+            Need::New => marks.new,
+            Need::Back => marks.back,
+            Need::Other => marks.all,
+        };
+        most.saturating_sub(self.pages_in_use())
+    }
+
+    /// What an absent page of an object is wanted for.
+    pub(super) fn need(&self, id: ObjectId, page: u64) -> Need {
+        match self.objects[id].internal {
+            false => Need::Other,
+            true if self.is_untouched(id, page) => Need::New,
+            true => Need::Back,
+        }
+    }
+
+    /// Whether read-ahead may bring so many more.
+    pub(super) fn has_room_ahead(&self, pages: u64) -> bool {
+        self.marks().is_none_or(|m| self.pages_in_use() + pages <= m.high)
+    }
+
+    /// Whether new anonymous memory gets the default pager as its own. What does not is Linux's alone: faster, for no
+    /// fault on it reaches the node, and at most a quarter of the limit.
+    ///
+    /// Source: spec [vm.pageout.6].
+    pub(super) fn is_to_be_paged(&self, pages: u64) -> bool {
+        let too_much = |m: Marks| self.page_out.native.saturating_add(pages) > m.all / 4;
+        self.config.default_pager && self.marks().is_some_and(too_much)
+    }
+
+    /// Pages of an object became resident.
+    pub(super) fn pages_came(&mut self, id: ObjectId, pages: u64) {
+        self.page_out.resident += pages;
+        self.page_out.clock.insert(id);
+    }
+
+    /// Resident pages went.
+    pub(super) fn pages_went(&mut self, pages: u64, now: Time) {
+        self.page_out.resident -= pages;
+        self.feed_soon(now);
+    }
+
+    /// An object is no more; so are its pages.
+    pub(super) fn pages_gone(&mut self, id: ObjectId, object: &mut Object, now: Time) {
+        self.page_out.clock.remove(&id);
+        self.page_out.starved.remove(&id);
+        self.page_out.native -= object.native_pages;
+        end_round(&mut self.page_out, object);
+        self.pages_went(object.pages.counts().resident, now);
+    }
+
+    /// Whoever is starved will not have to wait for a round that is no more, or for a page that has left.
+    pub(super) fn feed_soon(&mut self, now: Time) {
+        if !self.page_out.starved.is_empty() {
+            self.set_page_out_timer(Some(now));
+        }
+    }
+
+    /// The object's queue has pages for which there is no room.
+    pub(super) fn starve(&mut self, id: ObjectId, now: Time) {
+        self.page_out.starved.insert(id);
+        self.set_page_out_timer(Some(now));
+    }
+
+    /// The timer came.
+    pub(super) fn page_out_due(&mut self, cx: &mut VmCx<'_>) {
+        // What came before it in the same tick may have set it anew.
+        self.set_page_out_timer(None);
+        self.page_out_step(cx);
+    }
+
+    /// Has a step of page-out done if there is too much in memory, and lets those go on for whom there is room again.
+    /// `task` is one that may have more than its share.
+    ///
+    /// Source: spec [vm.pageout.1], [vm.pageout.9], [vm.pageout.10].
+    pub(super) fn page_out(&mut self, task: Option<TaskId>, cx: &mut VmCx<'_>) {
+        if let Some((only, want)) = task.and_then(|t| self.beyond_share(t)) {
+            self.clock_step(Some(&only), want, cx);
+        }
+        let above = self.marks().is_some_and(|m| self.pages_in_use() > m.high);
+        if above || !self.page_out.starved.is_empty() || self.page_out.timer.is_some() {
+            self.page_out_step(cx);
+        }
+    }
+
+    fn page_out_step(&mut self, cx: &mut VmCx<'_>) {
+        let Some(marks) = self.marks() else { return };
+        let in_use = self.pages_in_use();
+        let want = in_use.saturating_sub(marks.low + self.page_out.leaving);
+        let found = if want > 0 { self.clock_step(None, want, cx) } else { Found::Nothing };
+        self.feed(cx);
+        if want > 0 && self.page_out.rounds == 0 {
+            match found {
+                Found::Nothing => self.refuse_starved(|_| true, cx),
+                // What was there before may still find a place when less is tried; more of it will not.
+                Found::Later if self.page_out.refusing => self.refuse_starved(|need| need == Need::New, cx),
+                Found::More | Found::Later => {}
+            }
+        }
+        self.set_page_out_timer(match found {
+            Found::More => Some(cx.now),
+            Found::Later if self.page_out.passing => Some(Time(cx.now.0.saturating_add(self.config.hold_ns.max(1)))),
+            Found::Later => Some(Time(cx.now.0.saturating_add(RETRY_NS))),
+            Found::Nothing => None,
+        });
+    }
+
+    /// Asks for what was not asked for, as far as there is room.
+    fn feed(&mut self, cx: &mut VmCx<'_>) {
+        for id in std::mem::take(&mut self.page_out.starved) {
+            self.ask_waiting(id, cx);
+        }
+    }
+
+    /// Nothing can leave: those who wait for room get a memory error, if it is for something that `which` holds for.
+    fn refuse_starved(&mut self, which: impl Fn(Need) -> bool, cx: &mut VmCx<'_>) {
+        for id in std::mem::take(&mut self.page_out.starved) {
+            let queued: Vec<u64> = self.objects[id].unasked.iter().copied().collect();
+            for page in queued.into_iter().filter(|page| which(self.need(id, *page))).collect::<Vec<_>>() {
+                self.counters.memory_refused += 1;
+                self.fail(id, page, cx);
+            }
+            if !self.objects[id].unasked.is_empty() {
+                self.page_out.starved.insert(id);
+            }
+        }
+    }
+
+    /// The objects of a task that has more than its share in memory, and how many pages have to leave.
+    ///
+    /// Source: spec [vm.pageout.8].
+    fn beyond_share(&self, task: TaskId) -> Option<(BTreeSet<ObjectId>, u64)> {
+        let share = self.config.task_memory_limit_bytes / PAGE_SIZE;
+        let map = self.tasks.get(&task).filter(|_| share > 0)?;
+        let objects: BTreeSet<ObjectId> = map.entries().filter(|e| e.managed).map(|e| e.object).collect();
+        let (mut resident, mut leaving) = (0, 0);
+        for id in &objects {
+            let object = &self.objects[*id];
+            resident += object.pages.counts().resident;
+            leaving += object.round.as_ref().map_or(0, |r| r.pages);
+        }
+        (resident > share).then(|| (objects, resident.saturating_sub(share - share / 8 + leaving)))
+    }
+
+    fn set_page_out_timer(&mut self, at: Option<Time>) {
+        if self.page_out.timer == at {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut self.page_out.timer, at) {
+            self.timers.remove(&(old, Timer::PageOut));
+        }
+        if let Some(at) = at {
+            self.timers.insert((at, Timer::PageOut));
+        }
+    }
+}
+
+/// How often it is tried whether a pager that has refused pages takes some yet. Units: nanoseconds.
+const RETRY_NS: u64 = 10_000_000;
