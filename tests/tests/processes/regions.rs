@@ -82,7 +82,10 @@ fn regions_show_what_is_here_and_what_is_dirty() {
     let cell_pages = drawn["cell_pages"].as_u64().expect("pages");
     let of_large = cells(&drawn, large.address());
     assert!(cell_pages > 64 && of_large.len() as u64 == (1 << 30) / P / cell_pages, "{drawn}");
-    assert_eq!((of_large.find('r'), of_large.matches('r').count()), (Some(of_large.len() / 2), 1), "{of_large}");
+    // Where the system gives memory in 2 MiB, that is what is here.
+    let most = ((2 << 20) / P / cell_pages).max(1) as usize;
+    assert_eq!(of_large.find('r'), Some(of_large.len() / 2), "{of_large}");
+    assert!((1..=most).contains(&of_large.matches('r').count()), "{of_large}");
 
     let nobody = nodes.mach(2, &["vm", "regions", "9999"]);
     assert_eq!(nobody.code, Some(3), "{nobody:?}");
