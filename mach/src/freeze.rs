@@ -306,12 +306,11 @@ impl Memory {
             protected.push(range.clone());
             self.uffd.write_protect(range.start, len, WriteProtect::On, false)?;
         }
-        let mut written = private.to_vec();
-        if !whole {
-            let pagemap = Pagemap::open()?;
-            let found: Vec<_> = private.iter().map(|r| pagemap.anonymous(r.clone())).collect::<Result<_, _>>()?;
-            written = coarsen(found);
-        }
+        // A kernel that cannot tell (before 6.7) has all of it copied.
+        let written = match if whole { None } else { written_in(private).ok() } {
+            Some(found) => coarsen(found),
+            None => private.to_vec(),
+        };
         if written.is_empty() {
             return Ok(None);
         }
@@ -350,6 +349,12 @@ impl Memory {
         }
         Ok(())
     }
+}
+
+/// The pages of private mappings that were written to.
+fn written_in(private: &[Range<u64>]) -> Result<Vec<Vec<Range<u64>>>, SysError> {
+    let pagemap = Pagemap::open()?;
+    private.iter().map(|range| pagemap.anonymous(range.clone())).collect()
 }
 
 /// The runs of all ranges; neighbours are made one, with what is between them, until there are not too many.
