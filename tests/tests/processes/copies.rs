@@ -1,13 +1,15 @@
 //! Copies of memory between tasks: by copy-on-write where it can be had, byte-exact everywhere.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mach::proto::iface::task as idl;
 use mach::proto::{KernReturn, NamedRight, PAGE_SIZE, Payload, Prot};
 use mach::{CopyError, Mapping, Outgoing, ReceiveRight, SendRight, Task};
-use mach_tests::processes::Nodes;
+use mach_tests::processes::{Nodes, options};
+use mach_tests::wait_until;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngCore, SeedableRng};
 
@@ -411,4 +413,114 @@ fn random_copies_agree_with_a_model() {
     for region in regions.iter().flatten() {
         assert!(read(&region.mapping) == region.bytes);
     }
+}
+
+/// What a thread of the crowd has: a task, a port that the others know by its number, and its memory.
+struct Member {
+    task: Task,
+    port: ReceiveRight,
+    regions: Vec<Region>,
+}
+
+impl Member {
+    fn new(socket: &Path, number: usize) -> Member {
+        let task = Task::attach(options(socket, true)).expect("a task");
+        let port = ReceiveRight::allocate(&task).expect("a port");
+        // The name of one who has gone may not be free yet.
+        wait_until(SOON, "the name is free", || {
+            task.check_in(&format!("member-{number}"), NamedRight::NULL, port.made_send()).ok()
+        });
+        Member { task, port, regions: Vec::new() }
+    }
+
+    /// Takes what the others have sent; it has the hash that came with it.
+    fn take(&mut self) {
+        while let Ok(message) = self.port.receive(Some(Duration::ZERO)) {
+            let mut items = message.items().expect("typed");
+            let (hash, memory) = (items.u64().expect("a number"), items.memory().expect("memory"));
+            let bytes = memory.to_bytes().to_vec();
+            assert_eq!(hash_of(&bytes), hash, "{} bytes", bytes.len());
+            let mapping = self.task.map_frozen(&memory, None).expect("room");
+            self.regions.push(Region { mapping, bytes });
+        }
+    }
+
+    fn act(&mut self, random: &mut SmallRng, crowd: usize) {
+        if self.regions.is_empty() || random.random_ratio(1, 25) {
+            let pages = [1, 20, 64, 500][random.random_range(0..4)];
+            let mapping = self.task.allocate(pages * PAGE_SIZE).expect("memory");
+            self.regions.push(Region { mapping, bytes: vec![0; (pages * PAGE_SIZE) as usize] });
+        }
+        let which = random.random_range(0..self.regions.len());
+        let region = &mut self.regions[which];
+        match random.random_range(0..10) {
+            0..=4 => {
+                let at = random.random_range(0..region.bytes.len());
+                let len = random.random_range(0..=(region.bytes.len() - at).min(3 * PAGE_SIZE as usize));
+                random.fill_bytes(&mut region.bytes[at..at + len]);
+                region.mapping.write_at(at as u64, &region.bytes[at..at + len]).expect("its own");
+            }
+            5 | 6 => {
+                let name = format!("member-{}", random.random_range(0..crowd));
+                let Ok(right) = self.task.look_up(&name, "") else { return };
+                let copy = self.task.freeze(region.mapping.address(), region.bytes.len() as u64).expect("a copy");
+                let message = Outgoing::new(&right, 7).u64(hash_of(&region.bytes)).memory(copy);
+                // Whoever is to have it may be gone, or have its queue full.
+                let _ = message.send_within(&self.task, Some(Duration::ZERO));
+            }
+            7 | 8 => assert!(read(&region.mapping) == region.bytes),
+            _ => drop(self.regions.swap_remove(which)),
+        }
+        if self.regions.len() > 8 {
+            self.regions.remove(0);
+        }
+    }
+}
+
+fn hash_of(bytes: &[u8]) -> u64 {
+    use std::hash::{DefaultHasher, Hasher};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// Descriptors of a node, once those that are on their way out are gone.
+fn fds(nodes: &Nodes) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", nodes.pid(1))).expect("a node of ours").count()
+}
+
+/// Many tasks at once copy, send, write and go away in the middle of it, under a memory limit that has some of their memory
+/// paged: what arrives is what was sent, and in the end nothing is left.
+#[test]
+fn a_crowd_of_tasks_comes_sends_and_goes_and_leaves_nothing() {
+    let nodes = Nodes::with(1, &["--memory-limit", "64MiB"]);
+    let witness = nodes.task(1);
+    let before = fds(&nodes);
+    let crowd = 4;
+    std::thread::scope(|scope| {
+        for number in 0..crowd {
+            let socket = nodes.socket(1);
+            scope.spawn(move || {
+                let seed = 100 + number as u64;
+                let mut random = SmallRng::seed_from_u64(seed);
+                for _life in 0..6 {
+                    let mut member = Member::new(&socket, number);
+                    for _ in 0..random.random_range(50..250) {
+                        member.take();
+                        member.act(&mut random, crowd);
+                    }
+                    for region in &member.regions {
+                        assert!(read(&region.mapping) == region.bytes, "seed {seed}");
+                    }
+                }
+            });
+        }
+    });
+    nodes.assert_up(1);
+    wait_until(SOON, "nothing is left", || {
+        // The witness, and who asks.
+        let answer = nodes.info(1);
+        (answer.tasks == 2 && fds(&nodes) <= before + 4).then_some(())
+    });
+    drop(witness);
 }
