@@ -9,11 +9,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use kernel_core::TaskId;
 use kernel_core::vm::ObjectId;
-use proto::limits::{MSG_FROZEN_BYTES_MAX, TRAP_INLINE_OOL_BYTES_MAX};
+use proto::limits::{
+    FROZEN_FILES_MAX, MSG_FROZEN_BYTES_MAX, MSG_OOL_BYTES_MAX, TASK_FROZEN_FILES_MAX, TRAP_INLINE_OOL_BYTES_MAX,
+};
 use proto::{Chunk, PAGE_SIZE, Payload, Store};
 use sys::{FileId, Frozen, Memfd};
 
@@ -25,6 +28,28 @@ type Parts = Vec<(u64, u64)>;
 pub struct Passable {
     frozen: Arc<Frozen>,
     holders: Mutex<BTreeSet<TaskId>>,
+    /// It counts in the share of the task that brought it, and among all.
+    _counted: [Counted; 2],
+}
+
+/// One of those that are counted.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    /// `None` if there are `max` already.
+    fn new(count: &Arc<AtomicUsize>, max: usize) -> Option<Counted> {
+        let counted = Counted(count.clone());
+        // One too many is taken back by being dropped.
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        (before < max).then_some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Passable {
@@ -78,13 +103,17 @@ pub struct FrozenTable {
     by_id: BTreeMap<FileId, Weak<Passable>>,
     /// Files of objects: which object, and who has the file, once it is known.
     objects: BTreeMap<FileId, (ObjectId, Option<Arc<Passable>>)>,
+    /// How many there are, and how many each task brought.
+    all: Arc<AtomicUsize>,
+    by_task: BTreeMap<TaskId, Arc<AtomicUsize>>,
     /// The next time at which the entries of files that are gone are swept out.
     sweep_at: usize,
 }
 
 impl FrozenTable {
-    /// Takes over what a task sent; `None` if it is not frozen, or larger than a message may be.
-    pub fn adopt(&mut self, memfd: Memfd, from: TaskId) -> Option<Arc<Passable>> {
+    /// Takes over what a task sent; `None` if it is not frozen, larger than a message may be, or one more than the task or
+    /// the node may have.
+    pub fn adopt(&mut self, memfd: &Memfd, from: TaskId) -> Option<Arc<Passable>> {
         if !memfd.is_frozen() || memfd.size() > MSG_FROZEN_BYTES_MAX as u64 {
             return None;
         }
@@ -96,15 +125,18 @@ impl FrozenTable {
         Some(passable)
     }
 
-    fn known_or_new(&mut self, id: FileId, memfd: Memfd, from: TaskId) -> Option<Arc<Passable>> {
+    fn known_or_new(&mut self, id: FileId, memfd: &Memfd, from: TaskId) -> Option<Arc<Passable>> {
         if let Some(known) = self.by_id.get(&id).and_then(Weak::upgrade) {
             known.holders.lock().unwrap_or_else(PoisonError::into_inner).insert(from);
             return Some(known);
         }
-        let frozen = Arc::new(Frozen::new(memfd).ok()?);
-        let made = Arc::new(Passable { frozen, holders: Mutex::new(BTreeSet::from([from])) });
+        let its = self.by_task.entry(from).or_default();
+        let counted = [Counted::new(its, TASK_FROZEN_FILES_MAX)?, Counted::new(&self.all, FROZEN_FILES_MAX)?];
+        let frozen = Arc::new(Frozen::new(Memfd::adopt(memfd.writer().ok()?).ok()?).ok()?);
+        let made = Arc::new(Passable { frozen, holders: Mutex::new(BTreeSet::from([from])), _counted: counted });
         if self.by_id.len() >= self.sweep_at {
             self.by_id.retain(|_, weak| weak.strong_count() > 0);
+            self.by_task.retain(|_, count| count.load(Ordering::Relaxed) > 0);
             self.sweep_at = 2 * self.by_id.len() + SWEEP_MIN;
         }
         self.by_id.insert(id, Arc::downgrade(&made));
@@ -153,14 +185,16 @@ impl<'a> Beside<'a> {
     /// Errors: `None` there is no such file, or it ends before.
     pub fn fetch(&mut self, index: u32, offset: u64, length: usize) -> Option<Payload> {
         let file = self.files.get_mut(index as usize)?;
-        if let Some(File::Unread(memfd)) = file.take_if(|f| matches!(f, File::Unread(m) if m.size() > SMALL_BYTES_MAX))
+        if let Some(File::Unread(memfd)) = file
+            && memfd.size() > SMALL_BYTES_MAX
+            && let Some(passable) = self.table.adopt(memfd, self.from)
         {
-            *file = self.table.adopt(memfd, self.from).map(File::Passed);
+            *file = Some(File::Passed(passable));
         }
         match file.as_ref()? {
             File::Passed(passable) => passable.payload(offset, length),
             File::Unread(memfd) => {
-                offset.checked_add(length as u64).filter(|end| *end <= memfd.size())?;
+                offset.checked_add(length as u64).filter(|end| *end <= memfd.size() && length <= MSG_OOL_BYTES_MAX)?;
                 let mut bytes = vec![0; length];
                 memfd.read_at(offset, &mut bytes).ok()?;
                 Some(bytes.into())
@@ -228,11 +262,11 @@ mod tests {
     fn vm_copy_4_a_file_is_given_only_for_all_that_it_holds() {
         let mut table = FrozenTable::default();
         let memfd = || Memfd::frozen("test", &[vec![7u8; MEBI]]).unwrap();
-        let whole = table.adopt(memfd(), TaskId(1)).unwrap();
+        let whole = table.adopt(&memfd(), TaskId(1)).unwrap();
         assert!(is_passed(2, &whole.payload(0, MEBI).unwrap()));
         // Who has it has it.
         assert!(is_passed(2, &whole.payload(4096, 4096).unwrap()) && is_passed(1, &whole.payload(4096, 1).unwrap()));
-        let other = table.adopt(memfd(), TaskId(1)).unwrap();
+        let other = table.adopt(&memfd(), TaskId(1)).unwrap();
         assert!(!is_passed(2, &other.payload(0, MEBI - 1).unwrap()));
         assert!(!is_passed(2, &other.payload(1, MEBI - 1).unwrap()));
         let mut two = other.payload(MEBI as u64 / 2, MEBI / 2).unwrap();
@@ -245,10 +279,10 @@ mod tests {
         let memfd = Memfd::freezable("test", MEBI as u64).unwrap();
         memfd.write_at(8192, &[[1u8; 4096]]).unwrap();
         memfd.freeze().unwrap();
-        let sparse = FrozenTable::default().adopt(memfd, TaskId(1)).unwrap();
+        let sparse = FrozenTable::default().adopt(&memfd, TaskId(1)).unwrap();
         assert!(is_passed(2, &sparse.payload(8192, 4096).unwrap()));
         assert!(!is_passed(3, &sparse.payload(0, 8192).unwrap()));
-        let short = FrozenTable::default().adopt(Memfd::frozen("test", &[[1u8; 4000]]).unwrap(), TaskId(1)).unwrap();
+        let short = FrozenTable::default().adopt(&Memfd::frozen("test", &[[1u8; 4000]]).unwrap(), TaskId(1)).unwrap();
         assert!(is_passed(2, &short.payload(0, 4000).unwrap()) && !is_passed(3, &short.payload(0, 3999).unwrap()));
     }
 
@@ -257,15 +291,29 @@ mod tests {
         let mut table = FrozenTable::default();
         let memfd = Memfd::frozen("test", &[vec![7u8; MEBI]]).unwrap();
         let again = Memfd::adopt(memfd.reader().unwrap()).unwrap();
-        let first = table.adopt(memfd, TaskId(1)).unwrap();
-        let second = table.adopt(again, TaskId(2)).unwrap();
+        let first = table.adopt(&memfd, TaskId(1)).unwrap();
+        let second = table.adopt(&again, TaskId(2)).unwrap();
         assert!(Arc::ptr_eq(&first, &second) && is_passed(2, &second.payload(0, 10).unwrap()));
         drop((first, second));
         for _ in 0..3 * SWEEP_MIN {
-            table.adopt(Memfd::frozen("test", &[b"x"]).unwrap(), TaskId(1)).unwrap();
+            table.adopt(&Memfd::frozen("test", &[b"x"]).unwrap(), TaskId(1)).unwrap();
         }
         assert!(table.by_id.len() <= SWEEP_MIN + 1);
-        assert!(table.adopt(Memfd::create("test", 4096).unwrap(), TaskId(1)).is_none());
+        assert!(table.adopt(&Memfd::create("test", 4096).unwrap(), TaskId(1)).is_none());
+    }
+
+    /// What is one too many is copied, and counts no more once it is gone.
+    #[test]
+    fn a_task_brings_so_many_files_and_others_theirs() {
+        let mut table = FrozenTable::default();
+        let file = || Memfd::frozen("test", &[vec![7u8; SMALL_BYTES_MAX as usize + 1]]).unwrap();
+        let mut kept: Vec<_> = (0..TASK_FROZEN_FILES_MAX).map(|_| table.adopt(&file(), TaskId(1)).unwrap()).collect();
+        assert!(table.adopt(&file(), TaskId(1)).is_none());
+        let mut beside = Beside::new(vec![file().into()], TaskId(1), &mut table);
+        assert_eq!(beside.fetch(0, 0, 100_000.min(SMALL_BYTES_MAX as usize)).unwrap().held_bytes(), 65_536);
+        assert!(table.adopt(&file(), TaskId(2)).is_some());
+        kept.pop();
+        assert!(table.adopt(&file(), TaskId(1)).is_some());
     }
 
     #[test]

@@ -141,7 +141,9 @@ impl Node {
     /// A descriptor of a task's, which must be frozen.
     fn passable(&mut self, task: TaskId, fd: Option<OwnedFd>) -> Result<Arc<Passable>, KernReturn> {
         let memfd = fd.and_then(|fd| Memfd::adopt(fd).ok()).ok_or(KernReturn::InvalidArgument)?;
-        self.pmap.frozen.adopt(memfd, task).ok_or(KernReturn::InvalidArgument)
+        let frozen = memfd.is_frozen();
+        let refused = if frozen { KernReturn::ResourceShortage } else { KernReturn::InvalidArgument };
+        self.pmap.frozen.adopt(&memfd, task).ok_or(refused)
     }
 
     /// The object that shows a frozen file; a new one if none does.

@@ -121,6 +121,11 @@ pub const TRAP_INLINE_OOL_BYTES_MAX: usize = 64 << 10;
 pub const TRAP_FDS_MAX: usize = 240;
 /// Of these, descriptors of frozen memory that the record's message carries; what lies in further ones is copied.
 pub const TRAP_STORES_MAX: usize = 200;
+/// Files of frozen memory in one node's messages and maps that one task brought, each of which takes a descriptor and a
+/// mapping of the node; what comes in further ones is copied.
+pub const TASK_FROZEN_FILES_MAX: usize = 1024;
+/// As that, of all tasks.
+pub const FROZEN_FILES_MAX: usize = 4 * TASK_FROZEN_FILES_MAX;
 /// Objects that one call freezes; it is called again for the rest of its range.
 pub const FREEZE_OBJECTS_MAX: usize = 100;
 /// Pieces of frozen memory that one call maps, and runs that one call freezes anew; what is in more pieces is copied.
