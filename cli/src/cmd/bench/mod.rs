@@ -7,10 +7,12 @@
 mod fault;
 mod floor;
 mod ipc;
+mod pin;
 mod raw;
 mod stage;
 mod stream;
 mod touch;
+mod worker;
 
 use super::Context;
 use crate::args;
