@@ -119,7 +119,8 @@ impl Crew {
         let filled: Done = self.sender.measure(&Step::Fill { bytes }, about)?;
         sends.add(Figure::Fill, filled.took_us());
         sends.huge(filled.bytes);
-        self.pass(sends, [Figure::Frozen, Figure::Held, Figure::Delivered], about)?;
+        let came = self.pass(sends, [Figure::Frozen, Figure::Held, Figure::Delivered], about)?;
+        sends.copied(came);
         for (figure, pages) in [(Figure::ReadOne, Pages::Scattered), (Figure::ReadAll, Pages::All)] {
             let read: Done = self.receiver.measure(&Step::Read { pages, generation: FRESH }, about)?;
             sends.add(figure, read.took_us());
@@ -141,8 +142,9 @@ impl Crew {
         Ok(())
     }
 
-    /// Sends the memory to a receiver that waits, and counts from when the sender began.
-    fn pass(&mut self, sends: &mut Sends, figures: [Figure; 3], about: Duration) -> Result<()> {
+    /// Sends the memory to a receiver that waits, and counts from when the sender began. Answers how many bytes came as
+    /// bytes and not as a file.
+    fn pass(&mut self, sends: &mut Sends, figures: [Figure; 3], about: Duration) -> Result<u64> {
         self.receiver.begin(&Step::Take)?;
         std::thread::sleep(SETTLE);
         let sent: Done = self.sender.measure(&Step::Send, about)?;
@@ -151,8 +153,7 @@ impl Crew {
         for (figure, at) in figures.into_iter().zip([sent.midway_ns, sent.ended_ns, taken.ended_ns]) {
             sends.add(figure, us(at));
         }
-        sends.copied(taken.bytes);
-        Ok(())
+        Ok(taken.bytes)
     }
 
     fn write(&mut self, pages: Pages, generation: u64, about: Duration) -> Result<f64> {

@@ -153,7 +153,7 @@ pub struct Sends {
     bytes: u64,
     /// Bytes of the filled memory that pages of 2 MiB mapped, at most.
     huge_bytes: u64,
-    /// Bytes that reached the receiver as bytes and not as a file: 0 if nothing was copied on the way.
+    /// Bytes of fresh memory that reached the receiver as bytes and not as a file: 0 if nothing was copied on the way.
     copied_bytes: u64,
     figures: BTreeMap<Figure, Times>,
 }
