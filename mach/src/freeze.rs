@@ -20,6 +20,7 @@ use proto::vm::{round_page, trunc_page};
 use proto::wire::body::Segment;
 use proto::wire::trap::{self, call};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
+use sys::arena::Advise;
 use sys::uffd::{Mode, WriteProtect};
 use sys::{Errno, Frozen, Memfd, Pagemap, SysError};
 
@@ -302,6 +303,9 @@ impl Memory {
     ) -> Result<Option<(Memfd, Vec<trap::Run>)>, SysError> {
         for range in private {
             let len = range.end - range.start;
+            // Protecting a page that is not in the page tables leaves a mark there that tells like a page written to, and
+            // would be copied; so the file's pages are brought in first, before anybody has to wait.
+            let _ = self.arena.advise(range.start, len, Advise::PopulateRead);
             self.uffd.register(range.start, len, Mode::WRITE_PROTECT)?;
             protected.push(range.clone());
             self.uffd.write_protect(range.start, len, WriteProtect::On, false)?;

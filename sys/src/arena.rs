@@ -46,6 +46,8 @@ pub enum Advise {
     HugePages,
     /// No 2 MiB pages.
     NoHugePages,
+    /// Its pages are brought into the page tables, as if each had been read (Linux 5.14).
+    PopulateRead,
     /// It is read here and there: no read-ahead.
     Random,
     /// It is read from front to back.
@@ -144,6 +146,7 @@ impl Arena {
             Advise::DontDump => Advice::LinuxDontDump,
             Advise::HugePages => Advice::LinuxHugepage,
             Advise::NoHugePages => Advice::LinuxNoHugepage,
+            Advise::PopulateRead => Advice::LinuxPopulateRead,
             Advise::Random => Advice::Random,
             Advise::Sequential => Advice::Sequential,
         };
@@ -332,7 +335,8 @@ mod tests {
         let arena = Arena::reserve(&[1 << 20]).unwrap();
         arena.map(arena.start(), PAGE_SIZE, Backing::Anonymous, RW).unwrap();
         arena.write(arena.start(), b"x").unwrap();
-        for advise in [Advise::DontFork, Advise::DontDump, Advise::NoHugePages, Advise::DontNeed] {
+        for advise in [Advise::DontFork, Advise::DontDump, Advise::NoHugePages, Advise::PopulateRead, Advise::DontNeed]
+        {
             arena.advise(arena.start(), PAGE_SIZE, advise).unwrap();
         }
         let mut byte = [1];

@@ -14,6 +14,7 @@ pub mod aio;
 pub mod anonymous;
 pub mod arena;
 mod error;
+pub mod forked;
 pub mod frozen;
 pub mod guarded;
 pub mod latency;
@@ -30,6 +31,7 @@ pub mod uffd;
 
 pub use arena::{Arena, Backing};
 pub use error::{Errno, SysError};
+pub use forked::Forked;
 pub use frozen::Frozen;
 pub use guarded::MemoryFault;
 pub use memfd::{FileId, Memfd};

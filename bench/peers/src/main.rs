@@ -57,7 +57,7 @@ fn work(connect: impl FnMut() -> Result<Box<dyn Caller>, Error>) -> Result<(), E
 
 /// Tells whoever started a server that it can be called.
 fn ready() -> Result<(), Error> {
-    println!("{}", serde_json::to_string(&Told::Ready)?);
+    println!("{}", serde_json::to_string(&<Told>::Ready)?);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{BenchIpc, Target};
+use super::{BenchIpc, BenchVm, Target, VmRole};
 use crate::units::Bytes;
 
 /// `mach bench`.
@@ -17,6 +17,8 @@ pub enum Bench {
     Stream(BenchStream),
     /// Calls between two tasks of one node, beside the bare floors and beside other systems
     Ipc(BenchIpc),
+    /// Memory in messages beside memcpy, a socket and fork(), and faults served beside a bare userfaultfd loop
+    Vm(BenchVm),
     /// Random and sequential reading of a mapped object or of any file, for comparing systems
     Touch(BenchTouch),
     /// The other process of a measurement
@@ -87,10 +89,16 @@ pub enum BenchPeer {
         /// Where it listens
         #[arg(long)]
         socket: PathBuf,
+        /// Bytes that one answer maps, aligned to as many
+        #[arg(long)]
+        around: u64,
     },
     /// One process of `mach bench ipc`
     #[command(subcommand)]
     Ipc(IpcRole),
+    /// One process of `mach bench vm`
+    #[command(subcommand)]
+    Vm(VmRole),
 }
 
 /// The processes of `mach bench ipc`. Each says when it is ready; those that call do what standard input says.

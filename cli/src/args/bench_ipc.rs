@@ -48,3 +48,14 @@ pub enum Pin {
     /// Whoever stands between on one, client and server on another; without anybody between, client and server apart
     Cross,
 }
+
+impl Pin {
+    /// For people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Pin::Free => "not pinned",
+            Pin::Same => "all pinned to one CPU",
+            Pin::Cross => "pinned so that every hop crosses CPUs",
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 mod bench;
 mod bench_ipc;
+mod bench_vm;
 mod cluster;
 mod memory;
 mod node;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use bench::{Bench, BenchFault, BenchPeer, BenchStream, BenchTouch, IpcRole};
 pub use bench_ipc::{BenchIpc, Pin};
+pub use bench_vm::{BenchVm, VmRole};
 pub use cluster::{Cluster, ClusterDown, ClusterInit, ClusterUp};
 pub use memory::{Demo, DemoTask, Export, Map, Object, ObjectName};
 pub use node::{LogFormat, Node, NodeRun, node_name};
@@ -179,6 +181,7 @@ mod tests {
             "mach bench fault --touches 100 --rounds 3",
             "mach bench stream --size 1GiB",
             "mach bench touch --object data --node 2",
+            "mach bench vm --sizes 4KiB,4GiB --threads 1,64 --pin cross",
         ] {
             parse(line).unwrap_or_else(|e| panic!("{line}: {e}"));
         }

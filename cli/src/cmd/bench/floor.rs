@@ -21,18 +21,20 @@ pub struct Floor {
     memfd: Memfd,
     uffd: Uffd,
     pages: u64,
+    pid: u32,
     // Its end tells the other process to end.
     _channel: Channel,
 }
 
 impl Floor {
-    /// Starts the other process.
-    pub fn start(stage: &Stage, pages: u64) -> Result<Floor> {
+    /// Starts the other process, which maps the aligned `around` bytes for each fault.
+    pub fn start(stage: &Stage, pages: u64, around: u64) -> Result<Floor> {
         let what = || "cannot measure the bare local fault".to_owned();
         let size = pages * PAGE_SIZE;
-        let listener = Listener::bind(&stage.socket(), 0o600).or_fail(what)?;
-        let socket = stage.socket();
-        let _peer = stage.peer(&["uffd".as_ref(), "--socket".as_ref(), socket.as_os_str()])?;
+        let (socket, bytes) = (stage.socket(&format!("uffd-{around}")), around.to_string());
+        let listener = Listener::bind(&socket, 0o600).or_fail(what)?;
+        let options = ["--socket".as_ref(), socket.as_os_str(), "--around".as_ref(), bytes.as_ref()];
+        let peer = stage.peer(&[&["uffd".as_ref()][..], &options].concat())?;
         let deadline = Instant::now() + std::time::Duration::from_secs(10);
         let channel = loop {
             match listener.try_accept().or_fail(what)? {
@@ -51,20 +53,36 @@ impl Floor {
         if channel.send(b"uffd", &[uffd.as_fd()]).or_fail(what)? != Sent::Done {
             return Err(Failure::new(Exit::Failed, what()).because("the other process ended"));
         }
-        Ok(Floor { arena, memfd, uffd, pages, _channel: channel })
+        Ok(Floor { arena, memfd, uffd, pages, pid: peer.id(), _channel: channel })
+    }
+
+    /// The process that answers.
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Faults once on each of `pages`, all of which are made absent first.
     pub fn faults(&mut self, pages: &[u64]) -> Result<Latencies> {
+        self.forget()?;
+        self.read(pages)
+    }
+
+    /// Makes all pages absent.
+    pub fn forget(&mut self) -> Result<()> {
         let what = || "the bare local fault failed".to_owned();
         let (start, size) = (self.arena.start(), self.pages * PAGE_SIZE);
         self.arena.map(start, size, Backing::Shared(self.memfd.as_fd(), 0), Prot::READ | Prot::WRITE).or_fail(what)?;
-        self.uffd.register(start, size, Mode::MISSING | Mode::MINOR | Mode::WRITE_PROTECT).or_fail(what)?;
+        self.uffd.register(start, size, Mode::MISSING | Mode::MINOR | Mode::WRITE_PROTECT).or_fail(what)
+    }
+
+    /// Reads a word of each page, and times it.
+    pub fn read(&self, pages: &[u64]) -> Result<Latencies> {
+        let what = || "the bare local fault failed".to_owned();
         let mut latencies = Latencies::new();
         let mut word = [0; 8];
         for page in pages {
             let begun = Instant::now();
-            let read = self.arena.read(start + page % self.pages * PAGE_SIZE, &mut word);
+            let read = self.arena.read(self.arena.start() + page % self.pages * PAGE_SIZE, &mut word);
             latencies.record(begun.elapsed());
             read.or_fail(what)?;
             if word != [0x5a; 8] {
@@ -76,7 +94,7 @@ impl Floor {
 }
 
 /// The other process: answers faults until the connection ends.
-pub fn serve(socket: &Path) -> Result<()> {
+pub fn serve(socket: &Path, around: u64) -> Result<()> {
     let what = || "cannot answer faults".to_owned();
     let channel = Channel::connect(socket).or_fail(what)?;
     let uffd = match channel.recv(&mut [0; 16]).or_fail(what)? {
@@ -95,8 +113,8 @@ pub fn serve(socket: &Path) -> Result<()> {
                 uffd.when_readable(ready).await.or_fail(what)?;
                 for event in events.drain(..) {
                     if let UffdEvent::Fault(fault) = event {
-                        let page = fault.address & !(PAGE_SIZE - 1);
-                        uffd.get().continue_range(page, PAGE_SIZE, WriteProtect::On).or_fail(what)?;
+                        let first = fault.address & !(around - 1);
+                        uffd.get().continue_range(first, around, WriteProtect::On).or_fail(what)?;
                     }
                 }
             }

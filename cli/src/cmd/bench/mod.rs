@@ -1,4 +1,5 @@
-//! `mach bench`: what a remote fault, a sequential read and a call cost, side by side with what they are made of.
+//! `mach bench`: what a remote fault, a sequential read, a call and memory in a message cost, side by side with what they
+//! are made of.
 //!
 //! Invariants: (1) the kinds that are compared take turns within one run, in the same processes, so that a machine whose
 //! speed drifts does not favour one; (2) every byte that is read is checked or summed, so that nothing is optimised
@@ -7,10 +8,13 @@
 mod fault;
 mod floor;
 mod ipc;
+mod pin;
 mod raw;
 mod stage;
 mod stream;
 mod touch;
+mod vm;
+mod worker;
 
 use super::Context;
 use crate::args;
@@ -22,10 +26,12 @@ pub fn run(cx: &Context, bench: &args::Bench) -> Result<()> {
         args::Bench::Fault(args) => fault::run(cx, args),
         args::Bench::Stream(args) => stream::run(cx, args),
         args::Bench::Ipc(args) => ipc::run(cx, args),
+        args::Bench::Vm(args) => vm::run(cx, args),
         args::Bench::Touch(args) => touch::run(cx, args),
         args::Bench::Peer(args::BenchPeer::Raw { identity, listen }) => raw::serve(identity, *listen),
-        args::Bench::Peer(args::BenchPeer::Uffd { socket }) => floor::serve(socket),
+        args::Bench::Peer(args::BenchPeer::Uffd { socket, around }) => floor::serve(socket, *around),
         args::Bench::Peer(args::BenchPeer::Ipc(role)) => ipc::run_role(role),
+        args::Bench::Peer(args::BenchPeer::Vm(role)) => vm::run_role(role),
     }
 }
 

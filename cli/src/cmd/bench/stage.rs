@@ -79,22 +79,24 @@ impl Drop for Nodes {
     }
 }
 
-/// The nodes `a`, which serves a file, and `b`, of which this process is a task.
+/// Nodes of which the first serves a file, and of whose last this process is a task.
 pub struct Stage {
-    /// This process as a task of `b`, with memory.
+    /// This process as a task of the last node, with memory.
     pub client: Client,
     nodes: Nodes,
 }
 
 impl Stage {
     /// Starts everything. The file has `size` bytes that do not compress and are not zero.
-    pub fn set(cx: &Context, size: u64) -> Result<Stage> {
-        let nodes = Nodes::start(cx, &["a", "b"])?;
+    ///
+    /// Conditions: there is at least one name.
+    pub fn set(cx: &Context, names: &[&str], size: u64) -> Result<Stage> {
+        let nodes = Nodes::start(cx, names)?;
         let file = nodes.folder.join("file");
         write_noise(&file, size).or_fail(|| format!("cannot make {}", file.display()))?;
         let path = file.to_str().ok_or_else(|| Failure::new(Exit::Usage, "the temporary folder is not UTF-8"))?;
         nodes.clients[0].export(path, NAME, false)?;
-        let client = Client::attach_with_memory(&Place::of(&nodes.nodes[1].dir))?;
+        let client = Client::attach_with_memory(&Place::of(&nodes.nodes[names.len() - 1].dir))?;
         Ok(Stage { client, nodes })
     }
 
@@ -103,9 +105,14 @@ impl Stage {
         self.nodes.nodes[index].dir.path().to_owned()
     }
 
+    /// The nodes.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
     /// A path for a socket.
-    pub fn socket(&self) -> PathBuf {
-        self.nodes.folder.join("peer.sock")
+    pub fn socket(&self, name: &str) -> PathBuf {
+        self.nodes.folder.join(format!("{name}.sock"))
     }
 
     /// Starts the other process of a measurement; it ends with this one.

@@ -33,7 +33,7 @@ pub fn run(cx: &Context, args: &BenchStream) -> Result<()> {
     if bytes == 0 || args.rounds == 0 {
         return Err(Failure::new(Exit::Usage, "there is nothing to measure in no bytes or no rounds"));
     }
-    let stage = Stage::set(cx, bytes)?;
+    let stage = Stage::set(cx, &["a", "b"], bytes)?;
     let mut raw = Raw::start(&stage)?;
     let mut progress = cx.progress("measuring", Unit::Count("rounds"), args.rounds);
     let (mut mapped, mut bare) = (Vec::new(), Vec::new());

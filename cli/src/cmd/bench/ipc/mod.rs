@@ -14,7 +14,6 @@ mod report;
 mod socket;
 mod system;
 mod tasks;
-mod worker;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -95,11 +95,7 @@ impl Report {
         }
         out.list(&self.lines, "nothing was measured")?;
         let Mode { pin, awake, cpus, rounds, slice_ms, .. } = &self.mode;
-        let pin = match pin {
-            Pin::Free => "not pinned",
-            Pin::Same => "all pinned to one CPU",
-            Pin::Cross => "pinned so that every hop crosses CPUs",
-        };
+        let pin = pin.text();
         let awake = if *awake { "kept awake (low latency)" } else { "idle as they like" };
         out.line(format!("{pin}; {cpus} CPUs, {awake}; medians of {rounds} rounds of {slice_ms} ms each"))
     }

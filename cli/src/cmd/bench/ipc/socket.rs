@@ -12,7 +12,7 @@ use crate::failure::{OrFail, Result};
 pub fn serve(path: &Path, serve: impl Fn(Channel) -> Result<(), SysError> + Copy + Send + 'static) -> Result<()> {
     let what = || format!("cannot serve at {}", path.display());
     let listener = Listener::bind(path, 0o600).or_fail(what)?;
-    println!("{}", serde_json::to_string(&mach_bench::Told::Ready).or_fail(what)?);
+    println!("{}", serde_json::to_string(&<mach_bench::Told>::Ready).or_fail(what)?);
     loop {
         let mut readable = [PollFd::new(&listener, PollFlags::IN)];
         rustix::event::poll(&mut readable, None).or_fail(what)?;

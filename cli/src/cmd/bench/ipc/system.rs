@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use mach_bench::{Figures, Load, What};
-use rustix::process::Pid;
-use rustix::thread::CpuSet;
 use serde::Serialize;
 
 use super::cases::Case;
-use super::worker::Worker;
 use crate::args::Pin;
+use crate::cmd::bench::pin;
 use crate::cmd::bench::stage::Nodes;
-use crate::failure::{Exit, Failure, OrFail, Result};
+use crate::cmd::bench::worker::Worker;
+use crate::failure::Result;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -129,41 +129,12 @@ impl Running {
                 (vec![serve], None, call)
             }
         };
-        pin(place.pin, caller.pid(), others[0].pid(), between)?;
+        pin::bind(place.pin, caller.pid(), others[0].pid(), between.as_slice())?;
         Ok(Running { caller, _others: others })
     }
 
     /// Measures one case for a while.
     pub fn measure(&mut self, load: &Load) -> Result<Figures> {
-        self.caller.measure(load)
+        self.caller.measure(load, Duration::from_millis(2 * load.within_ms))
     }
-}
-
-/// Binds the processes of a system to CPUs, with all the threads that they have and will have.
-fn pin(pin: Pin, client: u32, server: u32, between: Option<u32>) -> Result<()> {
-    let what = || "cannot bind processes to CPUs".to_owned();
-    let all = rustix::thread::sched_getaffinity(None).or_fail(what)?;
-    let mut cpus = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu));
-    let first = cpus.next().unwrap_or(0);
-    let second = cpus.next();
-    let of = match (pin, second) {
-        (Pin::Free, _) => return Ok(()),
-        (Pin::Same, _) => [first; 3],
-        (Pin::Cross, None) => {
-            return Err(Failure::new(Exit::Machine, what()).because("there is one CPU; --pin cross needs two"));
-        }
-        (Pin::Cross, Some(second)) if between.is_some() => [first, first, second],
-        (Pin::Cross, Some(second)) => [first, second, second],
-    };
-    for (pid, cpu) in [Some(client), Some(server), between].into_iter().zip(of) {
-        let Some(pid) = pid else { continue };
-        let mut set = CpuSet::new();
-        set.set(cpu);
-        for task in std::fs::read_dir(format!("/proc/{pid}/task")).or_fail(what)? {
-            let name = task.or_fail(what)?.file_name();
-            let thread = name.to_str().and_then(|n| n.parse().ok()).and_then(Pid::from_raw);
-            rustix::thread::sched_setaffinity(thread, &set).or_fail(what)?;
-        }
-    }
-    Ok(())
 }

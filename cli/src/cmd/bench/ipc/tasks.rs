@@ -26,7 +26,7 @@ pub fn serve(node: &Path) -> Result<()> {
     let task = attach(node).or_fail(what)?;
     let port = ReceiveRight::allocate(&task).or_fail(what)?;
     task.check_in(NAME, NamedRight::NULL, port.made_send()).or_fail(what)?;
-    println!("{}", serde_json::to_string(&Told::Ready).or_fail(what)?);
+    println!("{}", serde_json::to_string(&<Told>::Ready).or_fail(what)?);
     let mut answer: Option<Send> = None;
     loop {
         let answered = answer.is_some();

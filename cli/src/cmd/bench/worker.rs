@@ -5,12 +5,14 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mach_bench::{Figures, Load, Told};
+use mach_bench::Told;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::failure::{Exit, Failure, OrFail, Result};
 use crate::guard::Guard;
 
-/// How long a process may take to be ready, and beyond a load's own time to answer.
+/// How long a process may take to be ready, and beyond what a load takes to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process that tells, line by line.
@@ -41,7 +43,7 @@ impl Worker {
         };
         std::thread::Builder::new().name("mach-bench".into()).spawn(read).or_fail(what)?;
         let mut worker = Worker { child, input, lines, name };
-        match worker.told(PATIENCE)? {
+        match worker.told::<()>(PATIENCE)? {
             Told::Ready => Ok(worker),
             _ => Err(worker.failed("it was not ready")),
         }
@@ -52,18 +54,28 @@ impl Worker {
         self.child.id()
     }
 
-    /// Has it carry out a load.
-    pub fn measure(&mut self, load: &Load) -> Result<Figures> {
+    /// Has it carry out a load, which takes about as long as said.
+    pub fn measure<L: Serialize, T: DeserializeOwned>(&mut self, load: &L, about: Duration) -> Result<T> {
+        self.begin(load)?;
+        self.end(about)
+    }
+
+    /// Has it begin with a load; [`Worker::end`] waits for what it comes to.
+    pub fn begin(&mut self, load: &impl Serialize) -> Result<()> {
         let line = serde_json::to_string(load).or_fail(|| "cannot write a load".into())?;
-        writeln!(self.input, "{line}").or_fail(|| format!("{} is gone", self.name))?;
-        match self.told(Duration::from_millis(2 * load.within_ms) + PATIENCE)? {
-            Told::Done(figures) => Ok(figures),
+        writeln!(self.input, "{line}").or_fail(|| format!("{} is gone", self.name))
+    }
+
+    /// What the load came to that was begun.
+    pub fn end<T: DeserializeOwned>(&mut self, about: Duration) -> Result<T> {
+        match self.told(about + PATIENCE)? {
+            Told::Done(done) => Ok(done),
             Told::Failed(why) => Err(self.failed(&why)),
             Told::Ready => Err(self.failed("it began anew")),
         }
     }
 
-    fn told(&mut self, patience: Duration) -> Result<Told> {
+    fn told<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<Told<T>> {
         match self.lines.recv_timeout(patience) {
             Ok(line) => serde_json::from_str(&line).or_fail(|| format!("{} said {line:?}", self.name)),
             Err(mpsc::RecvTimeoutError::Timeout) => Err(self.failed("it did not answer in time")),
