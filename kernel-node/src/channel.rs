@@ -21,7 +21,7 @@ use sys::aio::Async;
 use sys::seqpacket::Sent;
 use sys::{Channel, Memfd};
 
-use crate::frozen::{self, Beside, Passable};
+use crate::frozen::{self, Beside, CopyJob, Passable};
 use crate::lanes::ThreadLanes;
 use crate::pmap::{Order, OrderKind};
 
@@ -125,6 +125,14 @@ impl Connection {
         self.orders.push(order);
     }
 
+    /// Makes memory ready for the connection's task; what is left to do is a job for a thread that may block.
+    pub fn admit(&self, memory: &mut [Payload]) -> Option<CopyJob> {
+        match self.role {
+            Role::Thread(task) | Role::Agent(task) => frozen::admit(task, memory),
+            Role::New => None,
+        }
+    }
+
     /// Sends an answer, with the orders that ride in it and the descriptors that these and the message need.
     ///
     /// Errors: the connection is to be ended. Orders that did not go out are gone with their task.
@@ -134,10 +142,7 @@ impl Connection {
         if answer.orders.is_empty() {
             fds.lanes(&mut answer, &mut self.lanes);
         }
-        if let Some(mut message) = message {
-            if let Role::Thread(task) | Role::Agent(task) = self.role {
-                frozen::admit(task, message.body.memory_mut());
-            }
+        if let Some(message) = message {
             let (wire, beside) = codec::encode(message, fds.objects.len() as u32);
             answer.message = Some(wire);
             fds.beside(beside)?;
@@ -225,7 +230,10 @@ impl Descriptors {
             Errand::Read { address, size } => errand::What::Read(trap::Read { address, size }),
             Errand::Copy { from, size, to } => errand::What::Copy(trap::Copy { from, size, to }),
             Errand::Write { address, mut data } => {
-                frozen::admit(task, std::slice::from_mut(&mut data));
+                // `vm_write` has bounded it.
+                if let Some(job) = frozen::admit(task, std::slice::from_mut(&mut data)) {
+                    job.run()?.put(task, std::slice::from_mut(&mut data));
+                }
                 let contents = Some(self.memory(data)?);
                 errand::What::Write(trap::Write { address, contents })
             }

@@ -18,7 +18,7 @@ use proto::limits::{
     FROZEN_FILES_MAX, MSG_FROZEN_BYTES_MAX, MSG_OOL_BYTES_MAX, TASK_FROZEN_FILES_MAX, TRAP_INLINE_OOL_BYTES_MAX,
 };
 use proto::{Chunk, PAGE_SIZE, Payload, Store};
-use sys::{FileId, Frozen, Memfd};
+use sys::{FileId, Frozen, Memfd, SysError};
 
 /// Parts of a file: offset and length of each.
 type Parts = Vec<(u64, u64)>;
@@ -43,6 +43,14 @@ impl Counted {
         // One too many is taken back by being dropped.
         let before = count.fetch_add(1, Ordering::Relaxed);
         (before < max).then_some(counted)
+    }
+}
+
+impl Counted {
+    /// For what no task brought.
+    fn uncounted() -> [Counted; 2] {
+        let own = || Counted(Arc::new(AtomicUsize::new(1)));
+        [own(), own()]
     }
 }
 
@@ -203,10 +211,11 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// Has what `task` must not be given whole be copied on its way to it, of all that it is about to be given.
-pub fn admit(task: TaskId, memory: &mut [Payload]) {
+/// Has what `task` must not be given whole be copied on its way to it, of all that it is about to be given: at once if it
+/// is little, else by the job that is answered, which is for a thread that may block.
+pub fn admit(task: TaskId, memory: &mut [Payload]) -> Option<CopyJob> {
     if memory.iter().all(|payload| payload.held_bytes() == payload.len()) {
-        return;
+        return None;
     }
     let mut sent: Vec<(Arc<Passable>, Parts)> = Vec::new();
     for chunk in memory.iter().flat_map(Payload::chunks) {
@@ -218,19 +227,85 @@ pub fn admit(task: TaskId, memory: &mut [Payload]) {
     }
     sent.retain_mut(|(passable, parts)| !passable.may_be_given(task, parts));
     if sent.is_empty() {
-        return;
+        return None;
+    }
+    let files: Vec<Arc<Passable>> = sent.into_iter().map(|(passable, _)| passable).collect();
+    let is_copied = |chunk: &Chunk| {
+        let (passable, part) = passed(chunk)?;
+        files.iter().any(|file| Arc::ptr_eq(file, &passable)).then_some((passable, part))
+    };
+    let parts: Vec<_> = memory.iter().flat_map(Payload::chunks).filter_map(is_copied).collect();
+    if parts.iter().map(|(_, (_, length))| length).sum::<u64>() > COPY_AT_ONCE_BYTES_MAX {
+        return Some(CopyJob { parts, files });
     }
     for payload in memory {
-        let mut copied = Payload::default();
-        for chunk in payload.chunks() {
-            match passed(chunk) {
-                Some((passable, _)) if sent.iter().any(|(p, _)| Arc::ptr_eq(p, &passable)) => {
-                    copied.push(chunk.bytes().clone());
-                }
-                _ => copied.push_chunk(chunk.clone()),
-            }
+        replace(payload, |chunk| is_copied(chunk).map(|_| Payload::from(chunk.bytes().clone())));
+    }
+    None
+}
+
+/// Puts other payloads with the same bytes in place of some chunks.
+fn replace(payload: &mut Payload, mut with: impl FnMut(&Chunk) -> Option<Payload>) {
+    let mut replaced = Payload::default();
+    for chunk in payload.chunks() {
+        match with(chunk) {
+            Some(other) => replaced.append(other),
+            None => replaced.push_chunk(chunk.clone()),
         }
-        *payload = copied;
+    }
+    *payload = replaced;
+}
+
+/// Much memory to be copied for a task.
+pub struct CopyJob {
+    parts: Vec<(Arc<Passable>, (u64, u64))>,
+    files: Vec<Arc<Passable>>,
+}
+
+impl CopyJob {
+    /// Copies it into one file. What the source does not hold the copy does not hold either.
+    ///
+    /// Errors: no memory or descriptor.
+    pub fn run(self) -> Result<Copied, SysError> {
+        let bytes = self.parts.iter().map(|(_, (_, length))| length).sum::<u64>().next_multiple_of(PAGE_SIZE);
+        let memfd = Memfd::freezable("mach-out-of-line", bytes)?;
+        let mut at = 0;
+        for (passable, (offset, length)) in &self.parts {
+            let source = passable.frozen.memfd();
+            for held in source.present(*offset..offset + length, usize::MAX)? {
+                let size = usize::try_from(held.end - held.start).unwrap_or(usize::MAX);
+                let bytes = passable.frozen.bytes(held.start, size).expect("within the file");
+                memfd.write_at(at + (held.start - offset), &[bytes])?;
+            }
+            at += length;
+        }
+        memfd.freeze()?;
+        let frozen = Arc::new(Frozen::new(memfd)?);
+        let counted = Counted::uncounted();
+        let passable = Arc::new(Passable { frozen, holders: Mutex::default(), _counted: counted });
+        Ok(Copied { passable, files: self.files })
+    }
+}
+
+/// What a job has copied.
+pub struct Copied {
+    passable: Arc<Passable>,
+    files: Vec<Arc<Passable>>,
+}
+
+impl Copied {
+    /// Puts the copies in place of the originals, in the memory that the job was made for.
+    pub fn put(&self, task: TaskId, memory: &mut [Payload]) {
+        self.passable.holders.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
+        let mut at = 0;
+        for payload in memory {
+            replace(payload, |chunk| {
+                let (passable, (_, length)) = passed(chunk)?;
+                self.files.iter().find(|file| Arc::ptr_eq(file, &passable))?;
+                at += length;
+                self.passable.payload(at - length, length as usize)
+            });
+        }
     }
 }
 
@@ -242,6 +317,8 @@ fn passed(chunk: &Chunk) -> Option<(Arc<Passable>, (u64, u64))> {
 
 /// A file up to this size is copied: its bytes cost less than a mapping.
 const SMALL_BYTES_MAX: u64 = TRAP_INLINE_OOL_BYTES_MAX as u64;
+/// More than this is not copied on the thread that serves faults.
+const COPY_AT_ONCE_BYTES_MAX: u64 = 1 << 20;
 /// Entries below which nothing is swept.
 const SWEEP_MIN: usize = 64;
 
@@ -253,7 +330,7 @@ mod tests {
 
     fn is_passed(task: u32, payload: &Payload) -> bool {
         let mut admitted = [payload.clone()];
-        admit(TaskId(task), &mut admitted);
+        assert!(admit(TaskId(task), &mut admitted).is_none(), "little is copied at once");
         assert_eq!(&admitted[0], payload, "the bytes are the same");
         admitted[0].held_bytes() == 0
     }
@@ -300,6 +377,28 @@ mod tests {
         }
         assert!(table.by_id.len() <= SWEEP_MIN + 1);
         assert!(table.adopt(&Memfd::create("test", 4096).unwrap(), TaskId(1)).is_none());
+    }
+
+    #[test]
+    fn vm_copy_4_much_is_copied_by_a_job_and_holes_are_not() {
+        let memfd = Memfd::freezable("test", 4 << 30).unwrap();
+        let page = |byte: u8| [[byte; 4096]];
+        for (at, byte) in [(0, 1), (1 << 30, 2), (3 << 30, 3)] {
+            memfd.write_at(at, &page(byte)).unwrap();
+        }
+        memfd.freeze().unwrap();
+        let mut table = FrozenTable::default();
+        let sparse = table.adopt(&memfd, TaskId(1)).unwrap();
+        let own = Payload::from(vec![9; 10]);
+        let mut memory = [own.clone(), sparse.payload(4096, (4 << 30) - 4096).unwrap(), own];
+        let job = admit(TaskId(2), &mut memory).expect("the first page is not sent");
+        let copied = job.run().unwrap();
+        assert_eq!(copied.passable.frozen.memfd().allocated_bytes().unwrap(), 2 * 4096);
+        copied.put(TaskId(2), &mut memory);
+        assert!(admit(TaskId(2), &mut memory).is_none() && memory[0].held_bytes() == 10);
+        assert_eq!((memory[1].held_bytes(), memory[1].len()), (0, (4 << 30) - 4096));
+        let at = |offset: usize| memory[1].slice(offset - 4096, 2).to_bytes();
+        assert_eq!((&at(1 << 30)[..], &at(3 << 30)[..], &at(2 << 30)[..]), (&[2, 2][..], &[3, 3][..], &[0, 0][..]));
     }
 
     /// What is one too many is copied, and counts no more once it is gone.

@@ -8,6 +8,7 @@
 pub mod awake;
 pub mod channel;
 pub mod config;
+pub mod copying;
 pub mod frozen;
 pub mod host;
 mod host_info;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::awake::Awake;
 use crate::channel::{ChannelId, Connection};
+use crate::copying::Copying;
 use crate::host::Host;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
@@ -72,6 +73,8 @@ pub struct Node {
     pub(crate) due: BTreeSet<(Time, Due)>,
     pub(crate) connections: BTreeMap<ChannelId, Connection>,
     pub(crate) last_channel: u64,
+    /// Answers that wait for memory to be copied.
+    pub(crate) copying: Copying,
     /// Calls that do without us.
     pub(crate) lanes: Lanes,
     /// What tasks poll.
@@ -125,6 +128,7 @@ impl Node {
             due: BTreeSet::new(),
             connections: BTreeMap::new(),
             last_channel: 0,
+            copying: Copying::default(),
             lanes,
             levels: Levels::new(),
             processes: Processes::default(),
@@ -279,15 +283,20 @@ impl Node {
         }
         for order in orders {
             let (id, task) = (order.id, order.task);
-            let result = match self.caller {
-                // Its own thread carries the order out before it sees any answer.
-                Some((caller, channel)) if caller == task && !order.is_errand() => self.ride(channel, order),
-                _ => match self.order_agent(order) {
-                    Ok(()) => continue,
-                    Err(code) => Err(code),
-                },
+            let sent = match self.caller {
+                // Its own thread carries the order out before it sees any answer, and says so afterwards: until then
+                // nothing that the order frees is given to another thread. [vm.order.1]
+                Some((caller, channel)) if caller == task && !order.is_errand() => {
+                    self.ride(channel, order).inspect(|()| {
+                        self.ordered.insert(id, task);
+                        self.kernel.order_rides(id);
+                    })
+                }
+                _ => self.order_agent(order),
             };
-            self.with_kernel(|kernel, cx| kernel.order_done(id, result, cx));
+            if let Err(code) = sent {
+                self.with_kernel(|kernel, cx| kernel.order_done(id, Err(code), cx));
+            }
         }
         any
     }

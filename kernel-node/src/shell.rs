@@ -156,6 +156,9 @@ async fn serve(config: NodeConfig, ready: impl FnOnce(std::net::SocketAddr)) -> 
     if let Some(results) = swapped {
         spawn_local(shell.clone().swap_jobs(results));
     }
+    if let Some(results) = shell.node.borrow_mut().copying.take_results() {
+        spawn_local(shell.clone().copied(results));
+    }
     spawn_local(shell.clone().publish());
     spawn_local(shell.clone().timer());
     spawn_local(shell.clone().accept(Rc::new(Async::reader(listener)?)));
@@ -238,6 +241,13 @@ impl Shell {
     async fn swap_jobs(self, mut results: tokio::sync::mpsc::UnboundedReceiver<pager::SwapDone>) {
         while let Some(done) = results.recv().await {
             self.node.borrow_mut().on_swap_done(done);
+        }
+    }
+
+    /// As `jobs`, for answers that waited for memory to be copied.
+    async fn copied(self, mut results: tokio::sync::mpsc::UnboundedReceiver<crate::copying::CopyDone>) {
+        while let Some(done) = results.recv().await {
+            self.node.borrow_mut().on_copied(done);
         }
     }
 

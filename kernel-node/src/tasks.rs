@@ -21,6 +21,7 @@ use sys::{Channel, PidFd, Uffd};
 use tokio::task::AbortHandle;
 
 use crate::channel::{self, ChannelError, ChannelId, Connection, Role};
+use crate::copying::CopyDone;
 use crate::frozen::Beside;
 use crate::node::{Due, Node};
 use crate::pmap::Order;
@@ -364,14 +365,31 @@ impl Node {
         &mut self,
         id: ChannelId,
         answer: Answer,
-        message: Option<Message<NamedRight>>,
+        mut message: Option<Message<NamedRight>>,
     ) -> Result<(), ChannelError> {
         self.lanes_settle(Some(id));
         self.deny_lease(id);
-        match self.connections.get_mut(&id) {
-            Some(connection) => connection.answer(answer, message),
-            None => Ok(()),
+        let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
+        let job = message.as_mut().and_then(|message| connection.admit(message.body.memory_mut()));
+        match (job, message) {
+            (Some(job), Some(message)) => {
+                self.copying.start(id, answer, message, job);
+                Ok(())
+            }
+            (_, message) => connection.answer(answer, message),
         }
+    }
+
+    /// What an answer waited for is copied, or could not be: the thread that waits for it then loses its connection.
+    pub fn on_copied(&mut self, CopyDone { channel, answer, mut message, copied }: CopyDone) {
+        let Some(connection) = self.connections.get_mut(&channel) else { return };
+        let done = copied.map_err(ChannelError::from).and_then(|copied| {
+            if let Role::Thread(task) | Role::Agent(task) = connection.role {
+                copied.put(task, message.body.memory_mut());
+            }
+            connection.answer(answer, Some(message))
+        });
+        self.end_on_error(channel, done);
     }
 
     fn answer_result(&mut self, id: ChannelId, ticket: u64, code: MsgReturn) -> Result<(), ChannelError> {

@@ -4,6 +4,7 @@
 //! of their own ([`crate::errand`]). A connection that ends means that the
 //! node is gone (or gave this task up), and then the agent's last act is [`Memory::fail_closed`].
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use proto::wire::trap::order;
@@ -17,9 +18,20 @@ use crate::trap;
 /// Starts the agent on a connection whose hello is done.
 pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>, task: Weak<Inner>) -> Result<(), SysError> {
     let errands = Errands::new(task, channel.clone());
+    AGENTS.fetch_add(1, Ordering::SeqCst);
     let last_act = LastAct { channel, memory };
     sys::thread::spawn_without_signals("mach-agent", move || obey(&last_act.channel, &last_act.memory, &errands))
         .map(drop)
+}
+
+/// Agents of the process: threads that write to no memory of the program's.
+static AGENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the calling thread is the only one that may write to memory of the program's.
+pub(crate) fn is_alone() -> bool {
+    // What ends takes itself off the count before it is gone from the list, so that one too few are counted as agents.
+    let agents = AGENTS.load(Ordering::SeqCst);
+    sys::thread::count().is_ok_and(|threads| threads <= 1 + agents)
 }
 
 fn obey(channel: &Channel, memory: &Memory, errands: &Errands) {
@@ -46,6 +58,7 @@ struct LastAct {
 
 impl Drop for LastAct {
     fn drop(&mut self) {
+        AGENTS.fetch_sub(1, Ordering::SeqCst);
         // Nothing that comes after this could be obeyed.
         self.channel.shutdown();
         self.memory.fail_closed();

@@ -24,6 +24,7 @@ use sys::arena::Advise;
 use sys::uffd::{Mode, WriteProtect};
 use sys::{Errno, Frozen, Memfd, Pagemap, SysError};
 
+use crate::agent;
 use crate::error::{CopyError, MemoryError, TrapError};
 use crate::mapping::Mapping;
 use crate::memory::Memory;
@@ -52,12 +53,13 @@ impl Task {
         if len == 0 {
             return Ok(Payload::default());
         }
-        let _alone = memory.alone();
-        let mut copy = self.freeze_pages(memory, &pages, false)?;
-        if copy.is_wasteful(&pages) {
-            copy = self.freeze_pages(memory, &pages, true)?;
-        }
-        let whole = copy.into_payload(memory)?;
+        let _one_at_a_time = memory.alone();
+        // A handler that wrote to what this thread protects would wait for itself.
+        let frozen = sys::thread::undisturbed(|| {
+            let copy = self.freeze_pages(memory, &pages, false)?;
+            if copy.is_wasteful(&pages) { self.freeze_pages(memory, &pages, true) } else { Ok(copy) }
+        });
+        let whole = frozen.map_err(CopyError::Sys)??.into_payload(memory)?;
         Ok(whole.slice((address - pages.start) as usize, len as usize))
     }
 
@@ -136,8 +138,7 @@ impl Task {
         let op = call::Op::MapFrozen(trap::MapFrozen { parts: pieces.parts, ..how });
         let fds: Vec<_> = pieces.files.iter().map(|file| file.as_fd()).collect();
         let reply = self.trap(op, &fds)?;
-        if let Some((order, error)) = reply.failed {
-            self.undo(order);
+        if let Some((_, error)) = reply.failed {
             return Err(CopyError::Sys(error));
         }
         match KernReturn::from_raw(reply.answer.result) {
@@ -301,19 +302,9 @@ impl Memory {
         whole: bool,
         protected: &mut Vec<Range<u64>>,
     ) -> Result<Option<(Memfd, Vec<trap::Run>)>, SysError> {
-        for range in private {
-            let len = range.end - range.start;
-            // Protecting a page that is not in the page tables leaves a mark there that tells like a page written to, and
-            // would be copied; so the file's pages are brought in first, before anybody has to wait.
-            let _ = self.arena.advise(range.start, len, Advise::PopulateRead);
-            self.uffd.register(range.start, len, Mode::WRITE_PROTECT)?;
-            protected.push(range.clone());
-            self.uffd.write_protect(range.start, len, WriteProtect::On, false)?;
-        }
-        // A kernel that cannot tell (before 6.7) has all of it copied.
-        let written = match if whole { None } else { written_in(private).ok() } {
-            Some(found) => coarsen(found),
-            None => private.to_vec(),
+        let written = match whole {
+            true => self.protect_all(private, protected).map(|()| private.to_vec())?,
+            false => coarsen(self.protect_written(private, protected)?),
         };
         if written.is_empty() {
             return Ok(None);
@@ -333,6 +324,50 @@ impl Memory {
         }
         memfd.freeze()?;
         Ok(Some((memfd, runs)))
+    }
+
+    /// Finds what was written to, so that nothing else can be from then on until the protection is lifted.
+    ///
+    /// The page tables tell best before they are protected: that leaves a mark on each page that is not there, which looks
+    /// like a page that was swapped out or is being moved, and so like one that may have been written to. What a thread
+    /// writes between the look and the protection takes a page fault. So (4A) where no other thread can write there is
+    /// nothing to protect; (4B) where none took a fault meanwhile, the look holds; (4C) else the pages are brought in, which
+    /// takes the marks off, and looked at again. A kernel that cannot tell (before 6.7) has all of it copied.
+    fn protect_written(
+        &self,
+        private: &[Range<u64>],
+        protected: &mut Vec<Range<u64>>,
+    ) -> Result<Vec<Vec<Range<u64>>>, SysError> {
+        let alone = agent::is_alone();
+        let before = sys::thread::faults_of_others()?;
+        let found = written_in(private);
+        if alone && let Ok(found) = found {
+            return Ok(found);
+        }
+        self.protect_all(private, protected)?;
+        match found {
+            Ok(found) if sys::thread::faults_of_others()? == before => Ok(found),
+            Ok(_) => {
+                for range in private {
+                    let _ = self.arena.advise(range.start, range.end - range.start, Advise::PopulateRead);
+                }
+                written_in(private)
+            }
+            Err(_) => Ok(private.iter().map(|range| vec![range.clone()]).collect()),
+        }
+    }
+
+    fn protect_all(&self, private: &[Range<u64>], protected: &mut Vec<Range<u64>>) -> Result<(), SysError> {
+        if agent::is_alone() {
+            return Ok(());
+        }
+        for range in private {
+            let len = range.end - range.start;
+            self.uffd.register(range.start, len, Mode::WRITE_PROTECT)?;
+            protected.push(range.clone());
+            self.uffd.write_protect(range.start, len, WriteProtect::On, false)?;
+        }
+        Ok(())
     }
 
     /// (3): `taken` says that the node knows of the file.

@@ -231,7 +231,11 @@ impl Items {
 
     /// Out-of-line memory.
     pub fn memory(&mut self) -> Result<Payload, Unexpected> {
-        if let Some(Item::OutOfLine(payload)) = self.0.next() { Ok(payload) } else { Err(Unexpected("memory")) }
+        match self.0.next() {
+            // More bytes than a word counts come as longer elements.
+            Some(Item::OutOfLine(payload) | Item::TypedOutOfLine(_, payload)) => Ok(payload),
+            _ => Err(Unexpected("memory")),
+        }
     }
 
     /// Nothing more.

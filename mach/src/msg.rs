@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::wire::trap::{Msg, Order, call, order};
+use proto::wire::trap::{Msg, call};
 use proto::{
     KernReturn, Message, MigError, MsgReturn, NamedRight, NoRoom, PortName, RightType, Routine, SimpleRoutine, TraceId,
     codec, iface,
@@ -194,11 +194,10 @@ impl Task {
             }
             None => None,
         };
-        if let Some((order, error)) = failed {
+        if let Some((_, error)) = failed {
             if let Some(message) = message {
                 self.release_rights(message);
             }
-            self.undo(order);
             return Err(TrapError::Order(error).into());
         }
         match NoRoom::parse(answer.result).map(|(code, _)| code) {
@@ -206,21 +205,6 @@ impl Task {
             Some(MsgReturn::RcvTooLarge) => Err(MsgError::TooLarge { needed: answer.needed }),
             Some(code) => Err(MsgError::Code { code, message: message.map(Box::new) }),
             None => Err(protocol("a code that mach_msg has not")),
-        }
-    }
-
-    /// The node believes that an order was carried out; what it mapped or wired in vain is that no more there, too.
-    pub(crate) fn undo(&self, order: Order) {
-        match order.op {
-            Some(order::Op::Map(map)) => {
-                self.post(iface::task::VmDeallocate { address: map.address, size: map.size });
-            }
-            Some(order::Op::Wire(wire)) if wire.wired => {
-                let task = NamedRight::copy_send(self.task_self());
-                let request = iface::host_vm::VmWire { task, address: wire.address, size: wire.size, access: 0 };
-                let _ = self.send_simple(&self.host(), request);
-            }
-            _ => {}
         }
     }
 

@@ -105,8 +105,7 @@ impl Task {
         let memory = self.0.memory.as_deref();
         let Reply { answer, fds, failed } = self
             .with_thread(|thread| thread.connection.call_noting(memory, call::Op::Msg(call), &beside.fds(), asked))?;
-        if let Some((order, error)) = failed {
-            self.undo(order);
+        if let Some((_, error)) = failed {
             return Err(TrapError::Order(error));
         }
         let message = answer.message.map(|record| decode(record, &Inbound::new(fds))).transpose()?;

@@ -162,6 +162,14 @@ impl<R> Body<R> {
         self.carried.as_mut().map_or(&mut [], |c| &mut c.memory)
     }
 
+    /// Whether each descriptor of out-of-line data counts all of its contents.
+    pub fn is_whole(&self) -> bool {
+        let mut memory = self.memory().iter();
+        let outside = |d: &Descriptor| !d.inline && d.disposition().is_none();
+        let counted = self.scan_if_complex().flatten().map(|located| located.descriptor).filter(outside);
+        counted.into_iter().all(|d| memory.next().is_some_and(|m| m.len() as u64 <= d.data_bytes()))
+    }
+
     /// Items, if the bytes are typed; 0 for bytes that are not.
     pub fn items_len(&self) -> usize {
         Scan::new(&self.bytes).filter(Result::is_ok).count()
@@ -348,10 +356,14 @@ impl<R> Writer<R> {
         self.data(element, 1, &value.to_le_bytes());
     }
 
-    /// Out-of-line data. A last element that is not whole counts.
+    /// Out-of-line data. A last element that is not whole counts. Bytes that are too many to be counted go as numbers of 64
+    /// bits; what is too much for that makes a body that is not whole ([`Body::is_whole`]).
     pub fn memory(&mut self, element: Element, payload: Payload) {
-        let number = (payload.len() as u64 * 8).div_ceil(u64::from(element.size_bits).max(1));
-        self.bytes.extend(Descriptor::out_of_line(element, number as u32).to_bytes());
+        let count = |element: Element| (payload.len() as u64 * 8).div_ceil(u64::from(element.size_bits).max(1));
+        let wide = element == Element::BYTE && count(element) > u64::from(u32::MAX) && payload.len().is_multiple_of(8);
+        let element = if wide { Element::INTEGER_64 } else { element };
+        let number = u32::try_from(count(element)).unwrap_or(u32::MAX);
+        self.bytes.extend(Descriptor::out_of_line(element, number).to_bytes());
         self.bytes.extend([0; ALIGN]);
         self.carried.get_or_insert_default().memory.push(payload);
     }

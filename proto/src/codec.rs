@@ -191,7 +191,9 @@ pub fn check(message: &Message<NamedRight>) -> Result<(), MsgReturn> {
             Err(MsgReturn::SendInvalidType)
         }
         () if body.rights().len() > MSG_RIGHTS_MAX => Err(MsgReturn::SendNoBuffer),
-        () if body.bytes().len() > MSG_INLINE_BYTES_MAX || !within_bounds(body) => Err(MsgReturn::SendNoBuffer),
+        () if body.bytes().len() > MSG_INLINE_BYTES_MAX || !within_bounds(body) || !body.is_whole() => {
+            Err(MsgReturn::SendNoBuffer)
+        }
         () if !body.is_uniform(|r| r.name.is_valid().then_some(r.disposition)) => Err(MsgReturn::SendInvalidType),
         () => Ok(()),
     }
@@ -532,6 +534,25 @@ mod tests {
         let back = back.unwrap();
         assert_eq!(back, message);
         assert_eq!(back.body.held_bytes(), 2 * 200_003 + 1000 + 500);
+    }
+
+    #[test]
+    fn more_bytes_than_can_be_counted_are_counted_in_eights_or_refused() {
+        let zeroes = Bytes::from_static(&[0; 1 << 16]);
+        let of = |bytes: u64| {
+            let mut memory = Payload::default();
+            let store: Store = Arc::new(());
+            (0..bytes >> 16).for_each(|_| memory.push_stored(zeroes.clone(), store.clone(), 0));
+            memory.push_stored(zeroes.slice(..(bytes & 0xffff) as usize), store, 0);
+            with_body(vec![Item::OutOfLine(memory)])
+        };
+        for (bytes, element) in [((1 << 32) - 1, Element::BYTE), (1 << 32, Element::INTEGER_64)] {
+            let message = of(bytes);
+            assert_eq!(check(&message), Ok(()));
+            let descriptor = Scan::new(message.body.bytes()).next().unwrap().unwrap().descriptor;
+            assert_eq!((descriptor.element, descriptor.data_bytes()), (element, bytes));
+        }
+        assert_eq!(check(&of((1 << 32) + 1)), Err(MsgReturn::SendNoBuffer));
     }
 
     #[test]

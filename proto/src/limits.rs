@@ -128,6 +128,8 @@ pub const TASK_FROZEN_FILES_MAX: usize = 1024;
 pub const FROZEN_FILES_MAX: usize = 4 * TASK_FROZEN_FILES_MAX;
 /// Objects that one call freezes; it is called again for the rest of its range.
 pub const FREEZE_OBJECTS_MAX: usize = 100;
+/// Entries of a map that one call has mapped privately for that; memory in more is copied.
+pub const FREEZE_ORDERS_MAX: usize = 1024;
 /// Pieces of frozen memory that one call maps, and runs that one call freezes anew; what is in more pieces is copied.
 pub const FROZEN_PARTS_MAX: usize = 2048;
 /// Pieces of out-of-line memory beside one record; what is in more pieces is copied.

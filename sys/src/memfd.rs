@@ -16,6 +16,8 @@ use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
 use crate::error::{Context, Errno, SysError};
 
 const SIZE_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
+/// What `statfs(2)` says of plain memfds.
+const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// Slices that one `pwritev(2)` takes (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
 
@@ -70,9 +72,18 @@ impl Memfd {
 
     /// Takes over a descriptor that somebody sent.
     ///
-    /// Errors: `EINVAL` for anything but a memfd (or a file of a tmpfs): reading another kind of file could block.
+    /// Errors: `EINVAL` for anything but a plain memfd (or a file of a tmpfs): reading another kind of file could block, or fail.
     pub fn adopt(fd: OwnedFd) -> Result<Memfd, SysError> {
         rustix::fs::fcntl_get_seals(&fd).context("fcntl(2)", || "a descriptor that came for a memfd is none")?;
+        // One of huge pages has seals, too, and a page of it may not be had: an access is SIGBUS then.
+        let system = rustix::fs::fstatfs(&fd).context("fstatfs(2)", || "a memfd")?.f_type;
+        if system as u64 != TMPFS_MAGIC {
+            return Err(SysError::new(
+                "fstatfs(2)",
+                Errno::INVAL,
+                format!("a memfd of another file system, {system:#x}"),
+            ));
+        }
         let stat = rustix::fs::fstat(&fd).context("fstat(2)", || "a memfd")?;
         Ok(Memfd { fd, size: stat.st_size as u64 })
     }
@@ -345,5 +356,7 @@ mod tests {
         assert_eq!((adopted.size(), &bytes), (PAGE, b"abcde\0"));
         let (reader, _writer) = rustix::pipe::pipe().unwrap();
         assert_eq!(Memfd::adopt(reader).unwrap_err().errno, Errno::INVAL);
+        let huge = rustix::fs::memfd_create("test", MemfdFlags::ALLOW_SEALING | MemfdFlags::HUGETLB).unwrap();
+        assert_eq!(Memfd::adopt(huge).unwrap_err().errno, Errno::INVAL);
     }
 }

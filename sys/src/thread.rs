@@ -20,6 +20,44 @@ pub fn spawn_without_signals<T: Send + 'static>(
     spawned.map_err(failed)
 }
 
+/// Does something while no signal handler of the program can run on this thread, SIGSEGV's and SIGBUS's apart.
+///
+/// Errors: the mask could not be set; nothing was done.
+pub fn undisturbed<T>(act: impl FnOnce() -> T) -> Result<T, SysError> {
+    /// Puts the mask back, however it ends.
+    struct Before(libc::sigset_t);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            let _ = set_mask(&self.0);
+        }
+    }
+    let _before = Before(set_mask(&signals_of_others())?);
+    Ok(act())
+}
+
+/// Threads of the process, the calling one among them.
+pub fn count() -> Result<usize, SysError> {
+    let path = "/proc/self/task";
+    let entries = std::fs::read_dir(path).map_err(|e| SysError::from_io("open(2)", &e, path.to_owned()))?;
+    Ok(entries.count())
+}
+
+/// Page faults that other threads of the process have taken so far, those included that have ended.
+pub fn faults_of_others() -> Result<u64, SysError> {
+    let faults = |who| {
+        let mut usage = MaybeUninit::<libc::rusage>::uninit();
+        // SAFETY: the pointer is valid for writes of the structure.
+        match unsafe { libc::getrusage(who, usage.as_mut_ptr()) } {
+            // SAFETY: the call succeeded, so it wrote the structure.
+            0 => Ok(unsafe { usage.assume_init() }).map(|usage| (usage.ru_minflt + usage.ru_majflt) as u64),
+            _ => Err(SysError::new("getrusage(2)", crate::error::last_errno(), "page faults")),
+        }
+    };
+    // The own ones first, so that a fault between the two counts as another's.
+    let own = faults(libc::RUSAGE_THREAD)?;
+    Ok(faults(libc::RUSAGE_SELF)?.saturating_sub(own))
+}
+
 fn signals_of_others() -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: the pointer is valid for writes.
@@ -51,6 +89,33 @@ mod tests {
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
         let line = status.lines().find_map(|l| l.strip_prefix("SigBlk:")).unwrap();
         u64::from_str_radix(line.trim(), 16).unwrap()
+    }
+
+    #[test]
+    fn a_handler_waits_until_it_is_over() {
+        let before = blocked();
+        let within = undisturbed(blocked).unwrap();
+        assert!(within & 1 << (libc::SIGUSR1 - 1) != 0 && within & 1 << (libc::SIGBUS - 1) == 0);
+        assert_eq!(blocked(), before);
+    }
+
+    #[test]
+    fn threads_and_their_faults_are_counted() {
+        let (to_other, other) = std::sync::mpsc::channel::<()>();
+        let (to_self, own) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            to_self.send(()).unwrap();
+            other.recv().unwrap();
+            let mut pages = vec![0u8; 64 << 20];
+            pages.chunks_mut(4096).for_each(|page| page[0] = 1);
+            std::hint::black_box(&pages);
+        });
+        own.recv().unwrap();
+        assert!(count().unwrap() >= 2);
+        let before = faults_of_others().unwrap();
+        to_other.send(()).unwrap();
+        thread.join().unwrap();
+        assert!(faults_of_others().unwrap() > before);
     }
 
     #[test]

@@ -124,3 +124,26 @@ fn an_object_shows_its_name_and_a_task_of_another_node_its_regions() {
     let gone = wait_until(GONE_WITHIN, "the end of the task", || near.regions(&named).next().and_then(Result::err));
     assert!(gone.is_dead(), "{gone}");
 }
+
+/// Addresses that one thread gives back are another's only when they are unmapped.
+#[test]
+fn vm_order_1_threads_that_allocate_and_give_back_do_not_disturb_each_other() {
+    let nodes = Nodes::start(1);
+    let task = nodes.task(1);
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let task = &task;
+            scope.spawn(move || {
+                for round in 0..400u32 {
+                    let memory = task.allocate(16 * P).expect("there is memory");
+                    let bytes = [&[thread][..], &round.to_le_bytes()].concat();
+                    memory.write_at(15 * P, &bytes).expect("it is its own");
+                    let mut seen = vec![0; bytes.len()];
+                    memory.read_at(15 * P, &mut seen).expect("it is its own");
+                    assert_eq!(seen, bytes);
+                }
+            });
+        }
+    });
+    assert_eq!(shown(&task, task.task_self()), []);
+}

@@ -5,7 +5,7 @@
 //! wrote to frozen memory is seen.
 
 use proto::iface::task as idl;
-use proto::limits::{MSG_FROZEN_BYTES_MAX, MSG_OOL_BYTES_MAX};
+use proto::limits::MSG_OOL_BYTES_MAX;
 use proto::msg::Reply as _;
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 
@@ -30,7 +30,8 @@ impl Kernel {
     /// Source: spec [vm.read.1]; mach-api §2.2.
     pub(super) fn vm_read(&mut self, task: TaskId, r: idl::VmRead, reply: Reply, cx: &mut Cx<'_>) {
         let far = reply.to.port().is_some_and(|port| self.ipc.is_received_in_process(port));
-        let most = if far { MSG_OOL_BYTES_MAX } else { MSG_FROZEN_BYTES_MAX };
+        // Bytes are counted in a word.
+        let most = if far { MSG_OOL_BYTES_MAX } else { u32::MAX as usize };
         let permitted = self.vm.permitted(task, r.address, r.size, Prot::READ);
         match permitted {
             Err(code) => self.answer(reply, Err(code)),

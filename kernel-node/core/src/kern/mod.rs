@@ -172,6 +172,14 @@ impl Kernel {
         vm.fault(fault, &mut VmCx { now: cx.now, pmap: cx.pmap, out: vm_events })
     }
 
+    /// An order rides in the answer to the thread that asked for it, which does it before it sees the answer: so the answer
+    /// goes out. What the order gives or frees waits for [`Kernel::order_done`]. Followed by [`Kernel::settle`].
+    pub fn order_rides(&mut self, order: OrderId) {
+        if let Some((reply, results)) = self.pending.order_done(order, Ok(())) {
+            self.answer(reply, results);
+        }
+    }
+
     /// A task's agent, or the calling thread, carried out an order or could not. Followed by [`Kernel::settle`].
     pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut Cx<'_>) {
         if let Err(code) = result {

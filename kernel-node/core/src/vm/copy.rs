@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use proto::limits::{MAP_ENTRIES_MAX, OBJECTS_MAX};
+use proto::limits::{FREEZE_ORDERS_MAX, FROZEN_PARTS_MAX, MAP_ENTRIES_MAX, OBJECTS_MAX};
 use proto::{KernReturn, PAGE_SIZE, Prot};
 
 use super::entry::Entry;
@@ -63,7 +63,8 @@ impl Vm {
     /// frozen already has to be copied. What the task wrote to frozen memory is not in the object: see
     /// [`Vm::vm_refreeze`].
     /// Units: bytes; the parts are those of the pages that the range touches, from the first one on, in order and without a
-    /// gap. They end before the range does where there would be more than `objects_max` objects.
+    /// gap. They end before the range does where there would be more than `objects_max` objects, or
+    /// [`FROZEN_PARTS_MAX`] parts.
     /// Errors: `InvalidTask`; `InvalidArgument` the range wraps; `InvalidAddress` a hole in it; `ProtectionFailure` a part
     /// that cannot be read. Nothing has changed then.
     /// Source: spec [vm.copy.1], [vm.copy.2]; mach-api §2.2 `vm_read`.
@@ -80,6 +81,7 @@ impl Vm {
         let map = self.map_of(task)?;
         let mut touched = map.touched(range.clone());
         let entry_at = |start: &u64| map.entry(*start).expect("listed");
+        touched.truncate(FROZEN_PARTS_MAX);
         let mut objects = BTreeSet::new();
         let fit = touched.iter().take_while(|start| {
             objects.insert(entry_at(start).object);
@@ -87,8 +89,11 @@ impl Vm {
         });
         touched.truncate(fit.count());
         let objects: BTreeSet<ObjectId> = touched.iter().map(|start| entry_at(start).object).collect();
+        let mut orders_left = FREEZE_ORDERS_MAX;
         for object in objects {
-            if self.can_freeze(task, object, &range) {
+            let orders = self.objects[object].mappings.len();
+            if orders <= orders_left && self.can_freeze(task, object, &range) {
+                orders_left -= orders;
                 self.freeze(task, object, cx);
             }
         }
@@ -128,8 +133,9 @@ impl Vm {
         let (mut all, mut inside) = (0, 0);
         for (_, start) in &o.mappings {
             let e = map.entry(*start).expect("an object's mapping is an entry");
-            // A new mapping would not be locked, and each write to it would be a page more.
-            if e.is_wired() {
+            // A new mapping of what is wired would not be locked, and each write to it would be a page more. What the task has
+            // still to map, or is changing, could not be sealed.
+            if e.is_wired() || self.is_ordered(task, &(e.start..e.end)) {
                 return false;
             }
             all += e.size();

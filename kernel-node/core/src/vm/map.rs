@@ -18,6 +18,8 @@ pub(super) struct Map {
     entries: BTreeMap<u64, Entry>,
     /// Ranges with an unmap order under way (start to end), or that could not be unmapped; disjoint.
     leaving: BTreeMap<u64, u64>,
+    /// Of these, ranges that are unmapped, for which another order is still under way.
+    pub unmapped: Vec<Range<u64>>,
     /// Faults that ended.
     pub faults: u64,
     /// Threads that wait for pages or for orders.
@@ -27,7 +29,7 @@ pub(super) struct Map {
 impl Map {
     /// An empty map over `arena`, which is made of whole pages.
     pub fn new(arena: Range<u64>) -> Map {
-        Map { arena, entries: BTreeMap::new(), leaving: BTreeMap::new(), faults: 0, waiters: 0 }
+        Map { arena, entries: BTreeMap::new(), leaving: BTreeMap::new(), unmapped: Vec::new(), faults: 0, waiters: 0 }
     }
 
     /// The entry that covers `address`.

@@ -60,13 +60,23 @@ pub(super) enum Order {
 
 impl Order {
     fn task(&self) -> TaskId {
+        self.of().0
+    }
+
+    /// Whose it is, and where.
+    fn of(&self) -> (TaskId, &Range<u64>) {
         match self {
-            Order::Map { task, .. }
-            | Order::Unmap { task, .. }
-            | Order::Freeze { task, .. }
-            | Order::Protect { task, .. }
-            | Order::Wire { task, .. } => *task,
+            Order::Map { task, range }
+            | Order::Unmap { task, range }
+            | Order::Freeze { task, range }
+            | Order::Wire { task, range, .. }
+            | Order::Protect { task, range, .. } => (*task, range),
         }
+    }
+
+    fn reaches(&self, task: TaskId, range: &Range<u64>) -> bool {
+        let (of, at) = self.of();
+        of == task && at.start < range.end && range.start < at.end
     }
 }
 
@@ -77,22 +87,49 @@ impl Vm {
     /// it. A range that could not be unmapped is never given out again; one that could not be wired is not.
     /// Source: spec [vm.order.1] to [vm.order.3].
     pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
-        match self.orders.remove(&order) {
-            None | Some(Order::Map { .. } | Order::Freeze { .. }) if result.is_ok() => {}
-            None => {}
-            Some(Order::Map { task, range }) => self.map_failed(task, range, cx),
-            Some(Order::Freeze { task, range }) => self.freeze_failed(task, range),
-            Some(Order::Unmap { task, range }) => {
+        let Some(done) = self.orders.remove(&order) else { return };
+        let task = done.task();
+        self.carried_out(done, result, cx);
+        self.give_out_unmapped(task);
+    }
+
+    /// Whether an order for a part of the range is under way.
+    pub(super) fn is_ordered(&self, task: TaskId, range: &Range<u64>) -> bool {
+        self.orders.values().any(|order| order.reaches(task, range))
+    }
+
+    /// Frees the addresses that are unmapped, once no order for them is under way: another thread may have been given one
+    /// earlier, and carry it out later.
+    fn give_out_unmapped(&mut self, task: TaskId) {
+        let Some(map) = self.tasks.get_mut(&task) else { return };
+        let unmapped = std::mem::take(&mut map.unmapped);
+        for range in unmapped {
+            let reached = self.is_ordered(task, &range);
+            let map = self.tasks.get_mut(&task).expect("looked up above");
+            if reached {
+                map.unmapped.push(range);
+            } else {
+                map.left(range.start);
+            }
+        }
+    }
+
+    fn carried_out(&mut self, done: Order, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
+        match done {
+            Order::Map { .. } | Order::Freeze { .. } if result.is_ok() => {}
+            Order::Map { task, range } => self.map_failed(task, range, cx),
+            Order::Freeze { task, range } => self.freeze_failed(task, range),
+            Order::Unmap { task, range } => {
+                cx.pmap.wake(task, range.start, range.end - range.start);
                 if result.is_ok()
                     && let Some(map) = self.tasks.get_mut(&task)
                 {
-                    map.left(range.start);
+                    map.unmapped.push(range);
                 }
-                cx.pmap.wake(task, range.start, range.end - range.start);
             }
-            Some(Order::Wire { task, range, wired: true }) if result.is_err() => self.wire_failed(task, range),
-            Some(Order::Wire { .. }) => {}
-            Some(Order::Protect { refused, .. }) => {
+            Order::Wire { task, range, wired: true } if result.is_err() => self.wire_failed(task, range),
+            Order::Wire { .. } => {}
+            Order::Protect { refused, .. } => {
                 for w in refused {
                     cx.pmap.wake(w.task, w.address, PAGE_SIZE);
                     self.fault_ended(w, FaultClass::Refused, cx);

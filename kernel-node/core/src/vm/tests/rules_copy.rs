@@ -1,6 +1,6 @@
 //! [vm.copy]: memory that is frozen, shown privately, and written again.
 
-use proto::limits::MAP_ENTRIES_MAX;
+use proto::limits::{FREEZE_ORDERS_MAX, FROZEN_PARTS_MAX, MAP_ENTRIES_MAX};
 use proto::{Inherit, KernReturn};
 
 use super::super::*;
@@ -102,6 +102,40 @@ fn vm_copy_1_a_call_freezes_so_many_objects() {
     assert_eq!(r.sim.orders.len(), 3);
     r.orders();
     assert_eq!(parts(&freeze(&mut r, ONE, 3, 2).unwrap()), [(3, 1, Some(0)), (4, 1, Some(0))]);
+}
+
+/// Each second page is read-only, so that each is an entry.
+fn in_stripes(r: &mut Rig, from: u64, pages: u64) {
+    allocate(r, ONE, from, pages);
+    for page in (from..from + pages).step_by(2) {
+        r.call_unchecked(|vm, cx| vm.vm_protect(ONE, at(page), PAGE_SIZE, false, RO.bits(), cx)).unwrap();
+    }
+    r.orders();
+}
+
+#[test]
+fn vm_copy_1_a_call_tells_so_many_parts_and_gives_so_many_orders() {
+    let mut r = Rig::new();
+    let half = FREEZE_ORDERS_MAX as u64;
+    in_stripes(&mut r, 0, half);
+    in_stripes(&mut r, half, half);
+    in_stripes(&mut r, 2 * half, half + 2);
+    let first = freeze(&mut r, ONE, 0, 3 * half + 2).unwrap();
+    assert_eq!((first.len(), r.sim.orders.len()), (FROZEN_PARTS_MAX, FREEZE_ORDERS_MAX));
+    let frozen = first.iter().filter(|part| part.object.is_some()).count();
+    assert_eq!(frozen, FREEZE_ORDERS_MAX, "the second object is left to be copied");
+    r.orders();
+    let rest = freeze(&mut r, ONE, 2 * half, half + 2).unwrap();
+    assert!(rest.len() == half as usize + 2 && rest.iter().all(|part| part.object.is_none()), "in too many pieces");
+}
+
+#[test]
+fn vm_copy_2_what_a_thread_has_still_to_map_is_not_frozen() {
+    let mut r = Rig::new();
+    r.call(|vm, cx| vm.vm_allocate(ONE, at(0), 4 * PAGE_SIZE, false, cx)).unwrap();
+    assert!(freeze(&mut r, ONE, 0, 4).unwrap()[0].object.is_none());
+    r.orders();
+    assert!(freeze(&mut r, ONE, 0, 4).unwrap()[0].object.is_some());
 }
 
 #[test]

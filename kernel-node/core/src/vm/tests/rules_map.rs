@@ -308,6 +308,20 @@ fn vm_order_1_addresses_are_free_when_the_task_has_unmapped_them() {
     assert_eq!(allocate(&mut r, 0, PAGE_SIZE, false), Ok(at(0)));
 }
 
+/// Each thread carries out its own orders, when it comes to it.
+#[test]
+fn vm_order_1_addresses_are_free_when_no_order_reaches_them() {
+    let mut r = Rig::new();
+    r.object(ONE, 4, RW);
+    protect(&mut r, 1, 1, false, RO).unwrap();
+    deallocate(&mut r, 0, 4);
+    let ((protect, _), (unmap, _)) = (r.sim.orders.pop_front().unwrap(), r.sim.orders.pop_front().unwrap());
+    r.call(|vm, cx| vm.order_done(unmap, Ok(()), cx));
+    assert_eq!(allocate(&mut r, 0, PAGE_SIZE, false), Err(KernReturn::NoSpace), "a late thread would protect it");
+    r.call(|vm, cx| vm.order_done(protect, Ok(()), cx));
+    assert_eq!(allocate(&mut r, 0, PAGE_SIZE, false), Ok(at(0)));
+}
+
 #[test]
 fn vm_order_1_addresses_that_could_not_be_unmapped_are_never_free() {
     let mut r = Rig::new();
