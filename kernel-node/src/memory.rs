@@ -151,7 +151,9 @@ impl Node {
         if let Some(object) = self.pmap.frozen.object_of(passable.frozen().id()) {
             return Ok(object);
         }
-        let pages = passable.frozen().size().div_ceil(PAGE_SIZE);
+        // What it holds, not how long it is: a file of holes takes nobody's memory.
+        let held = passable.frozen().memfd().allocated_bytes().unwrap_or(passable.frozen().size());
+        let pages = held.div_ceil(PAGE_SIZE);
         let object = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, _| vm.object_frozen(pages)))?;
         if let Err(error) = self.pmap.object_adopt(object, passable.clone()) {
             tracing::warn!(%error, "frozen memory could not be taken over");
