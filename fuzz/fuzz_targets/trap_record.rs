@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(message) = codec::decode(message, fetch) else { return };
     assert_eq!(codec::check(&message), Ok(()));
     let (again, beside) = codec::encode(message.clone(), 0);
-    let beside = beside.concat();
+    let beside = beside.bytes.concat();
     let back = codec::decode(again, |_, offset, length| {
         beside.get(offset as usize..offset as usize + length).map(|bytes| Payload::from(bytes.to_vec()))
     });

@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use kernel_core::TaskId;
 use kernel_core::vm::ObjectId;
 use proto::limits::{
-    FROZEN_FILES_MAX, MSG_FROZEN_BYTES_MAX, MSG_OOL_BYTES_MAX, TASK_FROZEN_FILES_MAX, TRAP_INLINE_OOL_BYTES_MAX,
+    FROZEN_BYTES_MAX, FROZEN_FILES_MAX, MSG_FROZEN_BYTES_MAX, MSG_OOL_BYTES_MAX, TASK_FROZEN_BYTES_MAX,
+    TASK_FROZEN_FILES_MAX, TRAP_INLINE_OOL_BYTES_MAX,
 };
 use proto::{Chunk, PAGE_SIZE, Payload, Store};
 use sys::{FileId, Frozen, Memfd, SysError};
@@ -29,34 +30,43 @@ pub struct Passable {
     frozen: Arc<Frozen>,
     holders: Mutex<BTreeSet<TaskId>>,
     /// It counts in the share of the task that brought it, and among all.
-    _counted: [Counted; 2],
+    _counted: Vec<Counted>,
 }
 
-/// One of those that are counted.
+/// Part of a count.
 #[derive(Debug)]
-struct Counted(Arc<AtomicUsize>);
+struct Counted {
+    count: Arc<AtomicUsize>,
+    amount: usize,
+}
 
-impl Counted {
-    /// `None` if there are `max` already.
-    fn new(count: &Arc<AtomicUsize>, max: usize) -> Option<Counted> {
-        let counted = Counted(count.clone());
-        // One too many is taken back by being dropped.
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        (before < max).then_some(counted)
+/// How many files there are, and how long they are together.
+#[derive(Debug, Default)]
+struct Share {
+    files: Arc<AtomicUsize>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Share {
+    /// `None` if there would be too many of either.
+    fn add(&self, bytes: usize, files_max: usize, bytes_max: usize) -> Option<[Counted; 2]> {
+        Some([Counted::new(&self.files, 1, files_max)?, Counted::new(&self.bytes, bytes, bytes_max)?])
     }
 }
 
 impl Counted {
-    /// For what no task brought.
-    fn uncounted() -> [Counted; 2] {
-        let own = || Counted(Arc::new(AtomicUsize::new(1)));
-        [own(), own()]
+    /// `None` if it would be more than `max`.
+    fn new(count: &Arc<AtomicUsize>, amount: usize, max: usize) -> Option<Counted> {
+        let counted = Counted { count: count.clone(), amount };
+        // What is too much is taken back by being dropped.
+        let before = count.fetch_add(amount, Ordering::Relaxed);
+        (before.saturating_add(amount) <= max).then_some(counted)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(self.amount, Ordering::Relaxed);
     }
 }
 
@@ -112,8 +122,8 @@ pub struct FrozenTable {
     /// Files of objects: which object, and who has the file, once it is known.
     objects: BTreeMap<FileId, (ObjectId, Option<Arc<Passable>>)>,
     /// How many there are, and how many each task brought.
-    all: Arc<AtomicUsize>,
-    by_task: BTreeMap<TaskId, Arc<AtomicUsize>>,
+    all: Share,
+    by_task: BTreeMap<TaskId, Share>,
     /// The next time at which the entries of files that are gone are swept out.
     sweep_at: usize,
 }
@@ -138,13 +148,18 @@ impl FrozenTable {
             known.holders.lock().unwrap_or_else(PoisonError::into_inner).insert(from);
             return Some(known);
         }
-        let its = self.by_task.entry(from).or_default();
-        let counted = [Counted::new(its, TASK_FROZEN_FILES_MAX)?, Counted::new(&self.all, FROZEN_FILES_MAX)?];
-        let frozen = Arc::new(Frozen::new(Memfd::adopt(memfd.writer().ok()?).ok()?).ok()?);
-        let made = Arc::new(Passable { frozen, holders: Mutex::new(BTreeSet::from([from])), _counted: counted });
+        let bytes = usize::try_from(memfd.size()).ok()?;
+        let its = self.by_task.entry(from).or_default().add(bytes, TASK_FROZEN_FILES_MAX, TASK_FROZEN_BYTES_MAX)?;
+        let all = self.all.add(bytes, FROZEN_FILES_MAX, FROZEN_BYTES_MAX)?;
+        let frozen = Arc::new(memfd.writer().and_then(Memfd::adopt).and_then(Frozen::new).ok()?);
+        let made = Arc::new(Passable {
+            frozen,
+            holders: Mutex::new(BTreeSet::from([from])),
+            _counted: its.into_iter().chain(all).collect(),
+        });
         if self.by_id.len() >= self.sweep_at {
             self.by_id.retain(|_, weak| weak.strong_count() > 0);
-            self.by_task.retain(|_, count| count.load(Ordering::Relaxed) > 0);
+            self.by_task.retain(|_, share| share.files.load(Ordering::Relaxed) > 0);
             self.sweep_at = 2 * self.by_id.len() + SWEEP_MIN;
         }
         self.by_id.insert(id, Arc::downgrade(&made));
@@ -281,8 +296,8 @@ impl CopyJob {
         }
         memfd.freeze()?;
         let frozen = Arc::new(Frozen::new(memfd)?);
-        let counted = Counted::uncounted();
-        let passable = Arc::new(Passable { frozen, holders: Mutex::default(), _counted: counted });
+        // No task brought it.
+        let passable = Arc::new(Passable { frozen, holders: Mutex::default(), _counted: Vec::new() });
         Ok(Copied { passable, files: self.files })
     }
 }
@@ -413,6 +428,18 @@ mod tests {
         assert!(table.adopt(&file(), TaskId(2)).is_some());
         kept.pop();
         assert!(table.adopt(&file(), TaskId(1)).is_some());
+        drop(kept);
+        // Holes take no memory, but address space of the node.
+        let long = || {
+            let memfd = Memfd::freezable("test", MSG_FROZEN_BYTES_MAX as u64).unwrap();
+            memfd.freeze().unwrap();
+            memfd
+        };
+        let most = TASK_FROZEN_BYTES_MAX / MSG_FROZEN_BYTES_MAX;
+        let kept: Vec<_> = (0..most).map(|_| table.adopt(&long(), TaskId(1)).unwrap()).collect();
+        assert!(table.adopt(&long(), TaskId(1)).is_none() && table.adopt(&long(), TaskId(2)).is_some());
+        drop(kept);
+        assert!(table.adopt(&long(), TaskId(1)).is_some());
     }
 
     #[test]

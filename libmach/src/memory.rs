@@ -112,7 +112,14 @@ pub fn place(task: &Task, contents: &Payload) -> Option<u64> {
     {
         return Some(mapping.into_raw());
     }
-    let address = region(contents.len() as u64).ok()?;
+    place_within(contents, 0)
+}
+
+/// Fresh memory with these bytes, of which the first lies `in_page` bytes behind a page's border.
+///
+/// Errors: as [`place`].
+pub fn place_within(contents: &Payload, in_page: u64) -> Option<u64> {
+    let address = region(in_page + contents.len() as u64).ok()? + in_page;
     let mut at = address;
     for chunk in contents.chunks() {
         // SAFETY: the memory was made here, and nobody knows of it yet.

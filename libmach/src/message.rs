@@ -324,21 +324,10 @@ fn place(task: Option<&Task>, message: &RawMessage, from: usize, bytes: usize, i
         return Some(0);
     }
     let contents = message.memory.slice(from, bytes);
-    if in_page == 0
-        && let Some(task) = task
-    {
-        return memory::place(task, &contents);
+    match task.filter(|_| in_page == 0) {
+        Some(task) => memory::place(task, &contents),
+        None => memory::place_within(&contents, in_page),
     }
-    let address = memory::region(in_page + bytes as u64).ok()? + in_page;
-    let mut at = address;
-    for chunk in contents.chunks() {
-        // SAFETY: the memory was made here, and nobody knows of it yet.
-        if !unsafe { memory::write(at, chunk) } {
-            return None;
-        }
-        at += chunk.len() as u64;
-    }
-    Some(address)
 }
 
 #[cfg(test)]

@@ -74,7 +74,12 @@ impl Inbound {
 impl File {
     fn new(memfd: Memfd) -> Option<File> {
         match memfd.size() > TRAP_INLINE_OOL_BYTES_MAX as u64 {
-            true => Frozen::new(memfd).ok().map(|frozen| File::Frozen(Arc::new(frozen))),
+            true if !memfd.is_frozen() => None,
+            // Where there is no address space for all of it, what is wanted is copied.
+            true => Some(match memfd.writer().and_then(Memfd::adopt).and_then(Frozen::new) {
+                Ok(frozen) => File::Frozen(Arc::new(frozen)),
+                Err(_) => File::Small(memfd),
+            }),
             false => Some(File::Small(memfd)),
         }
     }

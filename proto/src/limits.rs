@@ -128,6 +128,11 @@ pub const TASK_FROZEN_FILES_MAX: usize = 1024;
 pub const FROZEN_FILES_MAX: usize = 4 * TASK_FROZEN_FILES_MAX;
 /// Objects that one call freezes; it is called again for the rest of its range.
 pub const FREEZE_OBJECTS_MAX: usize = 100;
+/// Bytes of these files, holes included, that one task brought: the node has address space for them; what comes in further
+/// ones is copied.
+pub const TASK_FROZEN_BYTES_MAX: usize = 16 * MSG_FROZEN_BYTES_MAX;
+/// As that, of all tasks.
+pub const FROZEN_BYTES_MAX: usize = 4 * TASK_FROZEN_BYTES_MAX;
 /// Entries of a map that one call has mapped privately for that; memory in more is copied.
 pub const FREEZE_ORDERS_MAX: usize = 1024;
 /// Pieces of frozen memory that one call maps, and runs that one call freezes anew; what is in more pieces is copied.
