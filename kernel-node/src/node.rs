@@ -80,8 +80,8 @@ pub struct Node {
     /// What tasks poll.
     pub(crate) levels: Levels,
     pub(crate) processes: Processes,
-    /// Orders that an agent was sent and has not answered, and whose they are.
-    pub(crate) ordered: BTreeMap<OrderId, TaskId>,
+    /// Orders that were sent and are not answered: whose they are, and to which of its connections they went.
+    pub(crate) ordered: BTreeMap<OrderId, (TaskId, ChannelId)>,
     /// The connection whose call is being carried out: orders for its task ride in the answer.
     pub(crate) caller: Option<(TaskId, ChannelId)>,
     pub(crate) remote: Remote,
@@ -288,7 +288,7 @@ impl Node {
                 // nothing that the order frees is given to another thread. [vm.order.1]
                 Some((caller, channel)) if caller == task && !order.is_errand() => {
                     self.ride(channel, order).inspect(|()| {
-                        self.ordered.insert(id, task);
+                        self.ordered.insert(id, (task, channel));
                         self.kernel.order_rides(id);
                     })
                 }

@@ -105,7 +105,7 @@ impl Node {
             (Role::Agent(task) | Role::Thread(task), call::Op::OrderDone(done)) => {
                 let order = kernel_core::vm::OrderId(done.order);
                 // Nobody answers for another task.
-                if self.ordered.get(&order) == Some(&task) {
+                if self.ordered.get(&order).is_some_and(|(of, _)| *of == task) {
                     self.ordered.remove(&order);
                     let result = channel::order_result(done.errno);
                     if result.is_ok() {
@@ -138,6 +138,8 @@ impl Node {
             Role::New => {}
             Role::Agent(task) => self.task_gone(task),
             Role::Thread(task) => {
+                // A thread that ends in the middle of a call leaves what rode in its answer undone.
+                self.orders_lost(|_, to| to == id);
                 self.kernel.thread_gone(ThreadId(id.0));
                 let last = self.processes.get_mut(task).and_then(|p| p.attached.as_mut()).is_none_or(|attached| {
                     attached.channels -= 1;
@@ -150,6 +152,16 @@ impl Node {
             }
         }
         self.settle();
+    }
+
+    /// Whoever waits for what was ordered learns that it will not be done.
+    fn orders_lost(&mut self, which: impl Fn(TaskId, ChannelId) -> bool) {
+        let lost: Vec<_> =
+            self.ordered.iter().filter(|(_, (task, to))| which(*task, *to)).map(|(order, _)| *order).collect();
+        for order in lost {
+            self.ordered.remove(&order);
+            self.with_kernel(|kernel, cx| kernel.order_done(order, Err(KernReturn::Terminated), cx));
+        }
     }
 
     /// The loops that a task has needed since it attached. They end with it, at once if it has ended already.
@@ -165,12 +177,7 @@ impl Node {
         let Some(process) = self.processes.remove(task) else { return };
         tracing::debug!(task = task.0, pid = process.attached.as_ref().map(|a| a.pid), "task ended");
         self.pmap.task_gone(task);
-        // Whoever waits for what the task was ordered to do learns that it will not be done.
-        let unanswered: Vec<_> = self.ordered.iter().filter(|(_, of)| **of == task).map(|(order, _)| *order).collect();
-        for order in unanswered {
-            self.ordered.remove(&order);
-            self.with_kernel(|kernel, cx| kernel.order_done(order, Err(KernReturn::Terminated), cx));
-        }
+        self.orders_lost(|of, _| of == task);
         self.with_kernel(|kernel, cx| kernel.task_gone(task, cx));
         let of_task = |c: &Connection| matches!(c.role, Role::Thread(t) | Role::Agent(t) if t == task);
         let channels: Vec<ChannelId> = self.connections.iter().filter(|(_, c)| of_task(c)).map(|(id, _)| *id).collect();
@@ -417,14 +424,15 @@ impl Node {
     /// Sends an order to the agent of its task; its answer comes as a record.
     pub(crate) fn order_agent(&mut self, order: Order) -> Result<(), KernReturn> {
         let agent = self.processes.get(order.task).and_then(|p| p.attached.as_ref()?.agent);
-        let connection = agent.and_then(|id| self.connections.get_mut(&id)).ok_or(KernReturn::Terminated)?;
+        let agent = agent.ok_or(KernReturn::Terminated)?;
+        let connection = self.connections.get_mut(&agent).ok_or(KernReturn::Terminated)?;
         let (id, task) = (order.id, order.task);
         connection.ride(order);
         connection.answer(Answer::default(), None).map_err(|why| {
             tracing::warn!(%why, "an agent could not be reached");
             KernReturn::Terminated
         })?;
-        self.ordered.insert(id, task);
+        self.ordered.insert(id, (task, agent));
         Ok(())
     }
 }

@@ -55,7 +55,8 @@ fn prepare(task: &Task, memory: &Memory) {
             Inherit::Copy => {
                 memory.is_unmanaged(address, size, None)
                     && (memory.is_unmanaged(address, size, Some(false))
-                        || task.freeze(address, size).is_ok() && memory.is_unmanaged(address, size, Some(false)))
+                        || task.freeze_in_place(address, size).is_ok()
+                            && memory.is_unmanaged(address, size, Some(false)))
             }
             Inherit::Share => memory.is_unmanaged(address, size, Some(true)),
             Inherit::None => false,

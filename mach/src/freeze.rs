@@ -41,12 +41,26 @@ struct Gathered {
 impl Task {
     /// A copy of memory that the node mapped for this task, as it is now. No byte is copied of memory that
     /// [`Task::allocate`] or [`Task::map_frozen`] made and no other task shares; both copies can be written to afterwards
-    /// without the other's seeing it, and the next copy costs what was written meanwhile.
+    /// without the other's seeing it, and the next copy costs what was written meanwhile. Up to 32 KiB are copied; more than
+    /// that is as it was at one moment, whoever writes there meanwhile.
     ///
     /// Units: bytes; any range within mappings of the task.
     /// Errors: see [`CopyError`]; the memory is as before.
     /// Source: Mach 3 manual page vm_read(2); spec [vm.copy.1] to [vm.copy.3].
     pub fn freeze(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
+        let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
+        if len <= COPIED_BYTES_MAX {
+            let mut bytes = vec![0; len as usize];
+            // What cannot be read is looked at more closely below.
+            if memory.arena.read(address, &mut bytes).is_ok() {
+                return Ok(bytes.into());
+            }
+        }
+        self.freeze_in_place(address, len)
+    }
+
+    /// As [`Task::freeze`], and however little it is, what can be frozen is afterwards.
+    pub(crate) fn freeze_in_place(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
         let end = address.checked_add(len).and_then(round_page);
         let pages = trunc_page(address)..end.ok_or(CopyError::Kern(KernReturn::InvalidArgument))?;
@@ -417,6 +431,8 @@ fn coarsen(found: Vec<Vec<Range<u64>>>) -> Vec<Range<u64>> {
     }
 }
 
+/// So little is copied: it costs less than the calls.
+const COPIED_BYTES_MAX: u64 = 32 << 10;
 /// Pieces of one copy above which it is made one.
 const PIECES_MAX: usize = 1024;
 /// Files of one copy above which it is made one.
