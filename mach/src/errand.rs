@@ -82,6 +82,8 @@ fn carry_out(task: &Task, errand: Errand, fds: Vec<OwnedFd>) -> Result<Payload, 
 
 fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {
     let memory = task.0.memory.as_ref().ok_or(KernReturn::InvalidTask)?;
+    // A thread that freezes what it alone writes to does not reckon with this one, which came later.
+    let _not_while_freezing = memory.alone();
     let mut at = address;
     for chunk in data.chunks() {
         memory.arena.write(at, chunk).map_err(|_| KernReturn::MemoryError)?;

@@ -102,11 +102,7 @@ impl Task {
             let fds: Vec<_> = first.iter().filter(|g| !g.runs.is_empty()).map(|g| g.memfd.as_fd()).collect();
             let op = call::Op::Freeze(trap::Freeze { address: at, size: pages.end - at, runs });
             let reply = self.trap(op, &fds)?;
-            match KernReturn::from_raw(reply.answer.result) {
-                Some(KernReturn::Success) => {}
-                Some(code) => return Err(CopyError::Kern(code)),
-                None => return Err(TrapError::Protocol("a code that the kernel has not").into()),
-            }
+            succeeded(reply.answer.result)?;
             let next = reply.answer.parts.last().map_or(at, |part| part.address + part.size);
             if next <= at {
                 return Err(TrapError::Protocol("a freeze that does not go on").into());
@@ -155,14 +151,18 @@ impl Task {
         if let Some((_, error)) = reply.failed {
             return Err(CopyError::Sys(error));
         }
-        match KernReturn::from_raw(reply.answer.result) {
-            Some(KernReturn::Success) => {
-                let mapped = round_page(len).expect("it is mapped");
-                Ok(Mapping::whole(self, reply.answer.address, mapped, len))
-            }
-            Some(code) => Err(CopyError::Kern(code)),
-            None => Err(TrapError::Protocol("a code that the kernel has not").into()),
-        }
+        succeeded(reply.answer.result)?;
+        let mapped = round_page(len).expect("it is mapped");
+        Ok(Mapping::whole(self, reply.answer.address, mapped, len))
+    }
+}
+
+/// Errors: the node's code, if it is not `Success`.
+fn succeeded(result: i32) -> Result<(), CopyError> {
+    match KernReturn::from_raw(result) {
+        Some(KernReturn::Success) => Ok(()),
+        Some(code) => Err(CopyError::Kern(code)),
+        None => Err(TrapError::Protocol("a code that the kernel has not").into()),
     }
 }
 
@@ -316,9 +316,12 @@ impl Memory {
         whole: bool,
         protected: &mut Vec<Range<u64>>,
     ) -> Result<Option<(Memfd, Vec<trap::Run>)>, SysError> {
+        // Errands write to memory, too, but not while this lock is held ([`Memory::alone`]).
+        let alone = agent::is_alone();
         let written = match whole {
+            true if alone => private.to_vec(),
             true => self.protect_all(private, protected).map(|()| private.to_vec())?,
-            false => coarsen(self.protect_written(private, protected)?),
+            false => coarsen(self.protect_written(private, alone, protected)?),
         };
         if written.is_empty() {
             return Ok(None);
@@ -350,16 +353,16 @@ impl Memory {
     fn protect_written(
         &self,
         private: &[Range<u64>],
+        alone: bool,
         protected: &mut Vec<Range<u64>>,
     ) -> Result<Vec<Vec<Range<u64>>>, SysError> {
-        let alone = agent::is_alone();
         let before = sys::thread::faults_of_others()?;
         let found = written_in(private);
-        if alone && let Ok(found) = found {
-            return Ok(found);
+        if !alone {
+            self.protect_all(private, protected)?;
         }
-        self.protect_all(private, protected)?;
         match found {
+            Ok(found) if alone => Ok(found),
             Ok(found) if sys::thread::faults_of_others()? == before => Ok(found),
             Ok(_) => {
                 for range in private {
@@ -372,9 +375,6 @@ impl Memory {
     }
 
     fn protect_all(&self, private: &[Range<u64>], protected: &mut Vec<Range<u64>>) -> Result<(), SysError> {
-        if agent::is_alone() {
-            return Ok(());
-        }
         for range in private {
             let len = range.end - range.start;
             self.uffd.register(range.start, len, Mode::WRITE_PROTECT)?;

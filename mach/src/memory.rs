@@ -182,7 +182,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Held while memory is being frozen: one thread at a time.
+    /// Held while memory is being frozen, and while an errand writes: one thread at a time.
     pub fn alone(&self) -> MutexGuard<'_, ()> {
         self.freezing.lock().unwrap_or_else(PoisonError::into_inner)
     }
