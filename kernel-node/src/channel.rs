@@ -38,6 +38,8 @@ pub enum Role {
     Thread(TaskId),
     /// The agent of a task.
     Agent(TaskId),
+    /// Of a process that is about to fork: the child that is given up with the connection, until it has attached.
+    Fork(TaskId),
 }
 
 /// A thread that is in `mach_msg`.
@@ -129,7 +131,7 @@ impl Connection {
     pub fn admit(&self, memory: &mut [Payload]) -> Option<CopyJob> {
         match self.role {
             Role::Thread(task) | Role::Agent(task) => frozen::admit(task, memory),
-            Role::New => None,
+            Role::New | Role::Fork(_) => None,
         }
     }
 
@@ -216,6 +218,7 @@ impl Descriptors {
                 order::Op::Freeze(FreezeObject { map: Some(self.map(map, fd)), seal })
             }
             OrderKind::Errand(errand) => order::Op::Errand(self.errand(order.task, errand)?),
+            OrderKind::Inherit { address, size } => order::Op::Inherit(trap::Inherit { address, size }),
             OrderKind::Unmap { address, size } => order::Op::Unmap(Unmap { address, size }),
             OrderKind::Protect { address, size, protection } => {
                 order::Op::Protect(Protect { address, size, protection: protection.bits() })

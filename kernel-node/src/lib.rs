@@ -9,6 +9,7 @@ pub mod awake;
 pub mod channel;
 pub mod config;
 pub mod copying;
+mod forking;
 pub mod frozen;
 pub mod host;
 mod host_info;

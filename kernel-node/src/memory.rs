@@ -43,8 +43,10 @@ impl Node {
     }
 
     fn frozen_parts(&mut self, task: TaskId, call: &Freeze, fds: Vec<OwnedFd>) -> Result<Vec<Part>, KernReturn> {
-        if !call.runs.is_empty() {
-            self.refreeze(task, call, fds)?;
+        match call.thaw {
+            true => return self.thaw(task, call, fds).map(|()| Vec::new()),
+            false if !call.runs.is_empty() => self.refreeze(task, call, fds)?,
+            false => {}
         }
         let frozen = self.with_kernel(|kernel, cx| {
             kernel.vm_call(cx, |vm, cx| vm.vm_freeze(task, call.address, call.size, FREEZE_OBJECTS_MAX, cx))
@@ -59,13 +61,8 @@ impl Node {
 
     /// What the task wrote since the last freeze lies in the descriptor beside the call.
     fn refreeze(&mut self, task: TaskId, call: &Freeze, fds: Vec<OwnedFd>) -> Result<(), KernReturn> {
-        let runs: Vec<Run> =
-            call.runs.iter().map(|run| Run { address: run.address, size: run.size, offset: run.offset }).collect();
         let passable = self.passable(task, fds.into_iter().next())?;
-        let end = |run: &Run| run.offset.checked_add(run.size);
-        if runs.len() > FROZEN_PARTS_MAX || runs.iter().any(|r| end(r).is_none_or(|e| e > passable.frozen().size())) {
-            return Err(KernReturn::InvalidArgument);
-        }
+        let runs = runs_of(call, passable.frozen().size())?;
         let object = self.frozen_object(&passable)?;
         self.with_kernel(|kernel, cx| {
             kernel.vm_call(cx, |vm, cx| {
@@ -74,6 +71,28 @@ impl Node {
                 done
             })
         })
+    }
+
+    /// What was frozen memory of the task lies in the descriptor beside the call, which it can write to.
+    fn thaw(&mut self, task: TaskId, call: &Freeze, fds: Vec<OwnedFd>) -> Result<(), KernReturn> {
+        let memfd = fds.into_iter().next().and_then(|fd| Memfd::adopt(fd).ok()).ok_or(KernReturn::InvalidArgument)?;
+        // Whoever shares it must find what is mapped: it never becomes shorter.
+        if !memfd.is_fixed_size() || memfd.is_frozen() || !memfd.size().is_multiple_of(PAGE_SIZE) {
+            return Err(KernReturn::InvalidArgument);
+        }
+        let runs = runs_of(call, memfd.size())?;
+        let known = memfd.id().ok().and_then(|id| self.pmap.frozen.object_of(id));
+        if known.is_some() {
+            return Err(KernReturn::InvalidArgument);
+        }
+        let pages = memfd.size() / PAGE_SIZE;
+        let object = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, _| vm.object_thawed(pages)))?;
+        let taken = self.pmap.object_take(object, memfd).map_err(|_| KernReturn::ResourceShortage);
+        let done = taken.and_then(|()| {
+            self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.vm_thaw(task, object, &runs, cx)))
+        });
+        self.objects_unused([object].into_iter());
+        done
     }
 
     /// A thread maps frozen memory that it has.
@@ -112,30 +131,52 @@ impl Node {
             max_protection: protection(call.max_protection)?,
             inheritance: Inherit::from_raw(call.inheritance).ok_or(KernReturn::InvalidArgument)?,
         };
-        let files = fds.into_iter().map(|fd| self.passable(task, Some(fd))).collect::<Result<Vec<_>, _>>()?;
-        let mut objects = Vec::with_capacity(files.len());
-        let mapped = (|| {
-            for file in &files {
-                objects.push(self.frozen_object(file)?);
-            }
-            let part = |segment: &proto::wire::body::Segment| {
-                let at = segment.fd as usize;
-                let file = files.get(at).ok_or(KernReturn::InvalidArgument)?;
-                let fits = segment.offset.checked_add(segment.length).is_some_and(|end| end <= file.frozen().size());
-                let size = round_page(segment.length).filter(|_| fits).ok_or(KernReturn::InvalidArgument)?;
-                Ok(FrozenPart { object: objects[at], offset: segment.offset, size })
-            };
-            let parts = call.parts.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+        let objects = self.frozen_objects(task, fds)?;
+        let part = |segment: &proto::wire::body::Segment| {
+            let (object, bytes) = objects.get(segment.fd as usize).ok_or(KernReturn::InvalidArgument)?;
+            let fits = segment.offset.checked_add(segment.length).is_some_and(|end| end <= *bytes);
+            let size = round_page(segment.length).filter(|_| fits).ok_or(KernReturn::InvalidArgument)?;
+            Ok(FrozenPart { object: *object, offset: segment.offset, size })
+        };
+        let parts = call.parts.iter().map(part).collect::<Result<Vec<_>, _>>();
+        let mapped = parts.and_then(|parts| {
             self.with_kernel(|kernel, cx| {
                 kernel
                     .vm_call(cx, |vm, cx| vm.vm_map_frozen(task, &parts, request, cx))
                     .map(|(mapped, _)| mapped.address)
             })
-        })();
+        });
+        self.objects_unused(objects.into_iter().map(|(object, _)| object));
+        mapped
+    }
+
+    /// The objects that show a task's descriptors, which must be frozen, and the bytes of each.
+    ///
+    /// Conditions: [`Node::objects_unused`] follows.
+    pub(crate) fn frozen_objects(
+        &mut self,
+        task: TaskId,
+        fds: Vec<OwnedFd>,
+    ) -> Result<Vec<(ObjectId, u64)>, KernReturn> {
+        let files = fds.into_iter().map(|fd| self.passable(task, Some(fd))).collect::<Result<Vec<_>, _>>()?;
+        let mut objects = Vec::with_capacity(files.len());
+        for file in &files {
+            match self.frozen_object(file) {
+                Ok(object) => objects.push((object, file.frozen().size())),
+                Err(code) => {
+                    self.objects_unused(objects.into_iter().map(|(object, _)| object));
+                    return Err(code);
+                }
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Forgets those of the objects that nobody maps.
+    pub(crate) fn objects_unused(&mut self, objects: impl Iterator<Item = ObjectId>) {
         for object in objects {
             self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.object_unused(object, cx)));
         }
-        mapped
     }
 
     /// A descriptor of a task's, which must be frozen.
@@ -162,4 +203,15 @@ impl Node {
         }
         Ok(object)
     }
+}
+
+/// The runs of a call, which lie in a file of `bytes`.
+///
+/// Errors: `InvalidArgument` they do not, or are too many.
+fn runs_of(call: &Freeze, bytes: u64) -> Result<Vec<Run>, KernReturn> {
+    let within = |run: &Run| run.offset.checked_add(run.size).is_some_and(|end| end <= bytes);
+    let runs = call.runs.iter().map(|run| Run { address: run.address, size: run.size, offset: run.offset });
+    let runs: Vec<Run> = runs.collect();
+    let fits = runs.len() <= FROZEN_PARTS_MAX && runs.iter().all(within);
+    fits.then_some(runs).ok_or(KernReturn::InvalidArgument)
 }

@@ -63,6 +63,13 @@ pub enum OrderKind {
         /// Whether to seal it then.
         seal: bool,
     },
+    /// Keep what the process has by fork(2).
+    Inherit {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        size: u64,
+    },
     /// Do something to the own memory; for the agent alone, which answers what came of it.
     Errand(Errand),
     /// Unmap a range.
@@ -217,6 +224,14 @@ impl LinuxPmap {
         Ok(())
     }
 
+    /// The memory of an object without a pager is this, which a task can still write to.
+    pub fn object_take(&mut self, object: ObjectId, memfd: Memfd) -> Result<(), SysError> {
+        let id = memfd.id()?;
+        self.frozen.shown(id, object, None);
+        self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
+        Ok(())
+    }
+
     /// A descriptor of an object for reading; `None` where Linux has none to give.
     pub fn reader(&mut self, object: ObjectId) -> Option<Rc<OwnedFd>> {
         self.objects.get_mut(&object)?.descriptor(false).ok()
@@ -334,6 +349,10 @@ impl Pmap for LinuxPmap {
             Ok(fd) => self.order(task, OrderKind::Freeze { order, fd, seal }),
             Err(id) => id,
         }
+    }
+
+    fn inherit(&mut self, task: TaskId, address: u64, size: u64) -> OrderId {
+        self.order(task, OrderKind::Inherit { address, size })
     }
 
     fn errand(&mut self, task: TaskId, errand: Errand) -> OrderId {

@@ -6,6 +6,7 @@
 //!    nothing of it is left in the kernel.
 //! 3. What a task sends wrong ends that connection, and is logged once; no other task notices.
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -63,6 +64,7 @@ impl Node {
         let mut started = None;
         match (role, op) {
             (Role::New, call::Op::Hello(hello)) => started = self.hello(id, ticket, hello, fds)?,
+            (Role::New, call::Op::Fork(fork)) => self.fork(id, ticket, fork, fds)?,
             (Role::Thread(task), call::Op::Msg(mut msg)) => {
                 let space = self.kernel.task_space(task).ok_or(ChannelError::OutOfPlace("a task that has ended"))?;
                 let connection = self.connection(id)?;
@@ -116,7 +118,9 @@ impl Node {
                 }
             }
             (Role::New, _) => return Err(ChannelError::OutOfPlace("a call before the hello")),
+            (Role::Fork(_), _) => return Err(ChannelError::OutOfPlace("a call after the fork")),
             (_, call::Op::Hello(_)) => return Err(ChannelError::OutOfPlace("a second hello")),
+            (Role::Thread(_), call::Op::Fork(_)) => return Err(ChannelError::OutOfPlace("a fork behind a hello")),
             (Role::Agent(_), _) => return Err(ChannelError::OutOfPlace("an agent's call that is no answer")),
         }
         self.settle();
@@ -136,6 +140,7 @@ impl Node {
         }
         match role {
             Role::New => {}
+            Role::Fork(child) => self.give_up_prepared(child),
             Role::Agent(task) => self.task_gone(task),
             Role::Thread(task) => {
                 // A thread that ends in the middle of a call leaves what rode in its answer undone.
@@ -243,7 +248,7 @@ impl Node {
         let attached = known.filter(|task| self.processes.get(*task).is_some_and(|p| p.attached.is_some()));
         match attached {
             Some(task) => self.join_task(id, ticket, task, hello.role()).map(|()| None),
-            None => self.attach(id, ticket, known, hello, fds).map(Some),
+            None => self.attach(id, ticket, known, hello, fds),
         }
     }
 
@@ -286,7 +291,7 @@ impl Node {
         prepared: Option<TaskId>,
         hello: Hello,
         fds: Vec<OwnedFd>,
-    ) -> Result<Started, ChannelError> {
+    ) -> Result<Option<Started>, ChannelError> {
         if hello.role() != hello::Role::Thread {
             return Err(ChannelError::OutOfPlace("an agent without a task"));
         }
@@ -299,6 +304,12 @@ impl Node {
         let socket = self.connection(id)?.socket.clone();
         let pid = socket.get().peer_credentials()?.pid;
         let pidfd = Rc::new(socket.get().peer_pidfd()?);
+        let awaited = prepared.and_then(|task| self.kernel.vm().arena_awaited(task));
+        if let Some(arena) =
+            awaited.filter(|arena| arena.start != hello.arena_start || arena.end - arena.start != hello.arena_size)
+        {
+            return self.answer_arena(id, ticket, arena).map(|()| None);
+        }
         let task = match prepared {
             Some(task) => task,
             None => {
@@ -328,9 +339,22 @@ impl Node {
             watchers: Vec::new(),
         });
         self.connection(id)?.role = Role::Thread(task);
+        // What it inherits it maps before it sees the answer.
+        self.caller = Some((task, id));
+        self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.task_arrived(task, cx)));
+        self.settle();
+        self.caller = None;
         self.answer(id, Answer { ticket, welcome: Some(welcome), ..Answer::default() }, None)?;
         tracing::debug!(task = task.0, pid, "task attached");
-        Ok(Started { task, uffd, pidfd })
+        Ok(Some(Started { task, uffd, pidfd }))
+    }
+
+    /// Tells a process which addresses it has to keep for the map of the task that it is to become.
+    fn answer_arena(&mut self, id: ChannelId, ticket: u64, arena: Range<u64>) -> Result<(), ChannelError> {
+        let (arena_start, arena_size) = (arena.start, arena.end - arena.start);
+        let welcome = Welcome { version: TRAP_VERSION, arena_start, arena_size, ..Welcome::default() };
+        let result = KernReturn::InvalidAddress.raw();
+        self.answer(id, Answer { ticket, result, welcome: Some(welcome), ..Answer::default() }, None)
     }
 
     fn welcome(&mut self, task: TaskId, thread: ChannelId, hello: &Hello, memory: bool) -> Result<Welcome, KernReturn> {
@@ -352,10 +376,11 @@ impl Node {
             task: task.0,
             node: self.facts.name.to_string(),
             thread: thread.0,
+            ..Welcome::default()
         })
     }
 
-    fn connection(&mut self, id: ChannelId) -> Result<&mut Connection, ChannelError> {
+    pub(crate) fn connection(&mut self, id: ChannelId) -> Result<&mut Connection, ChannelError> {
         self.connections.get_mut(&id).ok_or(ChannelError::OutOfPlace("a connection that has ended"))
     }
 
@@ -363,7 +388,7 @@ impl Node {
     pub(crate) fn channel_space(&self, id: ChannelId) -> Option<SpaceId> {
         match self.connections.get(&id)?.role {
             Role::Thread(task) => self.kernel.task_space(task),
-            Role::New | Role::Agent(_) => None,
+            Role::New | Role::Agent(_) | Role::Fork(_) => None,
         }
     }
 

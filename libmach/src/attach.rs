@@ -1,7 +1,7 @@
 //! The process as a task: attached at the first call that needs a node, and anew in a forked child.
 //!
-//! 1. One task for a process. A child does not use what its parent attached; it becomes a task of its own, without the
-//!    parent's rights, at its first call. What the parent had stays allocated there and is never touched.
+//! 1. One task for a process. A child does not use what its parent attached: it is a task of its own when fork(2) returns in it,
+//!    without the parent's rights. What the parent had stays allocated there and is never touched.
 //! 2. A process that cannot attach says so once on its standard error output, and tries again at the next call.
 //! 3. Nothing here is a lock that a fork could leave locked for ever: whoever attaches is told by its process number.
 
@@ -75,10 +75,11 @@ fn current(pid: u32) -> Option<&'static Task> {
 }
 
 fn attach(pid: u32) -> Option<&'static Task> {
-    // The environment's token was for the process that began with it.
+    // A child by fork(2) is one already. If it could not become one then, it does now; the environment's token was for the
+    // process that began with it.
     let token = if is_fork_of_attached() { Some(0) } else { None };
     let options = |memory| AttachOptions { socket: None, token, memory };
-    let attached = match Task::attach(options(true)) {
+    let attached = match Task::forked().map_or_else(|| Task::attach(options(true)), Ok) {
         // Enough for messages; what needs managed memory answers an error.
         Err(AttachError::Userfaultfd(_)) => Task::attach(options(false)),
         other => other,

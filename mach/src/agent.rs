@@ -27,6 +27,11 @@ pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>, task: Weak<Inner
 /// Agents of the process: threads that write to no memory of the program's.
 static AGENTS: AtomicUsize = AtomicUsize::new(0);
 
+/// In a child by fork(2): none of its parent's is there.
+pub(crate) fn forked() {
+    AGENTS.store(0, Ordering::SeqCst);
+}
+
 /// Whether the calling thread is the only one that may write to memory of the program's.
 pub(crate) fn is_alone() -> bool {
     // What ends takes itself off the count before it is gone from the list, so that one too few are counted as agents.

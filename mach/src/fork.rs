@@ -1,67 +1,229 @@
-//! What a child by fork(2) gets of the memory that the node mapped: what Mach's inheritance says, or nothing.
+//! fork(2) in a task: the child is a task of its own when fork returns in it, with what Mach's inheritance gives it.
 //!
-//! The child is no task until it attaches, and then another one: what it inherits is its process's own memory. Before a
-//! process forks, each of its tasks makes Linux do what Mach says: memory to be copied is frozen, so that parent and child
-//! have private mappings of one file; memory to be shared stays mapped shared, and is never frozen; everything else, memory
-//! with a pager always, is not there in the child, so that touching it ends the child and never shows it zeroes.
+//! In the thread that forks, before it does, each task of the process asks its node for a child: (1) the node says which
+//! memory the child cannot get as it is; (2) that is frozen, or else copied, or else left out; until (3) the node has made the
+//! child's map, and knows which parts Linux is to hand on. In the child, before fork returns there, (4) it attaches, keeps
+//! those parts, and maps the others. A child that could not attach keeps what Linux gave it, as its process's own memory.
 //!
-//! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.4].
+//! From (1) to the end of the fork nothing else changes what is mapped: the locks of the task's memory are held.
+//!
+//! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.7].
 
-use std::sync::{Mutex, Once, PoisonError, Weak};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError, Weak};
+use std::time::Duration;
 
-use proto::Inherit;
-use sys::arena::Advise;
+use proto::KernReturn;
+use proto::limits::FORK_COPY_BYTES_MAX;
+use proto::wire::trap::{self, ForkPart, call};
+use sys::Memfd;
 
-use crate::memory::Memory;
+use crate::agent;
+use crate::freeze::copy_out;
+use crate::memory::{Memory, State};
 use crate::task::{Inner, Task};
+use crate::trap::Connection;
 
 static TASKS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 static PREPARED: Once = Once::new();
+/// In a child: the tasks that it was born with.
+static BORN: Mutex<Vec<Task>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// Between the beginning of a fork and its end, in the thread that forks.
+    static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
+}
+
+/// What is held while a process forks.
+struct Held {
+    tasks: MutexGuard<'static, Vec<Weak<Inner>>>,
+    forks: Vec<Fork>,
+}
+
+/// A child that is about to be.
+struct Fork {
+    parent: Arc<Inner>,
+    memory: Arc<Memory>,
+    state: MutexGuard<'static, State>,
+    _alone: MutexGuard<'static, ()>,
+    /// The node gives the child up when it ends.
+    _line: Connection,
+    token: u64,
+    kept: Vec<Range<u64>>,
+}
 
 /// From now on the task's memory is inherited as it should be.
 pub(crate) fn watch(task: Weak<Inner>) {
-    PREPARED.call_once(|| sys::process::before_fork(prepare_all));
+    PREPARED.call_once(|| sys::process::around_fork(before, in_parent, in_child));
     let mut tasks = TASKS.lock().unwrap_or_else(PoisonError::into_inner);
     tasks.retain(|task| task.strong_count() > 0);
     tasks.push(task);
 }
 
-/// Called in the thread that forks, before it does.
-extern "C" fn prepare_all() {
-    // Somebody who is just attaching has nothing mapped yet; and a lock must not be waited for here.
-    let tasks: Vec<_> = match TASKS.try_lock() {
-        Ok(tasks) => tasks.iter().filter_map(Weak::upgrade).collect(),
-        Err(_) => return,
-    };
-    for inner in tasks.into_iter().filter(|inner| inner.is_of_this_process()) {
-        let task = Task(inner);
-        if let Some(memory) = task.0.memory.clone() {
-            prepare(&task, &memory);
+/// The task of this process that was there when its fork returned.
+pub(crate) fn born() -> Option<Task> {
+    let born = BORN.lock().unwrap_or_else(PoisonError::into_inner);
+    born.iter().find(|task| task.0.is_of_this_process()).cloned()
+}
+
+/// In the thread that forks, before it does.
+extern "C" fn before() {
+    let Some(tasks) = known() else { return };
+    let of_process = tasks.iter().filter_map(Weak::upgrade).filter(|inner| inner.is_of_this_process());
+    let forks = of_process.filter_map(prepare).collect();
+    HELD.set(Some(Held { tasks, forks }));
+}
+
+/// Behind it, and also where there was no child.
+extern "C" fn in_parent() {
+    drop(HELD.take());
+}
+
+/// Behind it in the child, whose only thread this is.
+extern "C" fn in_child() {
+    let Some(Held { tasks, forks }) = HELD.take() else { return };
+    drop(tasks);
+    agent::forked();
+    for fork in forks {
+        if let Some(task) = arrive(fork) {
+            BORN.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         }
     }
 }
 
-fn prepare(task: &Task, memory: &Memory) {
-    // Without the node nobody knows what is to be inherited.
-    let regions = task.regions(task.task_self()).collect::<Result<Vec<_>, _>>();
-    let whole = [(memory.arena.start(), memory.arena.size(), Inherit::None)];
-    let parts: Vec<(u64, u64, Inherit)> = match regions {
-        Ok(regions) => regions.iter().map(|r| (r.address, r.size, r.inheritance)).collect(),
-        Err(_) => whole.into(),
+/// The tasks of the process. Who is just attaching holds the lock for a moment; a thread that forks in a signal handler, which
+/// may have it itself, does not wait for ever.
+fn known() -> Option<MutexGuard<'static, Vec<Weak<Inner>>>> {
+    for _ in 0..LOOKS_MAX {
+        match TASKS.try_lock() {
+            Ok(tasks) => return Some(tasks),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK_AGAIN),
+        }
+    }
+    None
+}
+
+/// (1) to (3); without the node nobody knows what is to be inherited, and nothing is.
+fn prepare(parent: Arc<Inner>) -> Option<Fork> {
+    let memory = parent.memory.clone()?;
+    let alone = memory.alone();
+    let Some((line, token, kept, state)) = ask(&parent, &memory) else {
+        memory.leave_to_child(&memory.lock(), &[]);
+        return None;
     };
-    for (address, size, inheritance) in parts {
-        let inherited = match inheritance {
-            // What is private by now a child has as a copy, as Linux does it.
-            Inherit::Copy => {
-                memory.is_unmanaged(address, size, None)
-                    && (memory.is_unmanaged(address, size, Some(false))
-                        || task.freeze_in_place(address, size).is_ok()
-                            && memory.is_unmanaged(address, size, Some(false)))
+    memory.leave_to_child(&state, &kept);
+    Some(Fork { parent, memory, state, _alone: alone, _line: line, token, kept })
+}
+
+/// What the node has made: the child's life line and token, the ranges that Linux is to hand on, the lock under which this holds.
+type Made = (Connection, u64, Vec<Range<u64>>, MutexGuard<'static, State>);
+
+fn ask(parent: &Arc<Inner>, memory: &Memory) -> Option<Made> {
+    let task = Task(parent.clone());
+    let mut ready = MadeReady::default();
+    let mut line = Connection::open(parent.socket()).ok()?;
+    for round in 0..ROUNDS_MAX {
+        let state = memory.lock();
+        let fds: Vec<_> = ready.files.iter().map(|file| file.as_fd()).collect();
+        let op = call::Op::Fork(trap::Fork { token: parent.token(), ready: ready.parts.clone() });
+        let answer = line.call(None, op, &fds).ok()?.answer;
+        match KernReturn::from_raw(answer.result) {
+            Some(KernReturn::Success) => {
+                let kept = answer.fork.iter().map(|part| part.address..part.address + part.size).collect();
+                return Some((line, answer.welcome?.token, kept, state));
             }
-            Inherit::Share => memory.is_unmanaged(address, size, Some(true)),
-            Inherit::None => false,
-        };
-        let advise = if inherited { Advise::DoFork } else { Advise::DontFork };
-        let _ = memory.arena.advise(address, size, advise);
+            Some(KernReturn::NotInSet) => {
+                drop(state);
+                ready.add(&task, memory, &answer.fork, round);
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// What a child cannot get as it is, made ready for it.
+#[derive(Default)]
+struct MadeReady {
+    parts: Vec<ForkPart>,
+    files: Vec<Memfd>,
+    /// Where it was tried to freeze or to thaw.
+    tried: BTreeSet<u64>,
+    /// Bytes copied of memory that the node serves.
+    served_bytes: u64,
+}
+
+impl MadeReady {
+    /// (2): in the first round what can be frozen is. What is still not ready then is copied, or left out; but what threads
+    /// are about to change is waited for.
+    fn add(&mut self, task: &Task, memory: &Memory, missing: &[ForkPart], round: usize) {
+        if round > 0 && round < ROUNDS_OF_PATIENCE && missing.iter().any(|part| part.changing) {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        let mut to_copy = Vec::new();
+        for part in missing {
+            let range = part.address..part.address + part.size;
+            if part.changing && round < ROUNDS_OF_PATIENCE {
+                continue;
+            }
+            // What cannot be frozen, or thawed, is asked for again.
+            let tried = !self.tried.insert(part.address);
+            match part.share {
+                _ if part.changing || tried && part.share => self.parts.push(ForkPart { fd: None, ..*part }),
+                true => drop(task.thaw(memory, &range)),
+                false if tried => to_copy.push(range),
+                false => drop(task.freeze_for_child(&range)),
+            }
+        }
+        self.copy(memory, to_copy);
+    }
+
+    fn copy(&mut self, memory: &Memory, ranges: Vec<Range<u64>>) {
+        let total = ranges.iter().map(|range| range.end - range.start).sum();
+        let file = if total > 0 { Memfd::freezable("mach-fork", total).ok() } else { None };
+        let (fd, mut offset) = (self.files.len() as u32, 0);
+        for range in ranges {
+            let (address, size) = (range.start, range.end - range.start);
+            let served = if memory.is_unmanaged(address, size, None) { 0 } else { size };
+            let within = self.served_bytes.saturating_add(served) <= FORK_COPY_BYTES_MAX;
+            let copied = file.as_ref().filter(|_| within).is_some_and(|f| copy_out(memory, &range, f, offset).is_ok());
+            self.served_bytes += if copied { served } else { 0 };
+            self.parts.push(ForkPart { address, size, fd: copied.then_some(fd), offset, ..ForkPart::default() });
+            offset += size;
+        }
+        match file {
+            Some(file) if file.freeze().is_ok() => self.files.push(file),
+            _ => self.parts.iter_mut().filter(|part| part.fd == Some(fd)).for_each(|part| part.fd = None),
+        }
     }
 }
+
+/// (4)
+fn arrive(fork: Fork) -> Option<Task> {
+    let Fork { parent, memory, state, token, kept, .. } = fork;
+    let own = memory.inherit(&state, &kept);
+    drop(state);
+    let task = own.ok().map(Arc::new).and_then(|own| {
+        let task = Task::begin(parent.socket().to_owned(), token, Some(own.clone())).ok();
+        if task.is_none() {
+            std::mem::forget(own);
+        }
+        task
+    });
+    // Its addresses are the child's now, and would go with it.
+    std::mem::forget(parent);
+    task
+}
+
+/// Questions of one fork: one for what there is, one for what was frozen, one for what was copied, and more while other threads
+/// change what is mapped.
+const ROUNDS_MAX: usize = 32;
+/// Of these, how many may pass before what other threads are changing is left out.
+const ROUNDS_OF_PATIENCE: usize = 24;
+/// How often a lock is looked at that another thread holds.
+const LOOKS_MAX: usize = 1000;
+const LOOK_AGAIN: Duration = Duration::from_millis(1);

@@ -100,7 +100,7 @@ impl Task {
             let first = gathered.take();
             let runs = first.map_or_else(Vec::new, |g| g.runs.clone());
             let fds: Vec<_> = first.iter().filter(|g| !g.runs.is_empty()).map(|g| g.memfd.as_fd()).collect();
-            let op = call::Op::Freeze(trap::Freeze { address: at, size: pages.end - at, runs });
+            let op = call::Op::Freeze(trap::Freeze { address: at, size: pages.end - at, runs, thaw: false });
             let reply = self.trap(op, &fds)?;
             succeeded(reply.answer.result)?;
             let next = reply.answer.parts.last().map_or(at, |part| part.address + part.size);
@@ -111,6 +111,13 @@ impl Task {
             at = next;
         }
         Ok(copy)
+    }
+
+    /// Freezes what can be frozen of a range that is not.
+    ///
+    /// Conditions: the lock of [`Memory::alone`] is held.
+    pub(crate) fn freeze_for_child(&self, range: &Range<u64>) -> Result<(), CopyError> {
+        self.ask_freeze(range, None).map(drop)
     }
 
     /// Maps out-of-line memory as memory of this task: it can be written to, and copied again at the cost of what was
@@ -158,7 +165,7 @@ impl Task {
 }
 
 /// Errors: the node's code, if it is not `Success`.
-fn succeeded(result: i32) -> Result<(), CopyError> {
+pub(crate) fn succeeded(result: i32) -> Result<(), CopyError> {
     match KernReturn::from_raw(result) {
         Some(KernReturn::Success) => Ok(()),
         Some(code) => Err(CopyError::Kern(code)),
@@ -277,7 +284,7 @@ fn copied(payload: &Payload) -> Result<Payload, CopyError> {
 }
 
 /// Copies a range of the task's memory into a file, piece by piece.
-fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
+pub(crate) fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
     let mut buffer = vec![0; COPY_BYTES.min(range.end - range.start) as usize];
     let mut at = range.start;
     while at < range.end {
@@ -374,7 +381,7 @@ impl Memory {
         }
     }
 
-    fn protect_all(&self, private: &[Range<u64>], protected: &mut Vec<Range<u64>>) -> Result<(), SysError> {
+    pub(crate) fn protect_all(&self, private: &[Range<u64>], protected: &mut Vec<Range<u64>>) -> Result<(), SysError> {
         for range in private {
             let len = range.end - range.start;
             self.uffd.register(range.start, len, Mode::WRITE_PROTECT)?;
@@ -393,7 +400,7 @@ impl Memory {
         self.lift(&gathered.protected)
     }
 
-    fn lift(&self, protected: &[Range<u64>]) -> Result<(), SysError> {
+    pub(crate) fn lift(&self, protected: &[Range<u64>]) -> Result<(), SysError> {
         for range in protected {
             // It takes the protection with it. Of those who wait it wakes who waits for a missing page.
             let len = range.end - range.start;

@@ -52,6 +52,7 @@ mod region;
 mod right;
 mod service;
 mod task;
+mod thaw;
 mod trap;
 mod watch;
 

@@ -28,22 +28,63 @@ pub(crate) struct Memory {
     pub uffd: Uffd,
     pub mode: UffdMode,
     pub arena: Arena,
+    locks: &'static Locks,
+}
+
+/// Never freed, so that a thread that forks can hold both meanwhile.
+#[derive(Default, Debug)]
+struct Locks {
     state: Mutex<State>,
     freezing: Mutex<()>,
 }
 
 #[derive(Default, Debug)]
-struct State {
+pub(crate) struct State {
     ranges: Ranges,
+    /// What this process has by fork(2) and has not been told to keep.
+    inherited: Ranges,
     closed: bool,
 }
 
 impl Memory {
+    /// With a `place`, at these addresses (the first one, bytes) and no others.
+    ///
     /// Errors: the outer one no userfaultfd, the inner one no address space or no handlers.
-    pub fn new() -> Result<Result<Memory, SysError>, SysError> {
+    pub fn new(place: Option<(u64, u64)>) -> Result<Result<Memory, SysError>, SysError> {
         let (uffd, mode) = Uffd::open(Features::MANAGED)?;
-        let prepared = sys::guarded::install().and_then(|()| Arena::reserve(&ARENA_SIZES));
-        Ok(prepared.map(|arena| Memory { uffd, mode, arena, state: Mutex::default(), freezing: Mutex::default() }))
+        let arena = || match place {
+            Some((start, size)) => Arena::reserve_exactly(start, size),
+            None => Arena::reserve(&ARENA_SIZES),
+        };
+        let prepared = sys::guarded::install().and_then(|()| arena());
+        Ok(prepared.map(|arena| Memory { uffd, mode, arena, locks: Box::leak(Box::default()) }))
+    }
+
+    /// The memory of a child of fork(2), in the child: the `kept` parts of its parent's are there until the node has said what
+    /// of them it has, and no others.
+    ///
+    /// Conditions: as [`Arena::inherit`]; `of_parent` was locked since before the fork.
+    /// Errors: no userfaultfd, or too many mappings.
+    pub fn inherit(&self, of_parent: &State, kept: &[Range<u64>]) -> Result<Memory, SysError> {
+        let arena = self.arena.inherit(kept)?;
+        let (uffd, mode) = Uffd::open(Features::MANAGED)?;
+        let locks: &'static Locks = Box::leak(Box::default());
+        let memory = Memory { uffd, mode, arena, locks };
+        let inherited = &mut memory.lock().inherited;
+        for range in kept {
+            for (start, end, kind) in of_parent.ranges.within(range.start, range.end - range.start) {
+                inherited.insert(start, end - start, kind);
+            }
+        }
+        Ok(memory)
+    }
+
+    /// What was inherited and is not to be kept goes.
+    pub fn drop_inherited(&self) {
+        let mut state = self.lock();
+        for (start, end, _) in std::mem::take(&mut state.inherited).all() {
+            let _ = self.arena.release(start, end - start);
+        }
     }
 
     /// Carries out one order; `fds` came beside it.
@@ -58,6 +99,7 @@ impl Memory {
         match order.op.as_ref() {
             Some(order::Op::Map(map)) => self.map(&mut state, map, fds),
             Some(order::Op::Freeze(freeze)) => self.freeze_object(&mut state, freeze, fds),
+            Some(order::Op::Inherit(inherit)) => keep(&mut state, inherit.address, inherit.size),
             Some(order::Op::Unmap(unmap)) => self.unmap(&mut state, unmap.address, unmap.size),
             Some(order::Op::Protect(p)) => {
                 self.protect(&mut state, p.address, p.size, Prot::from_bits_truncate(p.protection))
@@ -173,18 +215,36 @@ impl Memory {
 
     /// Maps a part of a file with the same bytes in place of private memory, as far as it still is private.
     pub fn remap_private(&self, address: u64, size: u64, file: BorrowedFd<'_>, offset: u64) -> Result<(), SysError> {
-        let state = self.lock();
+        self.remap(address, size, offset, false, |at| Backing::Private(file, at))
+    }
+
+    /// The same, and the memory is shared from then on.
+    pub fn remap_shared(&self, address: u64, size: u64, file: BorrowedFd<'_>, offset: u64) -> Result<(), SysError> {
+        self.remap(address, size, offset, true, |at| Backing::Shared(file, at))
+    }
+
+    fn remap<'fd>(
+        &self,
+        address: u64,
+        size: u64,
+        offset: u64,
+        shared: bool,
+        backing: impl Fn(u64) -> Backing<'fd>,
+    ) -> Result<(), SysError> {
+        let mut state = self.lock();
         let parts = state.ranges.within(address, size).into_iter();
         for (start, end, kind) in parts.filter(|(_, _, kind)| !kind.managed && !kind.shared) {
-            let backing = Backing::Private(file, offset + (start - address));
-            self.arena.map(start, end - start, backing, kind.protection)?;
+            self.arena.map(start, end - start, backing(offset + (start - address)), kind.protection)?;
+            if shared {
+                state.ranges.insert(start, end - start, Kind { shared, ..kind });
+            }
         }
         Ok(())
     }
 
     /// Held while memory is being frozen, and while an errand writes: one thread at a time.
-    pub fn alone(&self) -> MutexGuard<'_, ()> {
-        self.freezing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn alone(&self) -> MutexGuard<'static, ()> {
+        self.locks.freezing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn map_managed(
@@ -236,10 +296,42 @@ impl Memory {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// No order is carried out while this is held.
+    pub fn lock(&self) -> MutexGuard<'static, State> {
         // A panic under the lock leaves the table as the kernel has it, up to one order; closing must go on.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.locks.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Decides what a child by fork(2) gets: of the memory that the node does not serve, the `kept` ranges.
+    pub fn leave_to_child(&self, state: &State, kept: &[Range<u64>]) {
+        let advise = |start: u64, end: u64, advise| drop(self.arena.advise(start, end - start, advise));
+        for (start, end, _) in state.ranges.all().filter(|(_, _, kind)| !kind.managed) {
+            advise(start, end, Advise::DontFork);
+        }
+        for range in kept {
+            advise(range.start, range.end, Advise::DoFork);
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // The locks stay, what is under them need not.
+        *self.lock() = State::default();
+    }
+}
+
+/// The process has the range by fork(2), as its parent had it.
+fn keep(state: &mut State, address: u64, size: u64) -> Result<(), SysError> {
+    let parts = state.inherited.within(address, size);
+    if parts.iter().map(|(start, end, _)| end - start).sum::<u64>() != size {
+        return Err(SysError::new("order", Errno::INVAL, "what was to be inherited is not there"));
+    }
+    for (start, end, kind) in parts {
+        state.ranges.insert(start, end - start, kind);
+    }
+    state.inherited.remove(address, size);
+    Ok(())
 }
 
 /// Whether a large page of the object can be one of the mapping.

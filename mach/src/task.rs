@@ -77,25 +77,46 @@ thread_local! {
 impl Task {
     /// Makes this process a task of a node.
     ///
-    /// Conditions: threads of the process do not block SIGSEGV and SIGBUS.
+    /// Conditions: threads of the process do not block SIGSEGV and SIGBUS. Without a token, a child of a task's process becomes
+    /// no other task, but gets the one that it is already ([`Task::forked`]).
     /// Errors: see [`AttachError`]; nothing is left behind.
     pub fn attach(options: AttachOptions) -> Result<Task, AttachError> {
-        static LAST_ID: AtomicU64 = AtomicU64::new(0);
         let socket = options.socket.or_else(|| env::var_os("MACH_SOCKET").map(PathBuf::from));
         let socket = socket.filter(|s| !s.as_os_str().is_empty()).ok_or(AttachError::NoSocket)?;
+        if options.token.is_none()
+            && let Some(born) = fork::born().filter(|task| task.0.socket == socket)
+        {
+            return Ok(born);
+        }
         let token = options.token.map_or_else(token_of_environment, Ok)?;
         let memory = match options.memory {
-            true => Some(Memory::new().map_err(AttachError::Userfaultfd)?.map_err(AttachError::Prepare)?),
+            true => Some(new_memory(None)?),
             false => None,
         };
+        Task::begin(socket, token, memory)
+    }
+
+    /// In a child by fork(2) of a task's process: the task that it is by then, with what it inherited of its parent's memory.
+    /// Nothing else of its parent's is its own: no rights, no other values of this library.
+    ///
+    /// `None` in any other process, and in a child for which the node could not make a task; what that one inherited is its
+    /// process's own memory.
+    /// Source: spec [vm.inherit.2].
+    pub fn forked() -> Option<Task> {
+        fork::born()
+    }
+
+    /// The process becomes the task that `token` stands for, with this memory.
+    pub(crate) fn begin(socket: PathBuf, token: u64, memory: Option<Arc<Memory>>) -> Result<Task, AttachError> {
+        static LAST_ID: AtomicU64 = AtomicU64::new(0);
         let mut connection = connect(&socket)?;
-        let welcome = say_hello(&mut connection, &socket, first_hello(token, memory.as_ref()), memory.as_ref())?;
+        let (welcome, memory) = say_first_hello(&mut connection, &socket, token, memory)?;
         let task = Task(Arc::new(Inner {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed),
             pid: sys::process::id(),
             socket,
             welcome,
-            memory: memory.map(Arc::new),
+            memory,
             agent: OnceLock::new(),
             #[cfg(feature = "tokio")]
             reply_ports: Mutex::default(),
@@ -255,6 +276,16 @@ impl Inner {
         Ok(Thread { task: Arc::downgrade(self), connection, reply_port: None })
     }
 
+    /// What the task's connections say to belong to it.
+    pub fn token(&self) -> u64 {
+        self.welcome.token
+    }
+
+    /// Its node's.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Not so in a forked child, which has a copy of the value and no task.
     pub fn is_of_this_process(&self) -> bool {
         self.pid == sys::process::id()
@@ -311,6 +342,31 @@ fn connect(socket: &Path) -> Result<Connection, AttachError> {
     Connection::open(socket).map_err(|source| AttachError::Connect { path: socket.to_owned(), source })
 }
 
+/// The first hello of a process. A task whose map is there before its process wants it at certain addresses.
+fn say_first_hello(
+    connection: &mut Connection,
+    socket: &Path,
+    token: u64,
+    memory: Option<Arc<Memory>>,
+) -> Result<(Welcome, Option<Arc<Memory>>), AttachError> {
+    let welcome = say_hello(connection, socket, first_hello(token, memory.as_deref()), memory.as_deref())?;
+    if welcome.arena_size == 0 {
+        return Ok((welcome, memory));
+    }
+    drop(memory);
+    let place = Some((welcome.arena_start, welcome.arena_size));
+    let memory = Some(new_memory(place)?);
+    let welcome = say_hello(connection, socket, first_hello(token, memory.as_deref()), memory.as_deref())?;
+    match welcome.arena_size {
+        0 => Ok((welcome, memory)),
+        _ => Err(AttachError::Trap(TrapError::Protocol("a node that wants other addresses again and again"))),
+    }
+}
+
+fn new_memory(place: Option<(u64, u64)>) -> Result<Arc<Memory>, AttachError> {
+    Memory::new(place).map_err(AttachError::Userfaultfd)?.map_err(AttachError::Prepare).map(Arc::new)
+}
+
 fn first_hello(token: u64, memory: Option<&Memory>) -> Hello {
     let command: Vec<String> = env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
     Hello {
@@ -331,8 +387,12 @@ fn say_hello(
     memory: Option<&Memory>,
 ) -> Result<Welcome, AttachError> {
     let fds: Vec<_> = memory.iter().map(|m| m.uffd.as_fd()).collect();
-    match connection.call(None, call::Op::Hello(hello), &fds) {
-        Ok(Reply { answer: Answer { result: 0, welcome: Some(welcome), .. }, .. }) => match welcome.version {
+    let reply = connection.call(memory, call::Op::Hello(hello), &fds);
+    if let Some(memory) = memory {
+        memory.drop_inherited();
+    }
+    match reply {
+        Ok(Reply { answer: Answer { welcome: Some(welcome), .. }, .. }) => match welcome.version {
             TRAP_VERSION => Ok(welcome),
             _ => Err(AttachError::Trap(TrapError::Protocol("the node is of another version than this library"))),
         },

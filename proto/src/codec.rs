@@ -19,7 +19,7 @@ use crate::wire::body;
 use crate::{Chunk, Disposition, Message, MsgReturn, NamedRight, Payload, PortName, Store, TraceId};
 
 /// The version of the records between a task and its node; a hello of another is refused.
-pub const TRAP_VERSION: u32 = 3;
+pub const TRAP_VERSION: u32 = 4;
 
 /// Room in a record for everything that stands around the message's body and memory.
 const ENVELOPE_BYTES: usize = 16 << 10;

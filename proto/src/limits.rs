@@ -137,6 +137,8 @@ pub const FROZEN_BYTES_MAX: usize = 4 * TASK_FROZEN_BYTES_MAX;
 pub const FREEZE_ORDERS_MAX: usize = 1024;
 /// Pieces of frozen memory that one call maps, and runs that one call freezes anew; what is in more pieces is copied.
 pub const FROZEN_PARTS_MAX: usize = 2048;
+/// Bytes of memory with a pager that one fork copies for the child; more of it the child does not get.
+pub const FORK_COPY_BYTES_MAX: u64 = 256 << 20;
 /// Pieces of out-of-line memory beside one record; what is in more pieces is copied.
 pub const TRAP_SEGMENTS_MAX: usize = 4096;
 

@@ -325,7 +325,7 @@ pub mod trap {
         /// Chosen by the task; the answer carries it.
         #[prost(uint64, tag = "1")]
         pub ticket: u64,
-        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
+        #[prost(oneof = "call::Op", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
         pub op: ::core::option::Option<call::Op>,
     }
     /// Nested message and enum types in `Call`.
@@ -350,6 +350,8 @@ pub mod trap {
             Freeze(super::Freeze),
             #[prost(message, tag = "10")]
             MapFrozen(super::MapFrozen),
+            #[prost(message, tag = "11")]
+            Fork(super::Fork),
         }
     }
     /// The first record on every connection.
@@ -489,6 +491,10 @@ pub mod trap {
         /// What the task wrote to frozen memory in the range, and has moved into the frozen descriptor beside the record.
         #[prost(message, repeated, tag = "3")]
         pub runs: ::prost::alloc::vec::Vec<Run>,
+        /// The reverse: the runs lie in the descriptor beside the record, which is not frozen, and the task maps them shared from
+        /// then on, so that its children can. Answered with no parts.
+        #[prost(bool, tag = "4")]
+        pub thaw: bool,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Run {
@@ -516,6 +522,36 @@ pub mod trap {
         pub max_protection: u32,
         #[prost(uint32, tag = "7")]
         pub inheritance: u32,
+    }
+    /// On a connection of its own, in place of a hello: the process of the task with this token is about to fork. The answer's
+    /// welcome has the token of the child, which is given up when the connection ends before it has attached, and its parts are
+    /// the ranges that it has by fork(2). Or the answer is KERN_NOT_IN_SET, and its parts are the ranges that the child cannot get
+    /// as they are: they are to be made ready, and the call to be made again.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Fork {
+        #[prost(uint64, tag = "1")]
+        pub token: u64,
+        #[prost(message, repeated, tag = "2")]
+        pub ready: ::prost::alloc::vec::Vec<ForkPart>,
+    }
+    /// A range of the parent; in `ready` with a copy of it in the frozen descriptor at `fd` beside the record, or without, if the
+    /// child is not to get it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ForkPart {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint32, optional, tag = "3")]
+        pub fd: ::core::option::Option<u32>,
+        #[prost(uint64, tag = "4")]
+        pub offset: u64,
+        /// It is to be shared, and not copied.
+        #[prost(bool, tag = "5")]
+        pub share: bool,
+        /// A thread has still to do what it was ordered to there: it may be ready then.
+        #[prost(bool, tag = "6")]
+        pub changing: bool,
     }
     /// Not answered.
     #[derive(Clone, PartialEq, ::prost::Message)]
@@ -565,6 +601,9 @@ pub mod trap {
         /// Of MapFrozen.
         #[prost(uint64, tag = "12")]
         pub address: u64,
+        /// Of Fork.
+        #[prost(message, repeated, tag = "13")]
+        pub fork: ::prost::alloc::vec::Vec<ForkPart>,
     }
     /// A part of a range: in the descriptor at `fd` among those beside the record, or to be copied by the task.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -637,12 +676,18 @@ pub mod trap {
         /// Names the connection, for Interrupt.
         #[prost(uint64, tag = "9")]
         pub thread: u64,
+        /// With KERN_INVALID_ADDRESS in answer to a first hello: the task has a map already, and the process is to keep these
+        /// addresses for it, and to say hello again.
+        #[prost(uint64, tag = "10")]
+        pub arena_start: u64,
+        #[prost(uint64, tag = "11")]
+        pub arena_size: u64,
     }
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Order {
         #[prost(uint64, tag = "1")]
         pub order: u64,
-        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5, 6, 7")]
+        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5, 6, 7, 8")]
         pub op: ::core::option::Option<order::Op>,
     }
     /// Nested message and enum types in `Order`.
@@ -661,6 +706,8 @@ pub mod trap {
             Errand(super::Errand),
             #[prost(message, tag = "7")]
             Wire(super::Wire),
+            #[prost(message, tag = "8")]
+            Inherit(super::Inherit),
         }
     }
     /// What the task does to its own memory for whoever has a right to its port. Carried out by the agent alone.
@@ -736,6 +783,14 @@ pub mod trap {
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Unmap {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+    }
+    /// The process has it by fork(2), and is to keep it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Inherit {
         #[prost(uint64, tag = "1")]
         pub address: u64,
         #[prost(uint64, tag = "2")]

@@ -5,6 +5,7 @@
 //! 2. No Rust reference ever points inside. Bytes go in and out by guarded copies, or through raw pointers, whose use is
 //!    the caller's `unsafe`; so changing mappings here is safe.
 
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
 use proto::{PAGE_SIZE, Prot};
@@ -55,13 +56,17 @@ pub enum Advise {
 }
 
 impl Arena {
-    /// Reserves the first size of the list that the system grants; no memory is taken.
+    /// Reserves the first size of the list that the system grants; no memory is taken. It is at the first of [`PLACES`] that is
+    /// free, so that arenas of different processes have the same addresses as a rule, or else anywhere.
     ///
     /// Conditions: whole pages.
     /// Errors: the last refusal, `ENOMEM` as a rule (`RLIMIT_AS`, `vm.overcommit_memory=2`).
     pub fn reserve(sizes: &[u64]) -> Result<Arena, SysError> {
         let mut refused = SysError::new("mmap(2)", Errno::INVAL, "reserve no address space");
         for &size in sizes {
+            if let Some(arena) = PLACES.iter().find_map(|&place| Arena::reserve_exactly(place, size).ok()) {
+                return Ok(arena);
+            }
             match reserve_at(0, size, MapFlags::empty()) {
                 Ok(start) => return Ok(Arena { start, size }),
                 Err(errno) => {
@@ -70,6 +75,40 @@ impl Arena {
             }
         }
         Err(refused)
+    }
+
+    /// Reserves these addresses and no others.
+    ///
+    /// Conditions: whole pages.
+    /// Errors: `EEXIST` something is mapped there; as [`Arena::reserve`].
+    pub fn reserve_exactly(start: u64, size: u64) -> Result<Arena, SysError> {
+        let what = || format!("reserve {size:#x} bytes of address space at {start:#x}");
+        match reserve_at(start, size, MapFlags::FIXED_NOREPLACE).context("mmap(2)", what)? {
+            at if at == start => Ok(Arena { start, size }),
+            // A kernel that does not know the flag (before 4.17) takes the address for a wish.
+            at => {
+                drop(Arena { start: at, size });
+                Err(SysError::new("mmap(2)", Errno::EXIST, what()))
+            }
+        }
+    }
+
+    /// The same addresses in a child of fork(2), for itself: the `kept` parts stay as they are mapped, all else is reserved
+    /// again, whether Linux left it out of the child or not.
+    ///
+    /// Conditions: in a child, before it has other threads; `kept` is in order and apart. The arena of the parent is not
+    /// used any more in this process, nor dropped.
+    /// Errors: `EINVAL` no whole pages inside; `ENOMEM` too many mappings.
+    pub fn inherit(&self, kept: &[Range<u64>]) -> Result<Arena, SysError> {
+        let end = self.start + self.size;
+        let mut at = self.start;
+        for range in kept.iter().chain([&(end..end)]) {
+            if range.start > at {
+                self.release(at, range.start - at)?;
+            }
+            at = at.max(range.end);
+        }
+        Ok(Arena { start: self.start, size: self.size })
     }
 
     /// The first address.
@@ -229,6 +268,9 @@ impl Drop for Arena {
     }
 }
 
+/// Where arenas are put: far from what Linux, its loader and sanitizers put anywhere on machines with 47 bits of address.
+const PLACES: [u64; 4] = [16 << 40, 32 << 40, 48 << 40, 64 << 40];
+
 fn reserve_at(address: u64, len: u64, fixed: MapFlags) -> Result<u64, Errno> {
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | fixed;
     // SAFETY: without MAP_FIXED the kernel takes a range that nobody uses; with it, the caller has checked that the range
@@ -271,6 +313,17 @@ mod tests {
         assert_eq!(fault, MemoryFault { address: arena.start() + PAGE_SIZE, copied: 3 });
         arena.release(arena.start(), PAGE_SIZE).unwrap();
         arena.read(arena.start(), &mut text).unwrap_err();
+    }
+
+    #[test]
+    fn a_place_is_taken_once() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        assert_eq!(Arena::reserve_exactly(arena.start(), 1 << 20).unwrap_err().errno, Errno::EXIST);
+        let (start, size) = (arena.start(), arena.size());
+        drop(arena);
+        let again = Arena::reserve_exactly(start, size).unwrap();
+        assert_eq!((again.start(), again.size()), (start, size));
+        assert!(PLACES.contains(&Arena::reserve(&[1 << 40]).unwrap().start()));
     }
 
     #[test]

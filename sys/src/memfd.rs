@@ -88,6 +88,11 @@ impl Memfd {
         Ok(Memfd { fd, size: stat.st_size as u64 })
     }
 
+    /// Whether nobody can make it shorter or longer.
+    pub fn is_fixed_size(&self) -> bool {
+        rustix::fs::fcntl_get_seals(&self.fd).is_ok_and(|seals| seals.contains(SIZE_SEALS))
+    }
+
     /// Tells two descriptors of one file from those of two.
     pub fn id(&self) -> Result<FileId, SysError> {
         let stat = rustix::fs::fstat(&self.fd).context("fstat(2)", || "a memfd")?;

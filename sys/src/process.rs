@@ -75,14 +75,15 @@ pub fn die_with_parent(command: &mut Command, kill: bool) -> &mut Command {
     unsafe { command.pre_exec(set) }
 }
 
-/// Has `prepare` called in every thread that forks, before it does (pthread_atfork(3)), from now on. Processes that are
-/// spawned without fork(2) do not call it.
+/// Has `before` called in every thread that forks, before it does, and `in_parent` and `in_child` in the same thread behind it
+/// (pthread_atfork(3)), from now on. `in_parent` is called, too, when there was no room for a child. Processes that are spawned
+/// without fork(2) call none of them.
 ///
-/// Conditions: it does not panic.
-pub fn before_fork(prepare: extern "C" fn()) {
-    // SAFETY: the function is valid for the life of the process and takes nothing. That there is no memory for one more is
+/// Conditions: they do not panic.
+pub fn around_fork(before: extern "C" fn(), in_parent: extern "C" fn(), in_child: extern "C" fn()) {
+    // SAFETY: the functions are valid for the life of the process and take nothing. That there is no memory for one more is
     // the only error; then children inherit what Linux gives them.
-    unsafe { libc::pthread_atfork(Some(prepare), None, None) };
+    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
 
 /// Makes children of children that lose their parent ours, so that none is left behind unseen.

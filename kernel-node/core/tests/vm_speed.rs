@@ -46,6 +46,9 @@ impl Pmap for NoMemory {
         self.0 += 1;
         OrderId(self.0)
     }
+    fn inherit(&mut self, _: TaskId, _: u64, _: u64) -> OrderId {
+        OrderId(0)
+    }
     fn errand(&mut self, _: TaskId, _: Errand) -> OrderId {
         OrderId(0)
     }

@@ -125,6 +125,27 @@ fn vm_inherit_3_a_forked_child_has_nothing_of_the_rest() {
     runs("tests/c/withheld.c");
 }
 
+/// On a node that has no limit, and on one whose default pager has most of the memory.
+#[test]
+fn vm_inherit_5_a_forked_child_is_a_task_with_its_map() {
+    for limit in [&[][..], &["--memory-limit=1MiB"]] {
+        let nodes = Nodes::with(1, limit);
+        for form in [Form::Static, Form::Shared] {
+            let file = nodes.file(&format!("{form:?}"), &[0; 128 << 10]);
+            nodes.export(1, &file, "object", true);
+            let program = Program::build(nodes.folder(), &["tests/c/children.c"], form);
+            succeeds(&program, Some(&nodes.socket(1)));
+            assert_eq!(nodes.mach(1, &["object", "rm", "object"]).code, Some(0));
+        }
+        nodes.assert_up(1);
+    }
+}
+
+#[test]
+fn vm_inherit_6_a_fork_waits_for_what_other_threads_change() {
+    runs("tests/c/busy_forks.c");
+}
+
 #[test]
 fn queues_that_are_full_or_empty_and_buffers_too_small() {
     runs("tests/c/timeouts.c");

@@ -14,6 +14,7 @@
 
 mod emm;
 mod errand;
+mod inherit;
 mod mach;
 mod mach_port;
 mod reply;

@@ -56,11 +56,21 @@ impl Kernel {
         Ok(task)
     }
 
+    /// A task without a process and without memory, with the bootstrap port of `parent`.
+    ///
+    /// Errors: `InvalidTask` no such parent; `ResourceShortage`.
+    pub(super) fn task_of_parent(&mut self, parent: TaskId) -> Result<TaskId, KernReturn> {
+        let bootstrap = &self.tasks.get(&parent).ok_or(KernReturn::InvalidTask)?.bootstrap;
+        let bootstrap = self.ipc.copy_send(bootstrap);
+        self.task_create(bootstrap)
+    }
+
     /// A process has become the task; `arena` is the range of its addresses that the kernel may use. Without one the task
     /// has ports and no memory: `vm_*` on it answer `InvalidTask`.
     ///
+    /// Conditions: a map that was there before is brought to the process by [`Vm::task_arrived`](crate::vm::Vm::task_arrived).
     /// Errors: `InvalidTask` none such; `NameExists` a process is there already; `InvalidArgument` a bad arena;
-    /// `NoSpace` or `ResourceShortage` no room for the names.
+    /// `InvalidAddress` the task has a map over another arena; `NoSpace` or `ResourceShortage` no room for the names.
     pub fn task_attach(&mut self, task: TaskId, arena: Option<Range<u64>>) -> Result<NewTask, KernReturn> {
         let record = self.tasks.get_mut(&task).ok_or(KernReturn::InvalidTask)?;
         if record.attached {
@@ -96,10 +106,8 @@ impl Kernel {
     /// The task's process is gone, or it will never have one: everything it held is released. Idempotent. Followed by
     /// [`Kernel::settle`].
     pub fn task_gone(&mut self, task: TaskId, cx: &mut Cx<'_>) {
-        let Some(Task { space, port, bootstrap, attached }) = self.tasks.remove(&task) else { return };
-        if attached {
-            self.with_vm(cx, |vm, vmcx| vm.task_gone(task, vmcx));
-        }
+        let Some(Task { space, port, bootstrap, attached: _ }) = self.tasks.remove(&task) else { return };
+        self.with_vm(cx, |vm, vmcx| vm.task_gone(task, vmcx));
         self.ipc.release(bootstrap, &mut self.fx);
         self.kernel_port_destroy(port);
         self.threads_gone(task);

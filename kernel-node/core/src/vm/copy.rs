@@ -183,17 +183,22 @@ impl Vm {
     ///
     /// Errors: `ResourceShortage` too many objects.
     pub fn object_frozen(&mut self, pages: u64) -> Result<ObjectId, KernReturn> {
+        self.object_brought(pages, true)
+    }
+
+    /// An object without a pager for memory that a task brings.
+    pub(super) fn object_brought(&mut self, pages: u64, frozen: bool) -> Result<ObjectId, KernReturn> {
         if self.objects.len() >= OBJECTS_MAX {
             return Err(KernReturn::ResourceShortage);
         }
         // It cannot leave, and counts as what Linux alone has.
         self.page_out.native += pages;
-        Ok(self.objects.insert(Object { frozen: true, native_pages: pages, ..Object::new(true) }))
+        Ok(self.objects.insert(Object { frozen, native_pages: pages, ..Object::new(true) }))
     }
 
-    /// Forgets a frozen object that nobody maps.
+    /// Forgets an object that a task brought and nobody maps.
     pub fn object_unused(&mut self, object: ObjectId, cx: &mut VmCx<'_>) {
-        if self.objects.get(object).is_some_and(|o| o.frozen && o.mappings.is_empty()) {
+        if self.objects.get(object).is_some_and(|o| o.is_native() && o.mappings.is_empty()) {
             self.forget(object, cx);
         }
     }
@@ -205,6 +210,19 @@ impl Vm {
     /// Errors: `InvalidTask`; `InvalidArgument` they are not; `ResourceShortage` too many entries. Nothing has changed then.
     /// Source: spec [vm.copy.3].
     pub fn vm_refreeze(
+        &mut self,
+        task: TaskId,
+        object: ObjectId,
+        runs: &[Run],
+        cx: &mut VmCx<'_>,
+    ) -> Result<(), KernReturn> {
+        self.show_runs(task, object, runs, cx)
+    }
+
+    /// Has private mappings of frozen memory show `object` instead, which is frozen or not; as long as it is not, shared.
+    ///
+    /// Errors: as [`Vm::vm_refreeze`].
+    pub(super) fn show_runs(
         &mut self,
         task: TaskId,
         object: ObjectId,
@@ -239,6 +257,7 @@ impl Vm {
         for &start in &starts {
             let entry = self.tasks.get_mut(&task).and_then(|map| map.entry_mut(start)).expect("listed");
             let old = std::mem::replace(&mut entry.object, object);
+            entry.shared = !self.objects[object].frozen;
             entry.offset = run.offset + (start - run.address);
             self.objects[object].mappings.insert((task, start));
             if old != object {

@@ -79,8 +79,14 @@ impl Vm {
         true
     }
 
-    /// Nothing shows these pages any more.
+    /// A mapping of these pages went; they go where no other shows them.
     pub(super) fn internal_unmapped(&mut self, id: ObjectId, pages: Range<u64>, cx: &mut VmCx<'_>) {
+        for pages in self.unshown(id, pages) {
+            self.internal_unshown(id, pages, cx);
+        }
+    }
+
+    fn internal_unshown(&mut self, id: ObjectId, pages: Range<u64>, cx: &mut VmCx<'_>) {
         let object = &self.objects[id];
         if object.is_native() {
             let (offset, length) = (pages.start * proto::PAGE_SIZE, (pages.end - pages.start) * proto::PAGE_SIZE);

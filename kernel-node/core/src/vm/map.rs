@@ -20,6 +20,8 @@ pub(super) struct Map {
     leaving: BTreeMap<u64, u64>,
     /// Of these, ranges that are unmapped, for which another order is still under way.
     pub unmapped: Vec<Range<u64>>,
+    /// The task has no process yet: the ranges that this will have by fork(2).
+    pub by_fork: Option<Vec<Range<u64>>>,
     /// Faults that ended.
     pub faults: u64,
     /// Threads that wait for pages or for orders.
@@ -29,7 +31,15 @@ pub(super) struct Map {
 impl Map {
     /// An empty map over `arena`, which is made of whole pages.
     pub fn new(arena: Range<u64>) -> Map {
-        Map { arena, entries: BTreeMap::new(), leaving: BTreeMap::new(), unmapped: Vec::new(), faults: 0, waiters: 0 }
+        Map {
+            arena,
+            entries: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            unmapped: Vec::new(),
+            by_fork: None,
+            faults: 0,
+            waiters: 0,
+        }
     }
 
     /// The entry that covers `address`.

@@ -21,6 +21,7 @@ mod copy;
 mod entry;
 mod event;
 mod fault;
+mod inherit;
 mod internal;
 mod job;
 mod map;
@@ -46,6 +47,7 @@ use std::ops::Range;
 
 pub use copy::{FreezePart, FrozenPart, Run};
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
+pub use inherit::{ForkRefused, NotReady, Ready};
 pub use pmap::{Errand, MapOrder, OrderId, Pmap};
 pub use stats::{Counters, ObjectStat, RegionStat, Statistics, TaskStat};
 
@@ -113,16 +115,20 @@ impl Vm {
 
     /// Makes the map of a task, empty, over the addresses that the task keeps for it.
     ///
+    /// Conditions: a map that is there before the process ([`Vm::task_fork`]) stays.
     /// Errors: `InvalidArgument` the arena is not whole pages, or empty; `NameExists` the task has a map;
-    /// `ResourceShortage` there are too many.
-    /// Source: spec [vm.map.9].
+    /// `InvalidAddress` the map that is there has another arena; `ResourceShortage` there are too many.
+    /// Source: spec [vm.map.9], [vm.inherit.5].
     pub fn task_create(&mut self, task: TaskId, arena: Range<u64>) -> Result<(), KernReturn> {
         let whole = arena.start.is_multiple_of(PAGE_SIZE) && arena.end.is_multiple_of(PAGE_SIZE);
         if arena.is_empty() || !whole {
             return Err(KernReturn::InvalidArgument);
         }
-        if self.tasks.contains_key(&task) {
-            return Err(KernReturn::NameExists);
+        match self.arena_awaited(task) {
+            Some(awaited) if awaited == arena => return Ok(()),
+            Some(_) => return Err(KernReturn::InvalidAddress),
+            None if self.tasks.contains_key(&task) => return Err(KernReturn::NameExists),
+            None => {}
         }
         if self.tasks.len() >= TASKS_MAX {
             return Err(KernReturn::ResourceShortage);

@@ -131,6 +131,9 @@ pub trait Pmap {
     /// `seal`, to seal it against every change then.
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId;
 
+    /// Orders a process that became a task to keep what it has in a range by fork(2).
+    fn inherit(&mut self, task: TaskId, address: u64, size: u64) -> OrderId;
+
     /// Has the task do something to its own memory; answered by [`crate::kern::Kernel::errand_done`].
     fn errand(&mut self, task: TaskId, errand: Errand) -> OrderId;
 

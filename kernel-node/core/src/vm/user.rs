@@ -267,7 +267,7 @@ impl Vm {
             protection: e.protection,
             max_protection: e.max_protection,
             inheritance: e.inheritance,
-            shared: e.shared && !self.objects[e.object].internal,
+            shared: self.is_shared(e),
             object: (!self.objects[e.object].internal).then_some(e.object),
             offset: e.offset,
         }

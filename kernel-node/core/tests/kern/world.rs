@@ -100,6 +100,9 @@ impl Pmap for Memory {
     fn freeze(&mut self, task: TaskId, order: MapOrder, _: bool) -> OrderId {
         self.map(task, order)
     }
+    fn inherit(&mut self, _: TaskId, _: u64, _: u64) -> OrderId {
+        self.order()
+    }
     fn errand(&mut self, task: TaskId, errand: Errand) -> OrderId {
         let order = self.order();
         self.errands.push((task, order, errand));

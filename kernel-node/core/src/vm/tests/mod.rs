@@ -5,6 +5,7 @@ mod rig;
 mod rules_attribute;
 mod rules_copy;
 mod rules_fault;
+mod rules_inherit;
 mod rules_map;
 mod rules_msync;
 mod rules_object;

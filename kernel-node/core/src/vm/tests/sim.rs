@@ -67,6 +67,7 @@ pub enum SimOrder {
     Unmap(TaskId, u64, u64),
     Protect(TaskId, u64, u64, Prot),
     Wire(TaskId, u64, u64, bool),
+    Inherit(TaskId, u64, u64),
 }
 
 /// What a thread gets that touches a byte.
@@ -157,7 +158,7 @@ impl SimPmap {
                 t.areas.range_mut(address..address + size).for_each(|(_, a)| a.protection = protection);
             }
             // Nothing here takes pages of its own accord.
-            SimOrder::Wire(..) => {}
+            SimOrder::Wire(..) | SimOrder::Inherit(..) => {}
         }
         Some(id)
     }
@@ -170,7 +171,8 @@ impl SimPmap {
             | SimOrder::Freeze(t, ..)
             | SimOrder::Unmap(t, ..)
             | SimOrder::Protect(t, ..)
-            | SimOrder::Wire(t, ..) => *t,
+            | SimOrder::Wire(t, ..)
+            | SimOrder::Inherit(t, ..) => *t,
         };
         self.orders.retain(|(_, o)| of(o) != task);
     }
@@ -346,6 +348,10 @@ impl Pmap for SimPmap {
 
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {
         self.order(SimOrder::Freeze(task, order, seal))
+    }
+
+    fn inherit(&mut self, task: TaskId, address: u64, size: u64) -> OrderId {
+        self.order(SimOrder::Inherit(task, address, size))
     }
 
     fn errand(&mut self, _: TaskId, errand: Errand) -> OrderId {

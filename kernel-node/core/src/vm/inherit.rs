@@ -1,0 +1,242 @@
+//! What a child gets of its parent's memory: its first map, made from the parent's by what each entry says of inheritance.
+//!
+//! The map is there before the child's process is. A process that attaches gets an order for each part: to map it, or, where
+//! the process is a fork of its parent's, to keep what Linux gave it.
+//!
+//! Invariants: a child's entries of memory to be copied are frozen; of memory to be shared they show the parent's object.
+//!
+//! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.7].
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use proto::limits::{FROZEN_PARTS_MAX, TASKS_MAX};
+use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
+
+use super::entry::Entry;
+use super::map::Map;
+use super::order::Order;
+use super::readahead::ReadAhead;
+use super::{ObjectId, Run, Vm, VmCx};
+use crate::TaskId;
+
+/// What has been made ready of a parent's range for its child, by whoever can see the memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ready {
+    /// Of the parent.
+    pub range: Range<u64>,
+    /// The frozen object that has a copy, and where in it; `None` if the child is not to get it.
+    pub copy: Option<(ObjectId, u64)>,
+}
+
+/// Why a child got no map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ForkRefused {
+    /// These parts of the parent cannot be had as they are, being about to change, or frozen when they are to be shared, or
+    /// not when they are to be copied. To be made ready, and asked again.
+    NotReady(Vec<NotReady>),
+    /// A code for the caller.
+    Code(KernReturn),
+}
+
+/// A part of a parent's memory that its child cannot get as it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotReady {
+    /// Of the parent.
+    pub range: Range<u64>,
+    /// Whether it is to be shared, or copied.
+    pub share: bool,
+    /// Whether an order to the parent is under way there.
+    pub changing: bool,
+}
+
+impl NotReady {
+    fn is_continued_by(&self, next: &NotReady) -> bool {
+        self.range.end == next.range.start && (self.share, self.changing) == (next.share, next.changing)
+    }
+}
+
+/// A child's entry, and whether its process has it by fork(2).
+type Planned = (Entry, bool);
+
+impl Vm {
+    /// Makes the map of `child`, which has none, over the parent's addresses. Returns the ranges that its process has by
+    /// fork(2), which is about to be made; none unless it `forks`.
+    ///
+    /// Conditions: protections and inheritance stay as the parent's; nothing is wired. Where frozen memory of the parent is
+    /// inherited by a process that is no fork, and for memory to be copied that is not frozen, `ready` has the copy or says
+    /// that there is none. Each is looked at for entries that lie within its range.
+    /// Errors: see [`ForkRefused`]. `InvalidTask` the parent has no memory; `NameExists` the child has a map;
+    /// `ResourceShortage` too many tasks, or parts; `InvalidArgument` a copy that is not frozen, or not in whole pages.
+    /// Nothing has changed then.
+    /// Source: spec [vm.inherit.2], [vm.inherit.6]; mach-api §2.4.
+    #[doc(alias = "vm_map_fork")]
+    pub fn task_fork(
+        &mut self,
+        parent: TaskId,
+        child: TaskId,
+        ready: &[Ready],
+        forks: bool,
+    ) -> Result<Vec<Range<u64>>, ForkRefused> {
+        let map = self.map_of(parent).map_err(ForkRefused::Code)?;
+        if self.tasks.contains_key(&child) {
+            return Err(ForkRefused::Code(KernReturn::NameExists));
+        }
+        let frozen = |(object, offset): (ObjectId, u64)| {
+            offset.is_multiple_of(PAGE_SIZE) && self.objects.get(object).is_some_and(|o| o.frozen)
+        };
+        if !ready.iter().all(|r| r.copy.is_none_or(frozen)) {
+            return Err(ForkRefused::Code(KernReturn::InvalidArgument));
+        }
+        let ready: BTreeMap<u64, &Ready> = ready.iter().map(|r| (r.range.start, r)).collect();
+        let (mut planned, mut missing): (Vec<Planned>, Vec<NotReady>) = (Vec::new(), Vec::new());
+        for entry in map.entries().filter(|e| e.inheritance != Inherit::None) {
+            match self.inherited(parent, entry, &ready, forks) {
+                Ok(plan) => planned.extend(plan),
+                Err(part) => match missing.last_mut() {
+                    Some(last) if last.is_continued_by(&part) => {
+                        last.range.end = part.range.end;
+                    }
+                    _ => missing.push(part),
+                },
+            }
+        }
+        if !missing.is_empty() {
+            missing.truncate(FROZEN_PARTS_MAX);
+            return Err(ForkRefused::NotReady(missing));
+        }
+        let mut by_fork = Vec::new();
+        planned.iter().filter(|(_, kept)| *kept).for_each(|(e, _)| join(&mut by_fork, e.start..e.end));
+        if self.tasks.len() >= TASKS_MAX || by_fork.len() > FROZEN_PARTS_MAX {
+            return Err(ForkRefused::Code(KernReturn::ResourceShortage));
+        }
+        let mut map = Map::new(map.arena());
+        map.by_fork = Some(by_fork.clone());
+        for (entry, _) in planned {
+            self.objects[entry.object].mappings.insert((child, entry.start));
+            map.insert(entry).expect("as many as the parent has, apart as there");
+        }
+        self.tasks.insert(child, map);
+        Ok(by_fork)
+    }
+
+    /// What a child gets of an entry; `None` nothing.
+    ///
+    /// Errors: the range has to be made ready.
+    fn inherited(
+        &self,
+        parent: TaskId,
+        entry: &Entry,
+        ready: &BTreeMap<u64, &Ready>,
+        forks: bool,
+    ) -> Result<Option<Planned>, NotReady> {
+        let range = entry.start..entry.end;
+        let fresh = Entry { wired: Prot::empty(), read_ahead: ReadAhead::default(), ..*entry };
+        let made = ready.range(..=range.start).next_back().map(|(_, r)| *r);
+        if let Some(made) = made.filter(|r| range.end <= r.range.end) {
+            let copy = |(object, offset)| {
+                let offset = offset + (range.start - made.range.start);
+                (Entry { object, offset, shared: false, managed: false, ..fresh }, false)
+            };
+            return Ok(made.copy.map(copy));
+        }
+        let object = &self.objects[entry.object];
+        // What the process still has to do there would come after the fork.
+        let changing = self.is_ordered(parent, &range);
+        let not_ready = NotReady { range: range.clone(), share: entry.inheritance == Inherit::Share, changing };
+        if changing {
+            return Err(not_ready);
+        }
+        match entry.inheritance {
+            Inherit::Share if !object.frozen => Ok(Some((fresh, forks && object.is_native()))),
+            Inherit::Copy if object.frozen && forks => Ok(Some((fresh, true))),
+            _ => Err(not_ready),
+        }
+    }
+
+    /// An object for memory that a task is about to thaw; nobody maps it yet ([`Vm::object_unused`]).
+    ///
+    /// Errors: `ResourceShortage` too many objects.
+    pub fn object_thawed(&mut self, pages: u64) -> Result<ObjectId, KernReturn> {
+        let object = self.object_brought(pages, false)?;
+        self.objects[object].shared_with_children = true;
+        Ok(object)
+    }
+
+    /// Frozen memory of the task, with what it wrote there, lies in `object` now, which is not frozen; it maps it shared by
+    /// itself.
+    ///
+    /// Conditions and errors: as [`Vm::vm_refreeze`], but the object is one of [`Vm::object_thawed`].
+    /// Source: spec [vm.inherit.4].
+    pub fn vm_thaw(
+        &mut self,
+        task: TaskId,
+        object: ObjectId,
+        runs: &[Run],
+        cx: &mut VmCx<'_>,
+    ) -> Result<(), KernReturn> {
+        self.show_runs(task, object, runs, cx)
+    }
+
+    /// A process has become a task whose map was there before: what it has to do for that.
+    ///
+    /// Source: spec [vm.inherit.5].
+    pub fn task_arrived(&mut self, task: TaskId, cx: &mut VmCx<'_>) {
+        let Some(by_fork) = self.tasks.get_mut(&task).and_then(|map| map.by_fork.take()) else { return };
+        for range in &by_fork {
+            let id = cx.pmap.inherit(task, range.start, range.end - range.start);
+            self.orders.insert(id, Order::Map { task, range: range.clone() });
+        }
+        let kept = |at: u64| {
+            let before = by_fork.partition_point(|range| range.start <= at);
+            before > 0 && at < by_fork[before - 1].end
+        };
+        let map = &self.tasks[&task];
+        let orders: Vec<_> = map.entries().filter(|e| !kept(e.start)).map(|e| e.order()).collect();
+        for order in orders {
+            let range = order.address..order.address + order.size;
+            let id = cx.pmap.map(task, order);
+            self.orders.insert(id, Order::Map { task, range });
+        }
+    }
+
+    /// The addresses that the process of a task has to keep for its map, if that is there before the process.
+    pub fn arena_awaited(&self, task: TaskId) -> Option<Range<u64>> {
+        self.tasks.get(&task).filter(|map| map.by_fork.is_some()).map(Map::arena)
+    }
+
+    /// Whether others see what is written through an entry: tasks with the same pager, or those that got it from one another.
+    pub(super) fn is_shared(&self, entry: &Entry) -> bool {
+        let object = &self.objects[entry.object];
+        let of = |mapping: Option<&(TaskId, u64)>| mapping.map(|(task, _)| *task);
+        entry.shared && (!object.internal || of(object.mappings.first()) != of(object.mappings.last()))
+    }
+
+    /// The pages of `pages` that no mapping of the object shows.
+    pub(super) fn unshown(&self, id: ObjectId, pages: Range<u64>) -> Vec<Range<u64>> {
+        let mut shown: Vec<Range<u64>> = Vec::new();
+        for (task, start) in &self.objects[id].mappings {
+            shown.extend(self.tasks.get(task).and_then(|map| map.entry(*start)).map(Entry::pages));
+        }
+        shown.sort_unstable_by_key(|range| range.start);
+        let (mut out, mut at) = (Vec::new(), pages.start);
+        for range in shown {
+            if range.start > at && at < pages.end {
+                out.push(at..range.start.min(pages.end));
+            }
+            at = at.max(range.end);
+        }
+        if at < pages.end {
+            out.push(at..pages.end);
+        }
+        out
+    }
+}
+
+/// Adds a range behind others, to the last of which it may belong.
+fn join(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
+    match ranges.last_mut() {
+        Some(last) if last.end == range.start => last.end = range.end,
+        _ => ranges.push(range),
+    }
+}

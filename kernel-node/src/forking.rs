@@ -1,0 +1,94 @@
+//! A process that is about to fork: its child becomes a task before it exists.
+//!
+//! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.6].
+
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+
+use kernel_core::TaskId;
+use kernel_core::vm::{ForkRefused, NotReady, ObjectId, Ready};
+use proto::codec::TRAP_VERSION;
+use proto::limits::FROZEN_PARTS_MAX;
+use proto::wire::trap::{Answer, Fork, ForkPart, Welcome};
+use proto::{KernReturn, PAGE_SIZE};
+
+use crate::channel::{ChannelError, ChannelId, Role};
+use crate::node::Node;
+
+impl Node {
+    /// Makes the child of a process's task; the connection is its life line until it attaches.
+    ///
+    /// Errors: the connection is to be ended.
+    pub(crate) fn fork(
+        &mut self,
+        id: ChannelId,
+        ticket: u64,
+        fork: Fork,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), ChannelError> {
+        let pid = self.connection(id)?.socket.get().peer_credentials()?.pid;
+        let of_process = |task: &TaskId| {
+            self.processes.get(*task).and_then(|p| p.attached.as_ref()).is_some_and(|attached| attached.pid == pid)
+        };
+        let parent = self.processes.of_token(fork.token).filter(of_process);
+        let parent = parent.ok_or(ChannelError::OutOfPlace("a fork of another process's task"))?;
+        let part =
+            |range: Range<u64>| ForkPart { address: range.start, size: range.end - range.start, ..ForkPart::default() };
+        let (welcome, result, fork) = match self.forked(parent, fork, fds) {
+            Ok((child, kept)) => {
+                self.connection(id)?.role = Role::Fork(child);
+                let welcome = Welcome {
+                    version: TRAP_VERSION,
+                    token: self.processes.prepare(child),
+                    task: child.0,
+                    ..Welcome::default()
+                };
+                (Some(welcome), 0, kept.into_iter().map(part).collect())
+            }
+            Err(ForkRefused::NotReady(parts)) => {
+                let part = |NotReady { range, share, changing }| ForkPart { share, changing, ..part(range) };
+                (None, KernReturn::NotInSet.raw(), parts.into_iter().map(part).collect())
+            }
+            Err(ForkRefused::Code(code)) => (None, code.raw(), Vec::new()),
+        };
+        self.settle();
+        self.answer(id, Answer { ticket, result, welcome, fork, ..Answer::default() }, None)
+    }
+
+    fn forked(
+        &mut self,
+        parent: TaskId,
+        fork: Fork,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(TaskId, Vec<Range<u64>>), ForkRefused> {
+        let objects = self.frozen_objects(parent, fds).map_err(ForkRefused::Code)?;
+        let ready = ready(&fork.ready, &objects).map_err(ForkRefused::Code);
+        let forked = ready.and_then(|ready| self.with_kernel(|kernel, cx| kernel.task_fork(parent, &ready, true, cx)));
+        self.objects_unused(objects.into_iter().map(|(object, _)| object));
+        forked
+    }
+}
+
+/// What the parent's library has made ready, by the frozen objects that it came in and their sizes.
+///
+/// Errors: `InvalidArgument` no whole pages, or not within its object; `ResourceShortage` too much.
+pub(crate) fn ready(parts: &[ForkPart], objects: &[(ObjectId, u64)]) -> Result<Vec<Ready>, KernReturn> {
+    if parts.len() > FROZEN_PARTS_MAX {
+        return Err(KernReturn::ResourceShortage);
+    }
+    let ready = |part: &ForkPart| {
+        let ForkPart { address, size, fd, offset, .. } = *part;
+        let end = address.checked_add(size).filter(|_| address.is_multiple_of(PAGE_SIZE));
+        let range = address..end.filter(|end| end.is_multiple_of(PAGE_SIZE)).ok_or(KernReturn::InvalidArgument)?;
+        let copy = match fd {
+            None => None,
+            Some(fd) => {
+                let (object, bytes) = objects.get(fd as usize).ok_or(KernReturn::InvalidArgument)?;
+                let fits = offset.checked_add(size).is_some_and(|end| end <= *bytes);
+                Some((*object, offset)).filter(|_| fits).ok_or(KernReturn::InvalidArgument).map(Some)?
+            }
+        };
+        Ok(Ready { range, copy })
+    };
+    parts.iter().map(ready).collect()
+}

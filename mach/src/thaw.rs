@@ -1,0 +1,63 @@
+//! Frozen memory that a child is to share: it becomes memory of the task again that Linux maps shared.
+//!
+//! The reverse of freezing ([`crate::freeze`]), with the same three steps: the bytes are put into a file that is not sealed
+//! while no thread can write there, the node notes it, and the file is mapped in their place.
+//!
+//! Spec: docs/spec/vm.md [vm.inherit.4].
+
+use std::ops::Range;
+use std::os::fd::AsFd;
+
+use proto::wire::trap::{self, call};
+use sys::{Memfd, SysError};
+
+use crate::agent;
+use crate::error::CopyError;
+use crate::freeze::{copy_out, succeeded};
+use crate::memory::Memory;
+use crate::task::Task;
+
+impl Task {
+    /// Makes the frozen memory of a range memory that can be shared, with the same bytes.
+    ///
+    /// Conditions: the lock of [`Memory::alone`] is held.
+    /// Errors: see [`CopyError`]; the memory is as before.
+    pub(crate) fn thaw(&self, memory: &Memory, range: &Range<u64>) -> Result<(), CopyError> {
+        let private = memory.private_within(range.start, range.end - range.start);
+        if private.is_empty() {
+            return Ok(());
+        }
+        let mut protected = Vec::new();
+        let thawed = sys::thread::undisturbed(|| {
+            let done = self.thaw_private(memory, &private, &mut protected);
+            memory.lift(&protected).map_err(CopyError::Sys).and(done)
+        });
+        thawed.map_err(CopyError::Sys)?
+    }
+
+    fn thaw_private(
+        &self,
+        memory: &Memory,
+        private: &[Range<u64>],
+        protected: &mut Vec<Range<u64>>,
+    ) -> Result<(), CopyError> {
+        if !agent::is_alone() {
+            memory.protect_all(private, protected).map_err(CopyError::Sys)?;
+        }
+        let bytes = private.iter().map(|range| range.end - range.start).sum();
+        let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
+        let (mut runs, mut offset) = (Vec::with_capacity(private.len()), 0);
+        for range in private {
+            let size = range.end - range.start;
+            copy_out(memory, range, &memfd, offset)?;
+            runs.push(trap::Run { address: range.start, size, offset });
+            offset += size;
+        }
+        let (first, last) = (private[0].start, private[private.len() - 1].end);
+        let thaw = trap::Freeze { address: first, size: last - first, runs: runs.clone(), thaw: true };
+        succeeded(self.trap(call::Op::Freeze(thaw), &[memfd.as_fd()])?.answer.result)?;
+        let mapped: Result<(), SysError> =
+            runs.iter().try_for_each(|run| memory.remap_shared(run.address, run.size, memfd.as_fd(), run.offset));
+        mapped.map_err(CopyError::Sys)
+    }
+}
