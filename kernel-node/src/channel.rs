@@ -8,13 +8,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use kernel_core::vm::{Errand, MapOrder};
+use kernel_core::kern::Brought;
+use kernel_core::vm::{Errand, MapOrder, NotReady};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
 use proto::wire::body::NamedMessage;
 use proto::wire::trap::{
-    self, Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapObject, OrderDone, Protect, Unmap, Wire,
-    errand, order,
+    self, Answer, Call, ForkPart, FreezeObject, FreezePart, LaneEnd, LaneServe, MapFrozen, MapObject, OrderDone,
+    Protect, Unmap, Wire, errand, order,
 };
 use proto::{KernReturn, Message, MsgReturn, NamedRight, Payload, codec};
 use sys::aio::Async;
@@ -232,16 +233,43 @@ impl Descriptors {
         let what = match errand {
             Errand::Read { address, size } => errand::What::Read(trap::Read { address, size }),
             Errand::Copy { from, size, to } => errand::What::Copy(trap::Copy { from, size, to }),
-            Errand::Write { address, mut data } => {
+            Errand::Write { address, data } => {
                 // `vm_write` has bounded it.
-                if let Some(job) = frozen::admit(task, std::slice::from_mut(&mut data)) {
-                    job.run()?.put(task, std::slice::from_mut(&mut data));
-                }
-                let contents = Some(self.memory(data)?);
+                let contents = Some(self.admitted(task, data)?);
                 errand::What::Write(trap::Write { address, contents })
+            }
+            Errand::Collect { ranges } => {
+                let part = |NotReady { range, share, .. }: NotReady| ForkPart {
+                    address: range.start,
+                    size: range.end - range.start,
+                    share,
+                    ..ForkPart::default()
+                };
+                errand::What::Collect(trap::Collect { ranges: ranges.into_iter().map(part).collect() })
+            }
+            Errand::Map(map) => {
+                let how = MapFrozen {
+                    parts: Vec::new(),
+                    address: map.address,
+                    mask: map.mask,
+                    anywhere: map.anywhere,
+                    cur_protection: map.cur_protection,
+                    max_protection: map.max_protection,
+                    inheritance: map.inheritance,
+                };
+                let contents = Some(self.admitted(task, map.data)?);
+                errand::What::MapMemory(trap::MapMemory { how: Some(how), contents })
             }
         };
         Ok(trap::Errand { what: Some(what) })
+    }
+
+    /// Memory that a task may have: what it must not be given as it is, is copied.
+    fn admitted(&mut self, task: TaskId, mut data: Payload) -> Result<NamedMessage, ChannelError> {
+        if let Some(job) = frozen::admit(task, std::slice::from_mut(&mut data)) {
+            job.run()?.put(task, std::slice::from_mut(&mut data));
+        }
+        self.memory(data)
     }
 
     /// A record of memory alone, and what of it goes beside.
@@ -299,12 +327,13 @@ pub fn decode_message(
 /// What an errand brought.
 ///
 /// Errors: the task's code, or `Failure` for an answer that makes no sense.
-pub fn errand_result(done: OrderDone, mut beside: Beside<'_>) -> Result<Payload, KernReturn> {
+pub fn errand_result(done: OrderDone, mut beside: Beside<'_>) -> Result<Brought, KernReturn> {
     match KernReturn::from_raw(done.code) {
         Some(KernReturn::Success) => {
             let contents = done.contents.unwrap_or_default();
             let memory = codec::decode_memory(contents, |fd, offset, length| beside.fetch(fd, offset, length));
-            memory.ok_or(KernReturn::Failure)
+            let memory = memory.ok_or(KernReturn::Failure)?;
+            Ok(Brought { memory, left_out: done.left_out, address: done.address })
         }
         code => Err(code.unwrap_or(KernReturn::Failure)),
     }

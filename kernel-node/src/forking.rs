@@ -1,18 +1,22 @@
-//! A process that is about to fork: its child becomes a task before it exists.
+//! Tasks that are made from another: the child of a process that is about to fork, which becomes a task before it exists, and
+//! that of a `task_create`.
 //!
-//! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.6].
+//! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.7].
 
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use kernel_core::TaskId;
+use kernel_core::kern::{Brought, Creation};
 use kernel_core::vm::{ForkRefused, NotReady, ObjectId, Ready};
 use proto::codec::TRAP_VERSION;
 use proto::limits::FROZEN_PARTS_MAX;
 use proto::wire::trap::{Answer, Fork, ForkPart, Welcome};
-use proto::{KernReturn, PAGE_SIZE};
+use proto::{KernReturn, PAGE_SIZE, Payload};
+use sys::Memfd;
 
 use crate::channel::{ChannelError, ChannelId, Role};
+use crate::frozen::Passable;
 use crate::node::Node;
 
 impl Node {
@@ -66,6 +70,57 @@ impl Node {
         let forked = ready.and_then(|ready| self.with_kernel(|kernel, cx| kernel.task_fork(parent, &ready, true, cx)));
         self.objects_unused(objects.into_iter().map(|(object, _)| object));
         forked
+    }
+
+    /// `task_create`: what the parent brought for its child becomes objects, of which the kernel makes the child's map.
+    pub(crate) fn inherit(&mut self, parent: TaskId, creation: Creation, brought: Brought) {
+        let Brought { memory, left_out, .. } = brought;
+        let (mut ready, mut made, mut at) = (Vec::new(), Vec::new(), 0u64);
+        let mut code = None;
+        for range in creation.brought(&left_out) {
+            let size = range.end - range.start;
+            let Some(end) = at.checked_add(size).filter(|end| *end <= memory.len() as u64) else {
+                code = Some(KernReturn::Failure);
+                break;
+            };
+            match self.objects_of(parent, range.start, memory.slice(at as usize, size as usize)) {
+                Ok(parts) => {
+                    made.extend(parts.iter().filter_map(|part| part.copy.map(|(object, _)| object)));
+                    ready.extend(parts);
+                }
+                Err(refused) => code = Some(refused),
+            }
+            at = end;
+        }
+        self.with_kernel(|kernel, cx| match code {
+            None => kernel.task_create_inheriting(creation, &ready, cx),
+            Some(code) => kernel.creation_failed(creation, code, cx),
+        });
+        self.objects_unused(made.into_iter());
+    }
+
+    /// Frozen memory as objects, and as what of a parent's range from `address` on each is.
+    ///
+    /// Errors: `Failure` it is not frozen, or not in whole pages; `ResourceShortage`.
+    fn objects_of(&mut self, parent: TaskId, mut address: u64, memory: Payload) -> Result<Vec<Ready>, KernReturn> {
+        let mut out = Vec::new();
+        for chunk in memory.chunks() {
+            let (passable, offset) = match chunk.stored().and_then(|(store, at)| Some((Passable::of(store)?, at))) {
+                Some(stored) => stored,
+                None => {
+                    let memfd = Memfd::frozen("mach-inherited", &[chunk]).map_err(|_| KernReturn::ResourceShortage)?;
+                    (self.pmap.frozen.adopt(&memfd, parent).ok_or(KernReturn::ResourceShortage)?, 0)
+                }
+            };
+            let size = chunk.len() as u64;
+            if !size.is_multiple_of(PAGE_SIZE) || !offset.is_multiple_of(PAGE_SIZE) {
+                return Err(KernReturn::Failure);
+            }
+            let object = self.frozen_object(&passable)?;
+            out.push(Ready { range: address..address + size, copy: Some((object, offset)) });
+            address += size;
+        }
+        Ok(out)
     }
 }
 

@@ -147,6 +147,7 @@ impl Node {
                 ().into_body()
             }
             Request::TaskPrepare(r) => self.node_task_prepare(r.bootstrap)?.into_body(),
+            Request::TaskToken(r) => self.node_task_token(r.task)?.into_body(),
             Request::Shutdown(_) => {
                 self.stop.cancel();
                 ().into_body()
@@ -187,6 +188,17 @@ impl Node {
         let right = self.kernel.task_port(task)?;
         let task = self.kernel.give(space, right)?;
         Ok(node::TaskPrepareReply { token, task: NamedRight::move_send(task) })
+    }
+
+    /// Who has the port of a task could have it do anything.
+    fn node_task_token(&mut self, task: NamedRight) -> Result<node::TaskTokenReply, KernReturn> {
+        let named = self.kernel.task_named(self.host.server.space, task.name);
+        self.release_rights(vec![task]);
+        let process = named.and_then(|task| self.processes.get(task)).ok_or(KernReturn::InvalidTask)?;
+        match process.attached {
+            None => Ok(node::TaskTokenReply { token: process.token }),
+            Some(_) => Err(KernReturn::NameExists),
+        }
     }
 
     fn node_info(&mut self) -> node::NodeInfo {

@@ -49,7 +49,10 @@ impl Node {
             false => {}
         }
         let frozen = self.with_kernel(|kernel, cx| {
-            kernel.vm_call(cx, |vm, cx| vm.vm_freeze(task, call.address, call.size, FREEZE_OBJECTS_MAX, cx))
+            kernel.vm_call(cx, |vm, cx| match call.unread {
+                true => vm.vm_freeze_unread(task, call.address, call.size, FREEZE_OBJECTS_MAX, cx),
+                false => vm.vm_freeze(task, call.address, call.size, FREEZE_OBJECTS_MAX, cx),
+            })
         })?;
         let part = |part: kernel_core::vm::FreezePart| {
             let fd = part.object.and_then(|(object, _)| self.pmap.reader(object));
@@ -188,7 +191,7 @@ impl Node {
     }
 
     /// The object that shows a frozen file; a new one if none does.
-    fn frozen_object(&mut self, passable: &Arc<Passable>) -> Result<ObjectId, KernReturn> {
+    pub(crate) fn frozen_object(&mut self, passable: &Arc<Passable>) -> Result<ObjectId, KernReturn> {
         if let Some(object) = self.pmap.frozen.object_of(passable.frozen().id()) {
             return Ok(object);
         }

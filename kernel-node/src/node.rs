@@ -246,6 +246,7 @@ impl Node {
             // Watches end in the kernel.
             Effect::Ipc(ipc::Effect::PortDied { .. }) => {}
             Effect::Kill(task) => self.kill(task),
+            Effect::Created(task) => self.created(task),
             Effect::AbortThread(thread) => self.abort(thread),
             Effect::FaultDone { class, since, trace } => self.fault_done(class, since, trace),
         }

@@ -112,7 +112,8 @@ impl Node {
                     let result = channel::order_result(done.errno);
                     if result.is_ok() {
                         let beside = Beside::new(fds, task, &mut self.pmap.frozen);
-                        self.kernel.errand_done(order, channel::errand_result(done, beside));
+                        let created = self.kernel.errand_done(order, channel::errand_result(done, beside));
+                        created.into_iter().for_each(|(creation, brought)| self.inherit(task, creation, brought));
                     }
                     self.with_kernel(|kernel, cx| kernel.order_done(order, result, cx));
                 }
@@ -219,9 +220,19 @@ impl Node {
     pub(crate) fn task_prepare(&mut self, bootstrap: Right) -> Result<(TaskId, u64), KernReturn> {
         let task = self.kernel.task_create(bootstrap)?;
         let token = self.processes.prepare(task);
+        self.expect_process(task);
+        Ok((task, token))
+    }
+
+    /// There is a task that waits for its process.
+    pub(crate) fn created(&mut self, task: TaskId) {
+        self.processes.prepare(task);
+        self.expect_process(task);
+    }
+
+    fn expect_process(&mut self, task: TaskId) {
         let expires = self.now().after_ms(PREPARED_MS);
         self.due.insert((expires, Due::Prepared(task)));
-        Ok((task, token))
     }
 
     /// A prepared task whose time is up and that has no process is given up.

@@ -5,7 +5,7 @@
 //! 1. No Rust type and no panic crosses the boundary (`face`).
 //! 2. Memory of the program is read and written by guarded copies where the interface promises an error code for memory
 //!    that is not there (messages and what they carry); arguments by address must be valid, as in any C library.
-//! 3. The process becomes a task at its first call, and a forked child at its own first call (`attach`).
+//! 3. The process becomes a task at its first call, a forked child when fork returns in it (`attach`).
 
 pub mod abi;
 mod attach;
@@ -19,6 +19,7 @@ mod mig;
 mod netname;
 mod port;
 mod server;
+mod space;
 mod special;
 mod text;
 mod vm;
@@ -31,6 +32,7 @@ pub use mig::*;
 pub use netname::*;
 pub use port::*;
 pub use server::{mach_msg_server, mach_msg_server_timeout};
+pub use space::*;
 pub use special::*;
 pub use text::{mach_error, mach_error_string, mach_error_type, mach_print};
 pub use vm::*;

@@ -95,7 +95,7 @@ pub fn map_copy(task: &Task, request: VmMap<NamedRight>) -> Result<u64, i32> {
     copied.map(Mapping::into_raw).map_err(copy_code)
 }
 
-fn copy_code(error: CopyError) -> i32 {
+pub fn copy_code(error: CopyError) -> i32 {
     match error {
         CopyError::Kern(code) => code.raw(),
         CopyError::Memory(_) => KernReturn::MemoryError.raw(),

@@ -9,7 +9,8 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use prost::Message as _;
-use proto::wire::trap::{Call, Copy, Errand, OrderDone, Read, Write, call, errand};
+use proto::wire::body::NamedMessage;
+use proto::wire::trap::{Call, Collect, Copy, Errand, MapMemory, OrderDone, Read, Write, call, errand};
 use proto::{KernReturn, Payload, codec};
 use sys::Channel;
 
@@ -64,20 +65,45 @@ impl Drop for One {
     }
 }
 
-fn carry_out(task: &Task, errand: Errand, fds: Vec<OwnedFd>) -> Result<Payload, KernReturn> {
+/// What comes of an errand.
+#[derive(Default)]
+pub(crate) struct Brought {
+    pub memory: Payload,
+    /// Of a collection, what could not be had, by its number.
+    pub left_out: Vec<u32>,
+    address: u64,
+}
+
+impl From<Payload> for Brought {
+    fn from(memory: Payload) -> Brought {
+        Brought { memory, ..Brought::default() }
+    }
+}
+
+fn carry_out(task: &Task, errand: Errand, fds: Vec<OwnedFd>) -> Result<Brought, KernReturn> {
+    let done = |()| Brought::default();
     match errand.what.ok_or(KernReturn::Failure)? {
-        errand::What::Read(Read { address, size }) => task.freeze(address, size).map_err(|error| code_of(&error)),
-        errand::What::Write(Write { address, contents }) => {
-            let beside = Inbound::new(fds);
-            let fetch = |fd, offset, length| beside.fetch(fd, offset, length);
-            let data = codec::decode_memory(contents.unwrap_or_default(), fetch).ok_or(KernReturn::Failure)?;
-            write(task, address, &data).map(|()| Payload::default())
+        errand::What::Read(Read { address, size }) => {
+            task.freeze(address, size).map(Brought::from).map_err(|error| code_of(&error))
         }
+        errand::What::Write(Write { address, contents }) => write(task, address, &memory_of(contents, fds)?).map(done),
         errand::What::Copy(Copy { from, size, to }) => {
             let data = task.freeze(from, size).map_err(|error| code_of(&error))?;
-            write(task, to, &data).map(|()| Payload::default())
+            write(task, to, &data).map(done)
+        }
+        errand::What::Collect(Collect { ranges }) => task.collect(&ranges).map_err(|error| code_of(&error)),
+        errand::What::MapMemory(MapMemory { how, contents }) => {
+            let memory = memory_of(contents, fds)?;
+            let mapped = task.map_frozen_as(&memory, how.unwrap_or_default()).map_err(|error| code_of(&error))?;
+            Ok(Brought { address: mapped.into_raw(), ..Brought::default() })
         }
     }
+}
+
+fn memory_of(contents: Option<NamedMessage>, fds: Vec<OwnedFd>) -> Result<Payload, KernReturn> {
+    let beside = Inbound::new(fds);
+    let fetch = |fd, offset, length| beside.fetch(fd, offset, length);
+    codec::decode_memory(contents.unwrap_or_default(), fetch).ok_or(KernReturn::Failure)
 }
 
 fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {
@@ -103,11 +129,12 @@ fn code_of(error: &CopyError) -> KernReturn {
 }
 
 /// A node that cannot be told is gone.
-fn answer(channel: &Channel, order: u64, done: Result<Payload, KernReturn>) {
+fn answer(channel: &Channel, order: u64, done: Result<Brought, KernReturn>) {
     let mut said = OrderDone { order, ..OrderDone::default() };
     let mut beside = Outbound::default();
     match done {
-        Ok(memory) => {
+        Ok(Brought { memory, left_out, address }) => {
+            (said.left_out, said.address) = (left_out, address);
             let (contents, outside) = codec::encode_contents(Bytes::new(), memory, 0);
             match Outbound::new(outside) {
                 Ok(outbound) => (said.contents, beside) = (Some(contents), outbound),

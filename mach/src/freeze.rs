@@ -68,19 +68,41 @@ impl Task {
             return Ok(Payload::default());
         }
         let _one_at_a_time = memory.alone();
-        // A handler that wrote to what this thread protects would wait for itself.
-        let frozen = sys::thread::undisturbed(|| {
-            let copy = self.freeze_pages(memory, &pages, false)?;
-            if copy.is_wasteful(&pages) { self.freeze_pages(memory, &pages, true) } else { Ok(copy) }
-        });
-        let whole = frozen.map_err(CopyError::Sys)??.into_payload(memory)?;
+        let whole = self.freeze_alone(memory, &pages, false)?;
         Ok(whole.slice((address - pages.start) as usize, len as usize))
     }
 
-    /// With `whole`, frozen memory goes into one file, written to or not.
-    fn freeze_pages(&self, memory: &Memory, pages: &Range<u64>, whole: bool) -> Result<Copy, CopyError> {
+    /// A copy of whole pages.
+    ///
+    /// Conditions: the lock of [`Memory::alone`] is held.
+    pub(crate) fn freeze_alone(
+        &self,
+        memory: &Memory,
+        pages: &Range<u64>,
+        whatever: bool,
+    ) -> Result<Payload, CopyError> {
+        // A handler that wrote to what this thread protects would wait for itself.
+        let frozen = sys::thread::undisturbed(|| {
+            let copy = self.freeze_pages(memory, pages, false, whatever)?;
+            match copy.is_wasteful(pages) {
+                // What may not be read cannot be made one, and is had as it is.
+                true => self.freeze_pages(memory, pages, true, whatever).or_else(|e| whatever.then_some(copy).ok_or(e)),
+                false => Ok(copy),
+            }
+        });
+        frozen.map_err(CopyError::Sys)??.into_payload(memory)
+    }
+
+    /// With `whole`, frozen memory goes into one file, written to or not; `whatever` as in [`Task::ask_freeze`].
+    fn freeze_pages(
+        &self,
+        memory: &Memory,
+        pages: &Range<u64>,
+        whole: bool,
+        whatever: bool,
+    ) -> Result<Copy, CopyError> {
         let gathered = memory.gather(pages, whole).map_err(CopyError::Sys)?;
-        let asked = self.ask_freeze(pages, gathered.as_ref());
+        let asked = self.ask_freeze(pages, gathered.as_ref(), whatever);
         match gathered {
             Some(gathered) => {
                 let lifted = memory.settle(gathered, asked.is_ok());
@@ -92,7 +114,8 @@ impl Task {
         }
     }
 
-    fn ask_freeze(&self, pages: &Range<u64>, gathered: Option<&Gathered>) -> Result<Copy, CopyError> {
+    /// With `whatever`, also of what may not be read.
+    fn ask_freeze(&self, pages: &Range<u64>, gathered: Option<&Gathered>, whatever: bool) -> Result<Copy, CopyError> {
         let mut copy = Copy::default();
         let mut at = pages.start;
         let mut gathered = gathered;
@@ -100,7 +123,13 @@ impl Task {
             let first = gathered.take();
             let runs = first.map_or_else(Vec::new, |g| g.runs.clone());
             let fds: Vec<_> = first.iter().filter(|g| !g.runs.is_empty()).map(|g| g.memfd.as_fd()).collect();
-            let op = call::Op::Freeze(trap::Freeze { address: at, size: pages.end - at, runs, thaw: false });
+            let op = call::Op::Freeze(trap::Freeze {
+                address: at,
+                size: pages.end - at,
+                runs,
+                thaw: false,
+                unread: whatever,
+            });
             let reply = self.trap(op, &fds)?;
             succeeded(reply.answer.result)?;
             let next = reply.answer.parts.last().map_or(at, |part| part.address + part.size);
@@ -117,7 +146,7 @@ impl Task {
     ///
     /// Conditions: the lock of [`Memory::alone`] is held.
     pub(crate) fn freeze_for_child(&self, range: &Range<u64>) -> Result<(), CopyError> {
-        self.ask_freeze(range, None).map(drop)
+        self.ask_freeze(range, None, true).map(drop)
     }
 
     /// Maps out-of-line memory as memory of this task: it can be written to, and copied again at the cost of what was

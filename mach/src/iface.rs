@@ -3507,6 +3507,15 @@ pub mod node {
                 },
             )
         }
+        /// What a process says to become a task that has none yet, such as task_create makes.
+        ///
+        /// `node_task_token`, id 9013.
+        pub fn task_token(
+            &self,
+            task: impl Into<crate::Right>,
+        ) -> crate::Invocation<TaskToken<crate::Right>> {
+            crate::Invocation::new(&self.task, &self.to, TaskToken { task: task.into() })
+        }
     }
     /// A server of the interface whose routines are carried out one after the other. One that it does not have is refused
     /// (`MIG_BAD_ID`).
@@ -3654,6 +3663,17 @@ pub mod node {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
+        /// What a process says to become a task that has none yet, such as task_create makes.
+        ///
+        /// `node_task_token`, id 9013.
+        fn task_token(
+            &mut self,
+            call: &mut crate::Call,
+            request: TaskToken<crate::Right>,
+        ) -> Result<TaskTokenReply, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
     }
     /// Brings requests to a server.
     #[derive(Debug)]
@@ -3762,6 +3782,13 @@ pub mod node {
                     >>::from_body(body)
                         .map_err(|bad| bad.error)?;
                     self.0.regions(call, request).map(::proto::msg::Reply::into_body)
+                }
+                9013 => {
+                    let request = <TaskToken<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.task_token(call, request).map(::proto::msg::Reply::into_body)
                 }
                 _ => Err(::proto::MigError::BadId.into()),
             }
@@ -3943,6 +3970,19 @@ pub mod node {
                 Err(::proto::MigError::BadId.into())
             }
         }
+        /// What a process says to become a task that has none yet, such as task_create makes.
+        ///
+        /// `node_task_token`, id 9013.
+        fn task_token(
+            &self,
+            call: &mut crate::Call,
+            request: TaskToken<crate::Right>,
+        ) -> impl Future<Output = Result<TaskTokenReply, crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
     }
     /// Brings requests to a server.
     #[derive(Debug)]
@@ -4069,6 +4109,16 @@ pub mod node {
                         .map_err(|bad| bad.error)?;
                     self.0
                         .regions(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                9013 => {
+                    let request = <TaskToken<
+                        crate::Right,
+                    > as ::proto::SimpleRoutine<crate::Right>>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .task_token(call, request)
                         .await
                         .map(::proto::msg::Reply::into_body)
                 }
@@ -4447,6 +4497,21 @@ pub mod task {
         pub fn new(task: &crate::Task, to: D) -> Client<D> {
             Client { task: task.clone(), to }
         }
+        /// A task without a process, with the bootstrap port of this one, and with what it inherits of its memory or with none.
+        ///
+        /// `task_create`, id 2007.
+        pub fn task_create(
+            &self,
+            inherit_memory: bool,
+        ) -> crate::Invocation<TaskCreate> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                TaskCreate {
+                    inherit_memory: inherit_memory,
+                },
+            )
+        }
         /// Ends the task: its process is killed, its space and memory go.
         ///
         /// `task_terminate`, id 2008.
@@ -4680,6 +4745,40 @@ pub mod task {
                 },
             )
         }
+        /// Ours: everything that the task has mapped, as one item that can be mapped at the same addresses (`proto/src/space.rs`), and
+        /// the memory objects that it shows.
+        ///
+        /// `vm_read_space`, id 2180.
+        pub fn vm_read_space(&self) -> crate::Invocation<VmReadSpace> {
+            crate::Invocation::new(&self.task, &self.to, VmReadSpace)
+        }
+        /// Ours: maps out-of-line memory as memory of the task, with the arguments of vm_map.
+        ///
+        /// `vm_map_memory`, id 2181.
+        pub fn vm_map_memory(
+            &self,
+            address: u64,
+            mask: u64,
+            anywhere: bool,
+            data: impl Into<::proto::Payload>,
+            cur_protection: u32,
+            max_protection: u32,
+            inheritance: u32,
+        ) -> crate::Invocation<VmMapMemory> {
+            crate::Invocation::new(
+                &self.task,
+                &self.to,
+                VmMapMemory {
+                    address: address,
+                    mask: mask,
+                    anywhere: anywhere,
+                    data: data.into(),
+                    cur_protection: cur_protection,
+                    max_protection: max_protection,
+                    inheritance: inheritance,
+                },
+            )
+        }
         /// Returns dirty pages of a range to their pager and waits until they are durable.
         ///
         /// `vm_msync`, id 4209.
@@ -4703,6 +4802,17 @@ pub mod task {
     /// A server of the interface whose routines are carried out one after the other. One that it does not have is refused
     /// (`MIG_BAD_ID`).
     pub trait Mach {
+        /// A task without a process, with the bootstrap port of this one, and with what it inherits of its memory or with none.
+        ///
+        /// `task_create`, id 2007.
+        fn task_create(
+            &mut self,
+            call: &mut crate::Call,
+            request: TaskCreate,
+        ) -> Result<TaskCreateReply<crate::Right>, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
         /// Ends the task: its process is killed, its space and memory go.
         ///
         /// `task_terminate`, id 2008.
@@ -4868,6 +4978,29 @@ pub mod task {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
+        /// Ours: everything that the task has mapped, as one item that can be mapped at the same addresses (`proto/src/space.rs`), and
+        /// the memory objects that it shows.
+        ///
+        /// `vm_read_space`, id 2180.
+        fn vm_read_space(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmReadSpace,
+        ) -> Result<VmReadSpaceReply<crate::Right>, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
+        /// Ours: maps out-of-line memory as memory of the task, with the arguments of vm_map.
+        ///
+        /// `vm_map_memory`, id 2181.
+        fn vm_map_memory(
+            &mut self,
+            call: &mut crate::Call,
+            request: VmMapMemory,
+        ) -> Result<VmMapMemoryReply, crate::Code> {
+            let _ = (call, request);
+            Err(::proto::MigError::BadId.into())
+        }
         /// Returns dirty pages of a range to their pager and waits until they are durable.
         ///
         /// `vm_msync`, id 4209.
@@ -4893,6 +5026,13 @@ pub mod task {
             body: ::proto::Body<crate::Right>,
         ) -> Result<::proto::Body<crate::Right>, crate::Code> {
             match call.id {
+                2007 => {
+                    let request = <TaskCreate as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0.task_create(call, request).map(::proto::msg::Reply::into_body)
+                }
                 2008 => {
                     let request = <TaskTerminate as ::proto::SimpleRoutine<
                         crate::Right,
@@ -5012,6 +5152,24 @@ pub mod task {
                         .vm_machine_attribute(call, request)
                         .map(::proto::msg::Reply::into_body)
                 }
+                2180 => {
+                    let request = <VmReadSpace as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_read_space(call, request)
+                        .map(::proto::msg::Reply::into_body)
+                }
+                2181 => {
+                    let request = <VmMapMemory as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_map_memory(call, request)
+                        .map(::proto::msg::Reply::into_body)
+                }
                 4209 => {
                     let request = <VmMsync as ::proto::SimpleRoutine<
                         crate::Right,
@@ -5026,6 +5184,21 @@ pub mod task {
     /// A server of the interface whose routines are awaited one after the other. One that it does not have is refused
     /// (`MIG_BAD_ID`).
     pub trait MachAsync {
+        /// A task without a process, with the bootstrap port of this one, and with what it inherits of its memory or with none.
+        ///
+        /// `task_create`, id 2007.
+        fn task_create(
+            &self,
+            call: &mut crate::Call,
+            request: TaskCreate,
+        ) -> impl Future<
+            Output = Result<TaskCreateReply<crate::Right>, crate::Code>,
+        > + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
         /// Ends the task: its process is killed, its space and memory go.
         ///
         /// `task_terminate`, id 2008.
@@ -5227,6 +5400,35 @@ pub mod task {
                 Err(::proto::MigError::BadId.into())
             }
         }
+        /// Ours: everything that the task has mapped, as one item that can be mapped at the same addresses (`proto/src/space.rs`), and
+        /// the memory objects that it shows.
+        ///
+        /// `vm_read_space`, id 2180.
+        fn vm_read_space(
+            &self,
+            call: &mut crate::Call,
+            request: VmReadSpace,
+        ) -> impl Future<
+            Output = Result<VmReadSpaceReply<crate::Right>, crate::Code>,
+        > + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
+        /// Ours: maps out-of-line memory as memory of the task, with the arguments of vm_map.
+        ///
+        /// `vm_map_memory`, id 2181.
+        fn vm_map_memory(
+            &self,
+            call: &mut crate::Call,
+            request: VmMapMemory,
+        ) -> impl Future<Output = Result<VmMapMemoryReply, crate::Code>> + Send {
+            async move {
+                let _ = (call, request);
+                Err(::proto::MigError::BadId.into())
+            }
+        }
         /// Returns dirty pages of a range to their pager and waits until they are durable.
         ///
         /// `vm_msync`, id 4209.
@@ -5254,6 +5456,16 @@ pub mod task {
             body: ::proto::Body<crate::Right>,
         ) -> Result<::proto::Body<crate::Right>, crate::Code> {
             match call.id {
+                2007 => {
+                    let request = <TaskCreate as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .task_create(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
                 2008 => {
                     let request = <TaskTerminate as ::proto::SimpleRoutine<
                         crate::Right,
@@ -5401,6 +5613,26 @@ pub mod task {
                         .map_err(|bad| bad.error)?;
                     self.0
                         .vm_machine_attribute(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                2180 => {
+                    let request = <VmReadSpace as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_read_space(call, request)
+                        .await
+                        .map(::proto::msg::Reply::into_body)
+                }
+                2181 => {
+                    let request = <VmMapMemory as ::proto::SimpleRoutine<
+                        crate::Right,
+                    >>::from_body(body)
+                        .map_err(|bad| bad.error)?;
+                    self.0
+                        .vm_map_memory(call, request)
                         .await
                         .map(::proto::msg::Reply::into_body)
                 }

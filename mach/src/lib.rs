@@ -22,8 +22,9 @@
 //! Waiting with other things: [`PortSet::watch`] gives a descriptor for an event loop of one's own, a [`Canceller`] ends the
 //! waits of other threads, and with the feature `tokio` a message is awaited: `PortSet::recv`, `Task::call`.
 //!
-//! fork() leaves managed mappings out of the child (touching one there is SIGSEGV), and a child without exec must attach
-//! anew before it calls the node. Plain loads and stores through [`Mapping::as_ptr`] get SIGBUS or SIGSEGV where
+//! A child by fork() is a task of its own, with what it inherits of its parent's memory: [`Task::forked`]. Other values of this
+//! library are of no use there. [`Task::read_space`] gives all that a task has mapped as one item, which can be mapped elsewhere.
+//! Plain loads and stores through [`Mapping::as_ptr`] get SIGBUS or SIGSEGV where
 //! [`Mapping::read_at`] and [`Mapping::write_at`] answer an error.
 
 mod agent;
@@ -31,6 +32,7 @@ mod agent;
 mod aio;
 mod beside;
 mod cancel;
+mod collect;
 mod errand;
 mod error;
 mod exchange;
@@ -51,6 +53,7 @@ mod raw;
 mod region;
 mod right;
 mod service;
+mod space;
 mod task;
 mod thaw;
 mod trap;
@@ -70,5 +73,6 @@ pub use right::{Destination, PortSet, ReceiveRight, SendOnceRight, SendRight};
 #[cfg(feature = "tokio")]
 pub use service::serve_async;
 pub use service::{AsyncService, Call, Code, Deferred, Invocation, Service, Source, serve};
+pub use space::{Space, SpaceError};
 pub use sys::{UffdMode, Watch};
 pub use task::{AttachOptions, Task};

@@ -54,7 +54,7 @@ impl Task {
             offset += size;
         }
         let (first, last) = (private[0].start, private[private.len() - 1].end);
-        let thaw = trap::Freeze { address: first, size: last - first, runs: runs.clone(), thaw: true };
+        let thaw = trap::Freeze { address: first, size: last - first, runs: runs.clone(), thaw: true, unread: false };
         succeeded(self.trap(call::Op::Freeze(thaw), &[memfd.as_fd()])?.answer.result)?;
         let mapped: Result<(), SysError> =
             runs.iter().try_for_each(|run| memory.remap_shared(run.address, run.size, memfd.as_fd(), run.offset));

@@ -4410,6 +4410,69 @@ pub mod node {
             Ok(RegionsReply { next, regions })
         }
     }
+    /// What a process says to become a task that has none yet, such as task_create makes.
+    ///
+    /// `node_task_token`, id 9013.
+    #[doc(alias = "node_task_token")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskToken<R> {
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub task: R,
+    }
+    impl<R> msg::SimpleRoutine<R> for TaskToken<R> {
+        const ID: i32 = 9013;
+        const NAME: &'static str = "node_task_token";
+        fn into_body(self) -> body::Body<R> {
+            let TaskToken { task } = self;
+            let mut writer = body::Writer::new();
+            writer.rights(crate::Disposition::CopySend, true, [task]);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let task = reader.right()?;
+                reader.end()?;
+                Some((task,))
+            };
+            let Some((task,)) = read() else { return Err(args::bad_arguments(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(TaskToken {
+                task: {
+                    let () = task;
+                    taken.right()
+                },
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for TaskToken<R> {
+        type Reply = TaskTokenReply;
+    }
+    /// The results of [`TaskToken`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskTokenReply {
+        pub token: u64,
+    }
+    impl<R> msg::Reply<R> for TaskTokenReply {
+        fn into_body(self) -> body::Body<R> {
+            let TaskTokenReply { token } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, token);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let token = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((token,))
+            };
+            let Some((token,)) = read() else { return Err(args::misfit(body)) };
+            Ok(TaskTokenReply { token })
+        }
+    }
     /// `msgh_id` of each request.
     pub mod id {
         /// `node_info`.
@@ -4438,10 +4501,12 @@ pub mod node {
         pub const PORT: i32 = 9011;
         /// `node_regions`.
         pub const REGIONS: i32 = 9012;
+        /// `node_task_token`.
+        pub const TASK_TOKEN: i32 = 9013;
     }
     /// `msgh_id` of every request of the interface.
     pub const IDS: &[i32] = &[
-        9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, 9010, 9011, 9012,
+        9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, 9010, 9011, 9012, 9013,
     ];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
@@ -4458,6 +4523,7 @@ pub mod node {
         (9010, "node_names"),
         (9011, "node_port"),
         (9012, "node_regions"),
+        (9013, "node_task_token"),
     ];
     /// Any request of the interface: what a server matches on.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -4488,6 +4554,8 @@ pub mod node {
         Port(Port<R>),
         /// What a task has mapped, from an address on, and how much of it is here.
         Regions(Regions),
+        /// What a process says to become a task that has none yet, such as task_create makes.
+        TaskToken(TaskToken<R>),
     }
     impl<R> Request<R> {
         /// The request with this id.
@@ -4530,6 +4598,10 @@ pub mod node {
                 9012 => {
                     <Regions as msg::SimpleRoutine<R>>::from_body(body).map(Request::Regions)
                 }
+                9013 => {
+                    <TaskToken<R> as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::TaskToken)
+                }
                 _ => {
                     Err(msg::BadBody {
                         error: crate::MigError::BadId,
@@ -4554,6 +4626,7 @@ pub mod node {
                 Request::Names(_) => 9010,
                 Request::Port(_) => 9011,
                 Request::Regions(_) => 9012,
+                Request::TaskToken(_) => 9013,
             }
         }
     }
@@ -4863,6 +4936,73 @@ pub mod task {
     }
     use crate::typed::Element;
     use crate::{args, body, msg};
+    /// A task without a process, with the bootstrap port of this one, and with what it inherits of its memory or with none.
+    ///
+    /// `task_create`, id 2007.
+    #[doc(alias = "task_create")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskCreate {
+        pub inherit_memory: bool,
+    }
+    impl<R> msg::SimpleRoutine<R> for TaskCreate {
+        const ID: i32 = 2007;
+        const NAME: &'static str = "task_create";
+        fn into_body(self) -> body::Body<R> {
+            let TaskCreate { inherit_memory } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::BOOLEAN, inherit_memory.into());
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let inherit_memory = reader.u32(Element::BOOLEAN)?;
+                reader.end()?;
+                Some((inherit_memory,))
+            };
+            let Some((inherit_memory,)) = read() else {
+                return Err(args::bad_arguments(body))
+            };
+            Ok(TaskCreate {
+                inherit_memory: inherit_memory != 0,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for TaskCreate {
+        type Reply = TaskCreateReply<R>;
+    }
+    /// The results of [`TaskCreate`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct TaskCreateReply<R> {
+        /// Goes in as `MAKE_SEND` unless the sender says otherwise.
+        pub child_task: R,
+    }
+    impl<R> msg::Reply<R> for TaskCreateReply<R> {
+        fn into_body(self) -> body::Body<R> {
+            let TaskCreateReply { child_task } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.rights(crate::Disposition::MakeSend, true, [child_task]);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let child_task = reader.right()?;
+                reader.end()?;
+                Some((child_task,))
+            };
+            let Some((child_task,)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(TaskCreateReply {
+                child_task: {
+                    let () = child_task;
+                    taken.right()
+                },
+            })
+        }
+    }
     /// Ends the task: its process is killed, its space and memory go.
     ///
     /// `task_terminate`, id 2008.
@@ -5800,6 +5940,167 @@ pub mod task {
             })
         }
     }
+    /// Ours: everything that the task has mapped, as one item that can be mapped at the same addresses (`proto/src/space.rs`), and
+    /// the memory objects that it shows.
+    ///
+    /// `vm_read_space`, id 2180.
+    #[doc(alias = "vm_read_space")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmReadSpace;
+    impl<R> msg::SimpleRoutine<R> for VmReadSpace {
+        const ID: i32 = 2180;
+        const NAME: &'static str = "vm_read_space";
+        fn into_body(self) -> body::Body<R> {
+            let VmReadSpace = self;
+            let writer = body::Writer::new();
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.end()?;
+                Some(())
+            };
+            let Some(()) = read() else { return Err(args::bad_arguments(body)) };
+            Ok(VmReadSpace)
+        }
+    }
+    impl<R> msg::Routine<R> for VmReadSpace {
+        type Reply = VmReadSpaceReply<R>;
+    }
+    /// The results of [`VmReadSpace`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmReadSpaceReply<R> {
+        pub space: crate::Payload,
+        /// Goes in as `COPY_SEND` unless the sender says otherwise.
+        pub objects: Vec<R>,
+    }
+    impl<R> msg::Reply<R> for VmReadSpaceReply<R> {
+        fn into_body(self) -> body::Body<R> {
+            let VmReadSpaceReply { space, objects } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.memory(Element::BYTE, space);
+            writer.rights(crate::Disposition::CopySend, false, objects);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let space = reader.memory(Element::BYTE).cloned()?;
+                let objects = reader.rights()?;
+                reader.end()?;
+                Some((space, objects))
+            };
+            let Some((space, objects)) = read() else { return Err(args::misfit(body)) };
+            let mut taken = body::Taken::new(body);
+            Ok(VmReadSpaceReply {
+                space,
+                objects: taken.rights(objects),
+            })
+        }
+    }
+    /// Ours: maps out-of-line memory as memory of the task, with the arguments of vm_map.
+    ///
+    /// `vm_map_memory`, id 2181.
+    #[doc(alias = "vm_map_memory")]
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmMapMemory {
+        pub address: u64,
+        pub mask: u64,
+        pub anywhere: bool,
+        pub data: crate::Payload,
+        pub cur_protection: u32,
+        pub max_protection: u32,
+        pub inheritance: u32,
+    }
+    impl<R> msg::SimpleRoutine<R> for VmMapMemory {
+        const ID: i32 = 2181;
+        const NAME: &'static str = "vm_map_memory";
+        fn into_body(self) -> body::Body<R> {
+            let VmMapMemory {
+                address,
+                mask,
+                anywhere,
+                data,
+                cur_protection,
+                max_protection,
+                inheritance,
+            } = self;
+            let mut writer = body::Writer::new();
+            writer.u64(Element::INTEGER_64, address);
+            writer.u64(Element::INTEGER_64, mask);
+            writer.u32(Element::BOOLEAN, anywhere.into());
+            writer.memory(Element::BYTE, data);
+            writer.u32(Element::INTEGER_32, cur_protection);
+            writer.u32(Element::INTEGER_32, max_protection);
+            writer.u32(Element::INTEGER_32, inheritance);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                let address = reader.u64(Element::INTEGER_64)?;
+                let mask = reader.u64(Element::INTEGER_64)?;
+                let anywhere = reader.u32(Element::BOOLEAN)?;
+                let data = reader.memory(Element::BYTE).cloned()?;
+                let cur_protection = reader.u32(Element::INTEGER_32)?;
+                let max_protection = reader.u32(Element::INTEGER_32)?;
+                let inheritance = reader.u32(Element::INTEGER_32)?;
+                reader.end()?;
+                Some((
+                    address,
+                    mask,
+                    anywhere,
+                    data,
+                    cur_protection,
+                    max_protection,
+                    inheritance,
+                ))
+            };
+            let Some(
+                (address, mask, anywhere, data, cur_protection, max_protection, inheritance),
+            ) = read() else { return Err(args::bad_arguments(body)) };
+            Ok(VmMapMemory {
+                address,
+                mask,
+                anywhere: anywhere != 0,
+                data,
+                cur_protection,
+                max_protection,
+                inheritance,
+            })
+        }
+    }
+    impl<R> msg::Routine<R> for VmMapMemory {
+        type Reply = VmMapMemoryReply;
+    }
+    /// The results of [`VmMapMemory`].
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct VmMapMemoryReply {
+        pub address: u64,
+    }
+    impl<R> msg::Reply<R> for VmMapMemoryReply {
+        fn into_body(self) -> body::Body<R> {
+            let VmMapMemoryReply { address } = self;
+            let mut writer = body::Writer::new();
+            writer.u32(Element::INTEGER_32, 0);
+            writer.u64(Element::INTEGER_64, address);
+            writer.finish()
+        }
+        fn from_body(body: body::Body<R>) -> Result<Self, msg::BadBody<R>> {
+            let mut reader = body::Reader::new(&body);
+            let mut read = || {
+                reader.u32(Element::INTEGER_32)?;
+                let address = reader.u64(Element::INTEGER_64)?;
+                reader.end()?;
+                Some((address,))
+            };
+            let Some((address,)) = read() else { return Err(args::misfit(body)) };
+            Ok(VmMapMemoryReply { address })
+        }
+    }
     /// Returns dirty pages of a range to their pager and waits until they are durable.
     ///
     /// `vm_msync`, id 4209.
@@ -5845,6 +6146,8 @@ pub mod task {
     }
     /// `msgh_id` of each request.
     pub mod id {
+        /// `task_create`.
+        pub const TASK_CREATE: i32 = 2007;
         /// `task_terminate`.
         pub const TASK_TERMINATE: i32 = 2008;
         /// `task_threads`.
@@ -5875,16 +6178,21 @@ pub mod task {
         pub const VM_MAP: i32 = 2089;
         /// `vm_machine_attribute`.
         pub const VM_MACHINE_ATTRIBUTE: i32 = 2099;
+        /// `vm_read_space`.
+        pub const VM_READ_SPACE: i32 = 2180;
+        /// `vm_map_memory`.
+        pub const VM_MAP_MEMORY: i32 = 2181;
         /// `vm_msync`.
         pub const VM_MSYNC: i32 = 4209;
     }
     /// `msgh_id` of every request of the interface.
     pub const IDS: &[i32] = &[
-        2008, 2011, 2021, 2023, 2024, 2025, 2026, 2027, 2028, 2029, 2030, 2058, 2059, 2089,
-        2099, 4209,
+        2007, 2008, 2011, 2021, 2023, 2024, 2025, 2026, 2027, 2028, 2029, 2030, 2058, 2059,
+        2089, 2099, 2180, 2181, 4209,
     ];
     /// Every routine of the interface: its id and Mach's name.
     pub const ROUTINES: &[(i32, &str)] = &[
+        (2007, "task_create"),
         (2008, "task_terminate"),
         (2011, "task_threads"),
         (2021, "vm_allocate"),
@@ -5900,11 +6208,15 @@ pub mod task {
         (2059, "task_set_special_port"),
         (2089, "vm_map"),
         (2099, "vm_machine_attribute"),
+        (2180, "vm_read_space"),
+        (2181, "vm_map_memory"),
         (4209, "vm_msync"),
     ];
     /// Any request of the interface: what a server matches on.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub enum Request<R> {
+        /// A task without a process, with the bootstrap port of this one, and with what it inherits of its memory or with none.
+        TaskCreate(TaskCreate),
         /// Ends the task: its process is killed, its space and memory go.
         TaskTerminate(TaskTerminate),
         /// A send right to the port of each thread.
@@ -5935,6 +6247,11 @@ pub mod task {
         VmMap(VmMap<R>),
         /// Attributes of a range that depend on the machine: a PC has none.
         VmMachineAttribute(VmMachineAttribute),
+        /// Ours: everything that the task has mapped, as one item that can be mapped at the same addresses (`proto/src/space.rs`), and
+        /// the memory objects that it shows.
+        VmReadSpace(VmReadSpace),
+        /// Ours: maps out-of-line memory as memory of the task, with the arguments of vm_map.
+        VmMapMemory(VmMapMemory),
         /// Returns dirty pages of a range to their pager and waits until they are durable.
         VmMsync(VmMsync),
     }
@@ -5945,6 +6262,10 @@ pub mod task {
         /// comes back as it came, with every right in it.
         pub fn decode(id: i32, body: body::Body<R>) -> Result<Request<R>, msg::BadBody<R>> {
             match id {
+                2007 => {
+                    <TaskCreate as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::TaskCreate)
+                }
                 2008 => {
                     <TaskTerminate as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::TaskTerminate)
@@ -6001,6 +6322,14 @@ pub mod task {
                     <VmMachineAttribute as msg::SimpleRoutine<R>>::from_body(body)
                         .map(Request::VmMachineAttribute)
                 }
+                2180 => {
+                    <VmReadSpace as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmReadSpace)
+                }
+                2181 => {
+                    <VmMapMemory as msg::SimpleRoutine<R>>::from_body(body)
+                        .map(Request::VmMapMemory)
+                }
                 4209 => {
                     <VmMsync as msg::SimpleRoutine<R>>::from_body(body).map(Request::VmMsync)
                 }
@@ -6015,6 +6344,7 @@ pub mod task {
         /// `msgh_id` of the request.
         pub fn id(&self) -> i32 {
             match self {
+                Request::TaskCreate(_) => 2007,
                 Request::TaskTerminate(_) => 2008,
                 Request::TaskThreads(_) => 2011,
                 Request::VmAllocate(_) => 2021,
@@ -6030,6 +6360,8 @@ pub mod task {
                 Request::TaskSetSpecialPort(_) => 2059,
                 Request::VmMap(_) => 2089,
                 Request::VmMachineAttribute(_) => 2099,
+                Request::VmReadSpace(_) => 2180,
+                Request::VmMapMemory(_) => 2181,
                 Request::VmMsync(_) => 4209,
             }
         }

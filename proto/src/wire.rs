@@ -317,6 +317,45 @@ pub mod link {
     }
 }
 
+/// Records of `proto/idl/wire/space.proto`.
+pub mod space {
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Space {
+        #[prost(message, repeated, tag = "1")]
+        pub regions: ::prost::alloc::vec::Vec<Region>,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Region {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(uint32, tag = "3")]
+        pub protection: u32,
+        #[prost(uint32, tag = "4")]
+        pub max_protection: u32,
+        #[prost(uint32, tag = "5")]
+        pub inheritance: u32,
+        /// Where in the object.
+        #[prost(uint64, tag = "8")]
+        pub offset: u64,
+        #[prost(oneof = "region::Shows", tags = "6, 7")]
+        pub shows: ::core::option::Option<region::Shows>,
+    }
+    /// Nested message and enum types in `Region`.
+    pub mod region {
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+        pub enum Shows {
+            /// Its bytes follow: those of all such regions one behind the other.
+            #[prost(bool, tag = "6")]
+            Bytes(bool),
+            /// One of the memory objects beside the item.
+            #[prost(uint32, tag = "7")]
+            Object(u32),
+        }
+    }
+}
+
 /// Records of `proto/idl/wire/trap.proto`.
 pub mod trap {
     /// From the task.
@@ -495,6 +534,9 @@ pub mod trap {
         /// then on, so that its children can. Answered with no parts.
         #[prost(bool, tag = "4")]
         pub thaw: bool,
+        /// Whether it may be read does not matter.
+        #[prost(bool, tag = "5")]
+        pub unread: bool,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Run {
@@ -565,6 +607,12 @@ pub mod trap {
         pub code: i32,
         #[prost(message, optional, tag = "4")]
         pub contents: ::core::option::Option<super::body::NamedMessage>,
+        /// Of a collection: which of its ranges could not be had.
+        #[prost(uint32, repeated, tag = "5")]
+        pub left_out: ::prost::alloc::vec::Vec<u32>,
+        /// Where memory was mapped.
+        #[prost(uint64, tag = "6")]
+        pub address: u64,
     }
     /// From the node.
     #[derive(Clone, PartialEq, ::prost::Message)]
@@ -713,7 +761,7 @@ pub mod trap {
     /// What the task does to its own memory for whoever has a right to its port. Carried out by the agent alone.
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Errand {
-        #[prost(oneof = "errand::What", tags = "1, 2, 3")]
+        #[prost(oneof = "errand::What", tags = "1, 2, 3, 5, 6")]
         pub what: ::core::option::Option<errand::What>,
     }
     /// Nested message and enum types in `Errand`.
@@ -727,7 +775,26 @@ pub mod trap {
             Write(super::Write),
             #[prost(message, tag = "3")]
             Copy(super::Copy),
+            /// Answered with copies of the ranges, one behind the other; of those that are to be shared, with nothing.
+            #[prost(message, tag = "5")]
+            Collect(super::Collect),
+            /// Answered with the address.
+            #[prost(message, tag = "6")]
+            MapMemory(super::MapMemory),
         }
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Collect {
+        #[prost(message, repeated, tag = "1")]
+        pub ranges: ::prost::alloc::vec::Vec<ForkPart>,
+    }
+    /// The arguments of vm_map; the parts of `how` mean nothing.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct MapMemory {
+        #[prost(message, optional, tag = "1")]
+        pub how: ::core::option::Option<MapFrozen>,
+        #[prost(message, optional, tag = "2")]
+        pub contents: ::core::option::Option<super::body::NamedMessage>,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Read {

@@ -9,6 +9,8 @@
 extern "C" {
 #endif
 
+/* A task without a process, with what it inherits of another's memory. A process becomes it with MACH_TOKEN (below). */
+extern kern_return_t task_create(mach_port_t target_task, boolean_t inherit_memory, mach_port_t *child_task);
 extern kern_return_t task_terminate(mach_port_t target_task);
 extern kern_return_t task_get_special_port(mach_port_t task, int which_port, mach_port_t *special_port);
 extern kern_return_t task_set_special_port(mach_port_t task, int which_port, mach_port_t special_port);
@@ -45,6 +47,15 @@ extern kern_return_t vm_statistics(mach_port_t target_task, vm_statistics_data_t
 extern kern_return_t vm_machine_attribute(mach_port_t target_task, vm_address_t address, vm_size_t size,
                                           vm_machine_attribute_t attribute, vm_machine_attribute_val_t *value);
 extern kern_return_t vm_msync(mach_port_t target_task, vm_address_t address, vm_size_t size, vm_sync_t sync_flags);
+
+/* Not Mach's. What a process has as MACH_TOKEN in its environment to become a task that has no process yet. */
+extern kern_return_t mach_task_token(mach_port_t task, unsigned long *token);
+/* Not Mach's. All that a task has mapped, in memory to be deallocated, and the memory objects that it shows; and the reverse:
+   the same mapped in a task at the same addresses. The objects' rights stay the caller's. */
+extern kern_return_t vm_read_space(mach_port_t target_task, vm_offset_t *space, vm_size_t *space_size,
+                                   mach_port_array_t *objects, mach_msg_type_number_t *objectsCnt);
+extern kern_return_t vm_map_space(mach_port_t target_task, vm_offset_t space, vm_size_t space_size,
+                                  const mach_port_t *objects, mach_msg_type_number_t objectsCnt);
 
 #ifdef __cplusplus
 }

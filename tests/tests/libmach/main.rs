@@ -146,6 +146,20 @@ fn vm_inherit_6_a_fork_waits_for_what_other_threads_change() {
     runs("tests/c/busy_forks.c");
 }
 
+/// Also [vm.space.1] to [vm.space.3], by three processes.
+#[test]
+fn vm_inherit_7_a_task_that_is_created_inherits_and_spaces_are_mapped_elsewhere() {
+    let nodes = Nodes::start(1);
+    for form in [Form::Static, Form::Shared] {
+        let file = nodes.file(&format!("{form:?}"), &[0; 160 << 10]);
+        nodes.export(1, &file, "object", true);
+        let program = Program::build(nodes.folder(), &["tests/c/spaces.c"], form);
+        succeeds(&program, Some(&nodes.socket(1)));
+        assert_eq!(nodes.mach(1, &["object", "rm", "object"]).code, Some(0));
+    }
+    nodes.assert_up(1);
+}
+
 #[test]
 fn queues_that_are_full_or_empty_and_buffers_too_small() {
     runs("tests/c/timeouts.c");

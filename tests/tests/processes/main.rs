@@ -18,6 +18,7 @@ mod reading;
 mod regions;
 mod services;
 mod soak;
+mod spaces;
 mod tasks;
 mod waiting;
 mod writing;

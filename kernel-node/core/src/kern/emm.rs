@@ -94,6 +94,14 @@ impl Kernel {
         }
     }
 
+    /// A send right to the port of an object's pager, for who may have what a task has; a dead one stays dead.
+    pub(super) fn object_pager(&mut self, object: ObjectId) -> Right {
+        match self.emm.objects.get(&object) {
+            Some(ports) => self.ipc.copy_send(&ports.pager),
+            None => Right::Dead,
+        }
+    }
+
     /// Gives an internal object to the default pager. If that cannot be, the object is dead: what it has is all that it
     /// will have.
     ///

@@ -10,15 +10,51 @@ use proto::msg::Reply as _;
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 
 use super::reply::Reply;
+use super::space::{Creation, Layout};
 use super::{Cx, Kernel};
 use crate::TaskId;
 use crate::vm::{Errand, OrderId};
 
 /// A request whose errand is under way.
-pub(super) struct Awaited {
-    reply: Reply,
-    /// Bytes that come back.
-    size: u64,
+pub(super) enum Awaited {
+    /// So many bytes come back, or nothing.
+    Bytes {
+        /// Where the answer goes.
+        reply: Reply,
+        /// Bytes that come back.
+        size: u64,
+    },
+    /// The bytes of an address space.
+    Space {
+        /// Where the answer goes.
+        reply: Reply,
+        /// What it is made of.
+        layout: Layout,
+    },
+    /// An address.
+    Map {
+        /// Where the answer goes.
+        reply: Reply,
+    },
+    /// What a child is to have.
+    Create(Creation),
+}
+
+/// What came of an errand.
+#[derive(Default, Debug)]
+pub struct Brought {
+    /// Bytes.
+    pub memory: Payload,
+    /// Of a collection, what could not be had, by its number.
+    pub left_out: Vec<u32>,
+    /// Where memory was mapped.
+    pub address: u64,
+}
+
+impl From<Payload> for Brought {
+    fn from(memory: Payload) -> Brought {
+        Brought { memory, ..Brought::default() }
+    }
 }
 
 impl Kernel {
@@ -39,7 +75,7 @@ impl Kernel {
             Ok(_) if r.size == 0 => self.answer(reply, Ok(read_reply(Payload::default()))),
             Ok(_) => {
                 let errand = Errand::Read { address: r.address, size: r.size };
-                self.send_errand(task, errand, Awaited { reply, size: r.size }, cx);
+                self.send_errand(task, errand, Awaited::Bytes { reply, size: r.size }, cx);
             }
         }
     }
@@ -59,7 +95,7 @@ impl Kernel {
         match permitted {
             Ok(()) if size > 0 => {
                 let errand = Errand::Write { address: r.address, data: r.data };
-                self.send_errand(task, errand, Awaited { reply, size: 0 }, cx);
+                self.send_errand(task, errand, Awaited::Bytes { reply, size: 0 }, cx);
             }
             done => self.answer(reply, done.map(|()| ().into_body())),
         }
@@ -82,28 +118,54 @@ impl Kernel {
         };
         match permitted {
             Ok(()) if size > 0 => {
-                self.send_errand(task, Errand::Copy { from, size, to }, Awaited { reply, size: 0 }, cx);
+                self.send_errand(task, Errand::Copy { from, size, to }, Awaited::Bytes { reply, size: 0 }, cx);
             }
             done => self.answer(reply, done.map(|()| ().into_body())),
         }
     }
 
-    fn send_errand(&mut self, task: TaskId, errand: Errand, awaited: Awaited, cx: &mut Cx<'_>) {
+    pub(super) fn send_errand(&mut self, task: TaskId, errand: Errand, awaited: Awaited, cx: &mut Cx<'_>) {
         let order = cx.pmap.errand(task, errand);
         self.pending.errands.insert(order, awaited);
     }
 
-    /// A task has done an errand, with the bytes that it read, or could not. Followed by [`Kernel::settle`].
-    pub fn errand_done(&mut self, order: OrderId, result: Result<Payload, KernReturn>) {
-        let Some(Awaited { reply, size }) = self.pending.errands.remove(&order) else { return };
-        let results = match result {
-            Ok(data) if size == 0 && data.is_empty() => Ok(().into_body()),
-            Ok(data) if data.len() as u64 == size => Ok(read_reply(data)),
-            // The task answers something else than what it was asked.
-            Ok(_) => Err(KernReturn::Failure),
-            Err(code) => Err(code),
+    /// A task has done an errand, or could not. Returns a `task_create` with what was brought for it, whose next step is
+    /// [`Kernel::task_create_inheriting`]. Followed by [`Kernel::settle`].
+    pub fn errand_done(&mut self, order: OrderId, result: Result<Brought, KernReturn>) -> Option<(Creation, Brought)> {
+        let awaited = self.pending.errands.remove(&order)?;
+        let brought = match result {
+            Ok(brought) => brought,
+            Err(code) => {
+                self.answer(awaited.into_reply(), Err(code));
+                return None;
+            }
         };
-        self.answer(reply, results);
+        match awaited {
+            Awaited::Bytes { reply, size } => {
+                let results = match brought.memory {
+                    data if size == 0 && data.is_empty() => Ok(().into_body()),
+                    data if data.len() as u64 == size => Ok(read_reply(data)),
+                    // The task answers something else than what it was asked.
+                    _ => Err(KernReturn::Failure),
+                };
+                self.answer(reply, results);
+            }
+            Awaited::Space { reply, layout } => self.answer_space(reply, layout, brought.memory, &brought.left_out),
+            Awaited::Map { reply } => {
+                self.answer(reply, Ok(idl::VmMapMemoryReply { address: brought.address }.into_body()))
+            }
+            Awaited::Create(creation) => return Some((creation, brought)),
+        }
+        None
+    }
+}
+
+impl Awaited {
+    fn into_reply(self) -> Reply {
+        match self {
+            Awaited::Bytes { reply, .. } | Awaited::Space { reply, .. } | Awaited::Map { reply } => reply,
+            Awaited::Create(creation) => creation.reply,
+        }
     }
 }
 

@@ -25,6 +25,9 @@ impl Kernel {
                 self.answer(reply, Ok(().into_body()));
                 self.task_terminate(task, cx);
             }
+            Request::TaskCreate(r) => self.task_create_routine(task, r.inherit_memory, reply, cx),
+            Request::VmReadSpace(_) => self.vm_read_space(task, reply, cx),
+            Request::VmMapMemory(r) => self.vm_map_memory(task, r, reply, cx),
             Request::TaskThreads(_) => {
                 let thread_list = self.task_threads(task);
                 self.answer(reply, Ok(task::TaskThreadsReply { thread_list }.into_body()));

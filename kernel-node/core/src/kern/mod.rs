@@ -18,6 +18,7 @@ mod inherit;
 mod mach;
 mod mach_port;
 mod reply;
+mod space;
 mod task;
 mod thread;
 
@@ -31,7 +32,9 @@ use crate::vm::{self, Fault, FaultOutcome, ObjectId, OrderId, Pmap, Vm, VmCx, Vm
 use crate::{TaskId, Time};
 
 use emm::Emm;
+pub use errand::Brought;
 use reply::{Pending, Reply};
+pub use space::Creation;
 pub use task::{NewTask, Task};
 use thread::Thread;
 pub use thread::ThreadId;
@@ -56,6 +59,8 @@ pub enum Effect {
     Ipc(ipc::Effect),
     /// End the task's process; the shell then calls [`Kernel::task_gone`].
     Kill(TaskId),
+    /// There is a task that waits for its process.
+    Created(TaskId),
     /// End the `mach_msg` in which a thread waits, if it does: `thread_abort`.
     AbortThread(ThreadId),
     /// A fault that had to wait is over; for metrics and traces.

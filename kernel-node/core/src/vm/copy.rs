@@ -78,6 +78,29 @@ impl Vm {
         cx: &mut VmCx<'_>,
     ) -> Result<Vec<FreezePart>, KernReturn> {
         let range = self.permitted(task, address, size, Prot::READ)?;
+        self.freeze_pages(task, range, objects_max, cx)
+    }
+
+    /// As [`Vm::vm_freeze`], whether the memory may be read or not.
+    pub fn vm_freeze_unread(
+        &mut self,
+        task: TaskId,
+        address: u64,
+        size: u64,
+        objects_max: usize,
+        cx: &mut VmCx<'_>,
+    ) -> Result<Vec<FreezePart>, KernReturn> {
+        let range = self.permitted(task, address, size, Prot::empty())?;
+        self.freeze_pages(task, range, objects_max, cx)
+    }
+
+    fn freeze_pages(
+        &mut self,
+        task: TaskId,
+        range: Range<u64>,
+        objects_max: usize,
+        cx: &mut VmCx<'_>,
+    ) -> Result<Vec<FreezePart>, KernReturn> {
         let map = self.map_of(task)?;
         let mut touched = map.touched(range.clone());
         let entry_at = |start: &u64| map.entry(*start).expect("listed");

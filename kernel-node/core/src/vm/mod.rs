@@ -48,7 +48,7 @@ use std::ops::Range;
 pub use copy::{FreezePart, FrozenPart, Run};
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
 pub use inherit::{ForkRefused, NotReady, Ready};
-pub use pmap::{Errand, MapOrder, OrderId, Pmap};
+pub use pmap::{Errand, MapMemory, MapOrder, OrderId, Pmap};
 pub use stats::{Counters, ObjectStat, RegionStat, Statistics, TaskStat};
 
 use proto::limits::TASKS_MAX;

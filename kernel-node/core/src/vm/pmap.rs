@@ -12,7 +12,7 @@
 
 use proto::{KernReturn, Payload, Prot};
 
-use super::ObjectId;
+use super::{NotReady, ObjectId};
 use crate::TaskId;
 
 /// An order that only the task itself can carry out. Numbers are given by the [`Pmap`], each once.
@@ -66,6 +66,32 @@ pub enum Errand {
         /// Where to.
         to: u64,
     },
+    /// Copies of ranges, one behind the other; of those that are to be shared nothing, but that they can be.
+    Collect {
+        /// Which.
+        ranges: Vec<NotReady>,
+    },
+    /// To map memory.
+    Map(MapMemory),
+}
+
+/// Memory, and how to map it. Source: mach-api §2.3.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MapMemory {
+    /// The wanted address, or where the search starts.
+    pub address: u64,
+    /// Bits that must be 0 in the address.
+    pub mask: u64,
+    /// Whether any free address at or above `address` will do.
+    pub anywhere: bool,
+    /// What is mapped.
+    pub data: Payload,
+    /// The protection now.
+    pub cur_protection: u32,
+    /// The most that `vm_protect` can give later.
+    pub max_protection: u32,
+    /// What a child would get.
+    pub inheritance: u32,
 }
 
 /// The machine-dependent layer.

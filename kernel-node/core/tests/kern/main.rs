@@ -1,6 +1,7 @@
 //! Tasks and memory objects seen from outside: everything goes by messages, as a task and a pager would send them.
 
 mod memory;
+mod space;
 mod world;
 
 use kernel_core::kern::{Effect, ThreadId};

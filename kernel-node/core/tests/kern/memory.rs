@@ -40,7 +40,7 @@ fn vm_read_1_the_task_reads_for_whoever_asks() {
     let (of, order, errand) = ask(&mut w);
     assert_eq!((of, errand), (w.task, Errand::Read { address: base + 5, size: 100 }));
     assert!(w.answer::<task::VmRead>().is_none(), "not before it is done");
-    w.kernel.errand_done(order, Ok(vec![7; 100].into()));
+    w.kernel.errand_done(order, Ok(Payload::from(vec![7; 100]).into()));
     w.settle();
     assert_eq!(w.answer::<task::VmRead>().unwrap().unwrap().data, Payload::from(vec![7; 100]));
     for (result, code) in [
@@ -49,10 +49,10 @@ fn vm_read_1_the_task_reads_for_whoever_asks() {
         (Err(KernReturn::MemoryError), KernReturn::MemoryError),
     ] {
         let (_, order, _) = ask(&mut w);
-        w.kernel.errand_done(order, result);
+        w.kernel.errand_done(order, result.map(Into::into));
         w.settle();
         assert_eq!(w.answer::<task::VmRead>(), Some(Err(code.raw())));
-        w.kernel.errand_done(order, Ok(Payload::default()));
+        w.kernel.errand_done(order, Ok(Payload::default().into()));
         w.settle();
         assert!(w.answer::<task::VmRead>().is_none(), "answered once");
     }
@@ -93,7 +93,7 @@ fn vm_write_1_whole_pages_are_written_by_the_task() {
     w.request(write(base, data(2)));
     let (_, order, errand) = w.memory.errands.pop().expect("an errand");
     assert_eq!(errand, Errand::Write { address: base, data: data(2) });
-    w.kernel.errand_done(order, Ok(Payload::default()));
+    w.kernel.errand_done(order, Ok(Payload::default().into()));
     w.settle();
     assert_eq!(w.answer::<task::VmWrite>(), Some(Ok(())));
     let read_only = Prot::READ.bits();
@@ -118,7 +118,7 @@ fn vm_write_2_a_range_is_written_over_another() {
     w.request(copy(0, 3, 1));
     let (_, order, errand) = w.memory.errands.pop().expect("an errand");
     assert_eq!(errand, Errand::Copy { from: base, size: 3 * PAGE_SIZE, to: base + PAGE_SIZE });
-    w.kernel.errand_done(order, Ok(Payload::default()));
+    w.kernel.errand_done(order, Ok(Payload::default().into()));
     w.settle();
     assert_eq!(w.answer::<task::VmCopy>(), Some(Ok(())));
 }

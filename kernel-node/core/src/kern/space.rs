@@ -1,0 +1,199 @@
+//! Whole address spaces: all that a task has mapped as one item of a message, memory of a message as memory of a task, and
+//! tasks that inherit another's memory without being a fork of its process.
+//!
+//! Memory without a pager, and anonymous memory, the task itself freezes or copies, as its errand; memory objects go as what
+//! they are, rights to their pagers' ports.
+//!
+//! Spec: docs/spec/vm.md, *Whole address spaces*, and [vm.inherit.7].
+
+use std::ops::Range;
+
+use proto::iface::task as idl;
+use proto::limits::{FROZEN_PARTS_MAX, MSG_OOL_BYTES_MAX};
+use proto::msg::Reply as _;
+use proto::space::{self, Shows};
+use proto::{Inherit, KernReturn, Payload, Prot};
+
+use super::errand::Awaited;
+use super::reply::Reply;
+use super::{Cx, Effect, Kernel};
+use crate::TaskId;
+use crate::vm::{Errand, ForkRefused, MapMemory, NotReady, ObjectId, Ready};
+
+/// The regions of a task, and the objects that some of them show, in the order of their numbers.
+pub(super) struct Layout {
+    regions: Vec<space::Region>,
+    objects: Vec<ObjectId>,
+}
+
+/// A child that waits for copies of its parent's memory.
+#[derive(Debug)]
+pub struct Creation {
+    pub(super) parent: TaskId,
+    pub(super) reply: Reply,
+    /// What its parent was asked for.
+    asked: Vec<NotReady>,
+}
+
+impl Creation {
+    /// Of the ranges that were to be copied, those that were, in the order in which the parent brought them.
+    pub fn brought<'a>(&'a self, left_out: &'a [u32]) -> impl Iterator<Item = Range<u64>> + 'a {
+        let had = |at: usize| !left_out.contains(&(at as u32));
+        let parts = self.asked.iter().enumerate().filter(move |(at, part)| !part.share && had(*at));
+        parts.map(|(_, part)| part.range.clone())
+    }
+}
+
+impl Kernel {
+    /// Everything that a task has mapped.
+    ///
+    /// Errors: `InvalidTask` it has no memory; `ResourceShortage` in too many pieces; `NoSpace` more than a message carries to
+    /// where the answer goes; `Terminated`.
+    /// Source: spec [vm.space.1].
+    pub(super) fn vm_read_space(&mut self, task: TaskId, reply: Reply, cx: &mut Cx<'_>) {
+        let far = reply.to.port().is_some_and(|port| self.ipc.is_received_in_process(port));
+        let layout = match self.layout(task) {
+            Ok(layout) => layout,
+            Err(code) => return self.answer(reply, Err(code)),
+        };
+        let bytes = |r: &space::Region| matches!(r.shows, Shows::Bytes(_));
+        let ranges = layout.regions.iter().filter(|r| bytes(r)).map(|r| r.address..r.address + r.size);
+        let ranges: Vec<NotReady> = ranges.map(|range| NotReady { range, share: false, changing: false }).collect();
+        let total: u64 = ranges.iter().map(|r| r.range.end - r.range.start).sum();
+        if far && total > MSG_OOL_BYTES_MAX as u64 {
+            return self.answer(reply, Err(KernReturn::NoSpace));
+        }
+        match ranges.is_empty() {
+            true => self.answer_space(reply, layout, Payload::default(), &[]),
+            false => self.send_errand(task, Errand::Collect { ranges }, Awaited::Space { reply, layout }, cx),
+        }
+    }
+
+    /// The regions of a task, those of one object and with the same attributes made one.
+    fn layout(&self, task: TaskId) -> Result<Layout, KernReturn> {
+        let mut layout = Layout { regions: Vec::new(), objects: Vec::new() };
+        for region in self.vm.region_stats(task, 0)?.map(|stat| stat.region) {
+            let shows = match region.object {
+                None => Shows::Bytes(0),
+                Some(object) => {
+                    let known = layout.objects.iter().position(|o| *o == object);
+                    let number = known.unwrap_or(layout.objects.len());
+                    if known.is_none() {
+                        layout.objects.push(object);
+                    }
+                    Shows::Object(number as u32, region.offset)
+                }
+            };
+            let next = space::Region {
+                address: region.address,
+                size: region.size,
+                protection: region.protection,
+                max_protection: region.max_protection,
+                inheritance: region.inheritance,
+                shows,
+            };
+            match layout.regions.last_mut() {
+                Some(last) if is_continued_by(last, &next) => last.size += next.size,
+                _ => layout.regions.push(next),
+            }
+        }
+        if layout.regions.len() > FROZEN_PARTS_MAX {
+            return Err(KernReturn::ResourceShortage);
+        }
+        Ok(layout)
+    }
+
+    /// Answers with an address space; `left_out` are the numbers, among the regions with bytes, of those that could not be had.
+    pub(super) fn answer_space(&mut self, reply: Reply, mut layout: Layout, memory: Payload, left_out: &[u32]) {
+        let with_bytes = layout.regions.iter_mut().filter(|r| matches!(r.shows, Shows::Bytes(_)));
+        for (_, region) in with_bytes.enumerate().filter(|(n, _)| left_out.contains(&(*n as u32))) {
+            region.shows = Shows::Nothing;
+        }
+        let bytes = layout.regions.iter().filter(|r| matches!(r.shows, Shows::Bytes(_))).map(|r| r.size);
+        if bytes.sum::<u64>() != memory.len() as u64 {
+            return self.answer(reply, Err(KernReturn::Failure));
+        }
+        let mut space = Payload::from(space::head(&layout.regions));
+        space.append(memory);
+        let objects = layout.objects.iter().map(|object| self.object_pager(*object)).collect();
+        self.answer(reply, Ok(idl::VmReadSpaceReply { space, objects }.into_body()));
+    }
+
+    /// Maps memory of a message in a task.
+    ///
+    /// Errors: `InvalidTask`; `InvalidArgument` no bytes, no inheritance, a protection beyond the maximum or that there is not;
+    /// `NoSpace`, `InvalidAddress` as `vm_map`; `Terminated`.
+    /// Source: spec [vm.space.3].
+    pub(super) fn vm_map_memory(&mut self, task: TaskId, r: idl::VmMapMemory, reply: Reply, cx: &mut Cx<'_>) {
+        let idl::VmMapMemory { address, mask, anywhere, data, cur_protection, max_protection, inheritance } = r;
+        let known = Prot::from_bits(max_protection).zip(Prot::from_bits(cur_protection));
+        let within = known.is_some_and(|(max, cur)| max.contains(cur));
+        if !within || Inherit::from_raw(inheritance).is_none() || data.is_empty() {
+            return self.answer(reply, Err(KernReturn::InvalidArgument));
+        }
+        if self.vm.region_stats(task, 0).is_err() {
+            return self.answer(reply, Err(KernReturn::InvalidTask));
+        }
+        let map = MapMemory { address, mask, anywhere, data, cur_protection, max_protection, inheritance };
+        self.send_errand(task, Errand::Map(map), Awaited::Map { reply }, cx);
+    }
+
+    /// A task without a process, with what it inherits of its parent's memory, or with none.
+    ///
+    /// Errors: `InvalidTask`; `ResourceShortage`; `Terminated` the parent ended meanwhile.
+    /// Source: spec [vm.inherit.7]; mach-api §3.1.
+    pub(super) fn task_create_routine(&mut self, parent: TaskId, inherit: bool, reply: Reply, cx: &mut Cx<'_>) {
+        if inherit && self.vm.region_stats(parent, 0).is_ok() {
+            return self.task_create_inheriting(Creation { parent, reply, asked: Vec::new() }, &[], cx);
+        }
+        let created = self.task_of_parent(parent);
+        self.answer_created(reply, created, cx);
+    }
+
+    /// What a parent's library made ready for a child is in frozen objects now: the next step of a `task_create`.
+    pub fn task_create_inheriting(&mut self, creation: Creation, ready: &[Ready], cx: &mut Cx<'_>) {
+        let Creation { parent, reply, asked } = creation;
+        let mut ready = ready.to_vec();
+        let created = loop {
+            match self.task_fork(parent, &ready, false, cx) {
+                Ok((child, _)) => break Ok(child),
+                Err(ForkRefused::Code(code)) => break Err(code),
+                Err(ForkRefused::NotReady(parts)) if asked.is_empty() => {
+                    let errand = Errand::Collect { ranges: parts.clone() };
+                    let creation = Creation { parent, reply, asked: parts };
+                    return self.send_errand(parent, errand, Awaited::Create(creation), cx);
+                }
+                // It was asked for everything once: what has changed since is left out.
+                Err(ForkRefused::NotReady(parts)) => {
+                    ready.extend(parts.into_iter().map(|part| Ready { range: part.range, copy: None }));
+                }
+            }
+        };
+        self.answer_created(reply, created, cx);
+    }
+
+    /// Answers a `task_create`.
+    pub fn creation_failed(&mut self, creation: Creation, code: KernReturn, cx: &mut Cx<'_>) {
+        self.answer_created(creation.reply, Err(code), cx);
+    }
+
+    fn answer_created(&mut self, reply: Reply, created: Result<TaskId, KernReturn>, cx: &mut Cx<'_>) {
+        let results = created.and_then(|child| {
+            cx.out.push(Effect::Created(child));
+            let child_task = self.task_port(child)?;
+            Ok(idl::TaskCreateReply { child_task }.into_body())
+        });
+        self.answer(reply, results);
+    }
+}
+
+/// Whether one region goes on in another.
+fn is_continued_by(last: &space::Region, next: &space::Region) -> bool {
+    let attributes = |r: &space::Region| (r.protection, r.max_protection, r.inheritance);
+    let goes_on = match (last.shows, next.shows) {
+        (Shows::Bytes(_), Shows::Bytes(_)) => true,
+        (Shows::Object(a, from), Shows::Object(b, offset)) => a == b && from + last.size == offset,
+        _ => false,
+    };
+    goes_on && last.address + last.size == next.address && attributes(last) == attributes(next)
+}
