@@ -3,7 +3,6 @@
 //! Each range is as it was at one moment, but not all at the same one, unless the task's other threads do nothing meanwhile.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use proto::Payload;
 use proto::limits::{FORK_COPY_BYTES_MAX, TRAP_STORES_MAX};
@@ -11,6 +10,7 @@ use proto::wire::trap::ForkPart;
 
 use crate::errand::Brought;
 use crate::error::CopyError;
+use crate::memory::Memory;
 use crate::task::Task;
 
 impl Task {
@@ -21,49 +21,78 @@ impl Task {
     pub(crate) fn collect(&self, ranges: &[ForkPart]) -> Result<Brought, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
         let _one_at_a_time = memory.alone();
-        for whole in joined(ranges) {
-            // Together, since a small part alone is not frozen; what cannot be is copied below.
-            let _ = self.freeze_for_child(&whole);
-        }
-        let mut brought = Brought::default();
-        let (mut files, mut served_bytes) = (BTreeSet::new(), 0);
-        for (number, part) in ranges.iter().enumerate() {
-            let pages = part.address..part.address.saturating_add(part.size);
-            if part.share {
-                // What cannot be shared is missing in the child.
-                let _ = self.thaw(memory, &pages);
-                continue;
-            }
-            let served = if memory.is_unmanaged(part.address, part.size, None) { 0 } else { part.size };
-            served_bytes += served;
-            let copy = match served_bytes <= FORK_COPY_BYTES_MAX {
-                true => self.freeze_alone(memory, &pages, true),
-                false => Err(CopyError::NoMemory),
-            };
-            match copy {
-                Ok(copy) => brought.memory.append(few_files(copy, &mut files)),
-                Err(CopyError::Trap(error)) => return Err(CopyError::Trap(error)),
-                Err(_) => {
-                    served_bytes -= served;
-                    brought.left_out.push(number as u32);
+        let mut collected = Collected::default();
+        let mut at = 0;
+        while at < ranges.len() {
+            // What adjoins is had together where that can be: at one moment, in one call, and a small part with the rest.
+            let count = adjoining(&ranges[at..]);
+            let parts = &ranges[at..at + count];
+            let pages = parts[0].address..parts[count - 1].address.saturating_add(parts[count - 1].size);
+            let together =
+                !parts[0].share && memory.is_unmanaged(pages.start, pages.end.saturating_sub(pages.start), None);
+            match together.then(|| self.freeze_alone(memory, &pages, true)) {
+                Some(Ok(copy)) => collected.add(copy),
+                Some(Err(CopyError::Trap(error))) => return Err(CopyError::Trap(error)),
+                _ => {
+                    for (number, part) in parts.iter().enumerate() {
+                        self.collect_part(memory, part, at + number, &mut collected)?;
+                    }
                 }
             }
+            at += count;
         }
-        Ok(brought)
+        Ok(collected.brought)
+    }
+
+    fn collect_part(
+        &self,
+        memory: &Memory,
+        part: &ForkPart,
+        number: usize,
+        collected: &mut Collected,
+    ) -> Result<(), CopyError> {
+        let pages = part.address..part.address.saturating_add(part.size);
+        if part.share {
+            // What cannot be shared is missing in the child.
+            let _ = self.thaw(memory, &pages);
+            return Ok(());
+        }
+        let served = if memory.is_unmanaged(part.address, part.size, None) { 0 } else { part.size };
+        let within = collected.served_bytes.saturating_add(served) <= FORK_COPY_BYTES_MAX;
+        match within.then(|| self.freeze_alone(memory, &pages, true)) {
+            Some(Ok(copy)) => {
+                collected.served_bytes += served;
+                collected.add(copy);
+            }
+            Some(Err(CopyError::Trap(error))) => return Err(CopyError::Trap(error)),
+            _ => collected.brought.left_out.push(number as u32),
+        }
+        Ok(())
     }
 }
 
-/// The ranges that are to be copied, those that adjoin made one.
-fn joined(ranges: &[ForkPart]) -> Vec<Range<u64>> {
-    let mut out: Vec<Range<u64>> = Vec::new();
-    for part in ranges.iter().filter(|part| !part.share) {
-        let end = part.address.saturating_add(part.size);
-        match out.last_mut() {
-            Some(last) if last.end == part.address => last.end = end,
-            _ => out.push(part.address..end),
-        }
+/// What there is of a collection.
+#[derive(Default)]
+struct Collected {
+    brought: Brought,
+    /// Files that it is in.
+    files: BTreeSet<usize>,
+    /// Bytes of memory that the node serves.
+    served_bytes: u64,
+}
+
+impl Collected {
+    fn add(&mut self, copy: Payload) {
+        self.brought.memory.append(few_files(copy, &mut self.files));
     }
-    out
+}
+
+/// How many ranges, from the first on, go on where the one before ends; all to be copied, or just one to be shared.
+fn adjoining(ranges: &[ForkPart]) -> usize {
+    let goes_on = |pair: &&[ForkPart]| {
+        !pair[0].share && !pair[1].share && pair[0].address.checked_add(pair[0].size) == Some(pair[1].address)
+    };
+    1 + ranges.windows(2).take_while(goes_on).count()
 }
 
 /// The copy as it is while there are not too many files for one record, then as bytes.

@@ -326,6 +326,25 @@ mod tests {
         assert!(PLACES.contains(&Arena::reserve(&[1 << 40]).unwrap().start()));
     }
 
+    /// As in a child: but for the kept part, whatever was there is reserved and nothing else.
+    #[test]
+    fn what_is_not_kept_is_reserved_again() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        let page = |n: u64| arena.start() + n * PAGE_SIZE;
+        arena.map(page(0), 8 * PAGE_SIZE, Backing::Anonymous, RW).unwrap();
+        arena.write(page(3), b"kept").unwrap();
+        let own = arena.inherit(&[page(2)..page(4), page(6)..page(7)]).unwrap();
+        assert_eq!((own.start(), own.size()), (arena.start(), arena.size()));
+        let mut text = [0; 4];
+        own.read(page(3), &mut text).unwrap();
+        assert_eq!(&text, b"kept");
+        for gone in [0, 1, 4, 5, 7, 9] {
+            own.read(page(gone), &mut text).unwrap_err();
+        }
+        assert_eq!(arena.inherit(&[page(0) + 1..page(1)]).unwrap_err().errno, Errno::INVAL);
+        std::mem::forget(arena);
+    }
+
     #[test]
     fn addresses_outside_are_refused() {
         let arena = Arena::reserve(&[1 << 20]).unwrap();

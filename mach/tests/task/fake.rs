@@ -281,6 +281,7 @@ fn converse(shared: &Shared, channel: &Arc<Channel>) {
                     task: 9,
                     node: "fake".into(),
                     thread: 1,
+                    ..Welcome::default()
                 };
                 answer(channel, Answer { ticket: call.ticket, welcome: Some(welcome), ..Answer::default() }, &[]);
             }

@@ -5,7 +5,7 @@
 //! (4) the machine's settings are read, never written.
 //!
 //! One cycle: fill, send, the receiver reads 1 % and then all; send again as it is; write 1 % in one run, send again; write
-//! 1 % scattered, send again, the receiver checks all; write all.
+//! 1 % scattered, send again, the receiver checks all; write all; then the same as a whole address space, sent twice.
 
 mod faults;
 mod floors;
@@ -38,6 +38,8 @@ const MEMORY_FACTOR: u64 = 4;
 /// Small memory is sent several times in a round: about so many bytes, and so often at most.
 const CYCLE_BYTES: u64 = 16 << 20;
 const CYCLES_MAX: u64 = 16;
+/// Regions of an address space.
+const SPACE_REGIONS: u64 = 100;
 /// How long a receiver may take to begin to wait, from when it is told to.
 const SETTLE: Duration = Duration::from_millis(5);
 
@@ -137,6 +139,7 @@ impl Crew {
         for worker in [&mut self.sender, &mut self.receiver] {
             worker.measure::<_, Done>(&Step::Release, about)?;
         }
+        self.space(sends, about)?;
         let floors: Floors = self.floors.measure(&Step::Floors { bytes }, about)?;
         floors.into_iter().for_each(|(figure, us)| sends.add(figure, us));
         Ok(())
@@ -154,6 +157,29 @@ impl Crew {
             sends.add(figure, us(at));
         }
         Ok(taken.bytes)
+    }
+
+    /// The same memory as a whole address space of many regions, which another task maps at the same addresses.
+    fn space(&mut self, sends: &mut Sends, about: Duration) -> Result<()> {
+        let bytes = sends.bytes();
+        if bytes < SPACE_REGIONS * PAGE_SIZE {
+            return Ok(());
+        }
+        let fill =
+            Step::FillRegions { bytes: bytes.next_multiple_of(SPACE_REGIONS * PAGE_SIZE), regions: SPACE_REGIONS };
+        self.sender.measure::<_, Done>(&fill, about)?;
+        for figures in [[Figure::SpaceHeld, Figure::SpaceMapped], [Figure::SpaceAgainHeld, Figure::SpaceAgainMapped]] {
+            self.receiver.begin(&Step::TakeSpace)?;
+            std::thread::sleep(SETTLE);
+            let sent: Done = self.sender.measure(&Step::SendSpace, about)?;
+            let taken: Done = self.receiver.end(about)?;
+            for (figure, at) in figures.into_iter().zip([sent.ended_ns, taken.ended_ns]) {
+                sends.add(figure, at.saturating_sub(sent.begun_ns) as f64 / 1000.0);
+            }
+            self.receiver.measure::<_, Done>(&Step::Release, about)?;
+        }
+        self.sender.measure::<_, Done>(&Step::Release, about)?;
+        Ok(())
     }
 
     fn write(&mut self, pages: Pages, generation: u64, about: Duration) -> Result<f64> {

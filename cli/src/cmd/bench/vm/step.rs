@@ -20,6 +20,12 @@ pub enum Step {
     Take,
     /// Read pages of what came, and check them.
     Read { pages: Pages, generation: u64 },
+    /// Allocate memory in so many regions, and write to each page.
+    FillRegions { bytes: u64, regions: u64 },
+    /// Copy the whole address space into a message and send that.
+    SendSpace,
+    /// Receive the message and map the space at its addresses; tells when it has begun to wait.
+    TakeSpace,
     /// Give all memory up.
     Release,
     /// Measure what the others are compared with.
