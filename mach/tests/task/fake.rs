@@ -293,7 +293,8 @@ fn converse(shared: &Shared, channel: &Arc<Channel>) {
             | call::Op::Interrupt(_)
             | call::Op::ThreadSelf(_)
             | call::Op::Freeze(_)
-            | call::Op::MapFrozen(_) => panic!("nobody here asks for it"),
+            | call::Op::MapFrozen(_)
+            | call::Op::Fork(_) => panic!("nobody here asks for it"),
             call::Op::OrderDone(done) => shared.orders_done.lock().unwrap().push((done.order, done.errno)),
             call::Op::Msg(msg) => {
                 let mut beside: Vec<_> = fds.into_iter().map(|fd| Memfd::adopt(fd).expect("a memfd")).collect();
