@@ -8,8 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use kernel_core::kern::Brought;
-use kernel_core::vm::{Errand, MapOrder, NotReady};
+use kernel_core::vm::{Brought, Errand, MapOrder, NotReady};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
 use proto::wire::body::NamedMessage;
@@ -233,6 +232,18 @@ impl Descriptors {
         let what = match errand {
             Errand::Read { address, size } => errand::What::Read(trap::Read { address, size }),
             Errand::Copy { from, size, to } => errand::What::Copy(trap::Copy { from, size, to }),
+            Errand::MapCopy { from, size, how } => {
+                let how = trap::MapFrozen {
+                    parts: Vec::new(),
+                    address: how.address,
+                    mask: how.mask,
+                    anywhere: how.anywhere,
+                    cur_protection: how.protection.bits(),
+                    max_protection: how.max_protection.bits(),
+                    inheritance: how.inheritance as u32,
+                };
+                errand::What::MapCopy(trap::MapCopy { from, size, how: Some(how) })
+            }
             Errand::Write { address, data } => {
                 // `vm_write` has bounded it.
                 let contents = Some(self.admitted(task, data)?);

@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use kernel_core::TaskId;
-use kernel_core::kern::{Brought, Creation};
-use kernel_core::vm::{ForkRefused, NotReady, ObjectId, Ready};
+use kernel_core::kern::Creation;
+use kernel_core::vm::{Brought, ForkRefused, NotReady, ObjectId, Ready};
 use proto::codec::TRAP_VERSION;
 use proto::limits::FROZEN_PARTS_MAX;
 use proto::wire::trap::{Answer, Fork, ForkPart, Welcome};

@@ -287,7 +287,7 @@ impl Node {
             let sent = match self.caller {
                 // Its own thread carries the order out before it sees any answer, and says so afterwards: until then
                 // nothing that the order frees is given to another thread. [vm.order.1]
-                Some((caller, channel)) if caller == task && !order.is_errand() => {
+                Some((caller, channel)) if caller == task && !order.is_for_agent() => {
                     self.ride(channel, order).inspect(|()| {
                         self.ordered.insert(id, (task, channel));
                         self.kernel.order_rides(id);

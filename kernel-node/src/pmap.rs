@@ -38,9 +38,9 @@ pub struct Order {
 }
 
 impl Order {
-    /// Whether its answer is what somebody waits for, so that it cannot ride in the answer to who asked.
-    pub fn is_errand(&self) -> bool {
-        matches!(self.what, OrderKind::Errand(_))
+    /// Whether an answer waits for what it brings, so that it cannot ride in that.
+    pub fn is_for_agent(&self) -> bool {
+        matches!(self.what, OrderKind::Errand(_) | OrderKind::Map { order: MapOrder { aside: true, .. }, .. })
     }
 }
 

@@ -112,7 +112,8 @@ impl Node {
                     let result = channel::order_result(done.errno);
                     if result.is_ok() {
                         let beside = Beside::new(fds, task, &mut self.pmap.frozen);
-                        let created = self.kernel.errand_done(order, channel::errand_result(done, beside));
+                        let brought = channel::errand_result(done, beside);
+                        let created = self.with_kernel(|kernel, cx| kernel.errand_done(order, brought, cx));
                         created.into_iter().for_each(|(creation, brought)| self.inherit(task, creation, brought));
                     }
                     self.with_kernel(|kernel, cx| kernel.order_done(order, result, cx));

@@ -5,11 +5,10 @@
 
 use std::ops::Range;
 
-use mach::{CopyError, Mapping, Task};
-use proto::iface::task::{VmAllocate, VmDeallocate, VmInherit, VmMap};
+use mach::Task;
+use proto::iface::task::{VmAllocate, VmDeallocate, VmInherit};
 use proto::vm::{round_page, trunc_page};
-use proto::wire::trap::MapFrozen;
-use proto::{Inherit, KernReturn, NamedRight, Payload, Prot};
+use proto::{Inherit, KernReturn, Payload, Prot};
 use sys::{Errno, SysError, anonymous};
 
 use crate::face::code;
@@ -60,47 +59,10 @@ pub fn copy(task: &Task, address: u64, bytes: u64, held_max: u64) -> Option<Payl
 /// `vm_read` of the own task: of what the node mapped as it says, of all else as far as it can be read.
 pub fn copy_of_range(task: &Task, address: u64, bytes: u64) -> Result<Payload, i32> {
     if is_the_nodes(task, address, bytes) {
-        return task.freeze(address, bytes).map_err(copy_code);
+        return task.freeze(address, bytes).map_err(|error| error.code().raw());
     }
     let length = usize::try_from(bytes).map_err(|_| KernReturn::InvalidArgument.raw())?;
     read(address, length).map(Payload::from).ok_or(KernReturn::InvalidAddress.raw())
-}
-
-/// `vm_map` of a copy of an object in the own task: the object is mapped for as long as it takes to copy it.
-pub fn map_copy(task: &Task, request: VmMap<NamedRight>) -> Result<u64, i32> {
-    let how = MapFrozen {
-        address: request.address,
-        mask: request.mask,
-        anywhere: request.anywhere,
-        cur_protection: request.cur_protection,
-        max_protection: request.max_protection,
-        inheritance: request.inheritance,
-        ..MapFrozen::default()
-    };
-    let (size, read) = (request.size, Prot::READ.bits());
-    let shown = VmMap {
-        address: 0,
-        mask: 0,
-        anywhere: true,
-        copy: false,
-        cur_protection: read,
-        max_protection: read,
-        inheritance: Inherit::None as u32,
-        ..request
-    };
-    let at = task.rpc(&task.task_self(), shown).map_err(code)?.address;
-    let size = round_page(size).ok_or(KernReturn::NoSpace.raw())?;
-    let copied = task.freeze(at, size).and_then(|copy| task.map_frozen_as(&copy, how));
-    let _ = task.rpc(&task.task_self(), VmDeallocate { address: at, size });
-    copied.map(Mapping::into_raw).map_err(copy_code)
-}
-
-pub fn copy_code(error: CopyError) -> i32 {
-    match error {
-        CopyError::Kern(code) => code.raw(),
-        CopyError::Memory(_) => KernReturn::MemoryError.raw(),
-        _ => KernReturn::ResourceShortage.raw(),
-    }
 }
 
 /// Memory of the program's with these bytes: by copy-on-write where they are frozen. 0 for none.

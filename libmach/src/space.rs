@@ -68,7 +68,7 @@ pub unsafe extern "C" fn vm_read_space(
             inheritance: Inherit::default() as u32,
             ..MapFrozen::default()
         };
-        let mapped = own.map_frozen_as(read.item(), how).map_err(memory::copy_code)?;
+        let mapped = own.map_frozen_as(read.item(), how).map_err(|error| error.code().raw())?;
         let names: Vec<u32> = read.objects().iter().map(|right| right.name().0).collect();
         // SAFETY: the caller's promise.
         unsafe { give_array(objects, objects_count, &names) }?;
@@ -112,6 +112,6 @@ fn space_code(error: SpaceError) -> i32 {
     match error {
         SpaceError::NoSpace => KernReturn::InvalidArgument.raw(),
         SpaceError::Region { source, .. } => code(source),
-        SpaceError::Own { source, .. } => memory::copy_code(source),
+        SpaceError::Own { source, .. } => source.code().raw(),
     }
 }

@@ -209,11 +209,6 @@ pub unsafe extern "C" fn vm_map(
             max_protection: max_protection as u32,
             inheritance: inheritance as u32,
         };
-        if copy != 0 && memory_object != 0 && PortName(task) == own.task_self() {
-            let given = memory::map_copy(own, request)?;
-            // SAFETY: the caller's promise.
-            return unsafe { put(address, given) };
-        }
         let given = own.rpc(&PortName(task), request).map_err(code)?.address;
         // SAFETY: the caller's promise.
         unsafe { put(address, given) }

@@ -1,4 +1,5 @@
-//! Errands: what others have this task do to its own memory, through its port (`vm_read`, `vm_write`, `vm_copy`).
+//! Errands: what others have this task do to its own memory, through its port (`vm_read`, `vm_write`, `vm_copy`, and
+//! `vm_map` of a copy).
 //!
 //! Each runs on a thread of its own, which touches managed memory as any thread of the program does: the agent must not,
 //! since a fault may wait for an order that the agent has to carry out.
@@ -10,12 +11,11 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use prost::Message as _;
 use proto::wire::body::NamedMessage;
-use proto::wire::trap::{Call, Collect, Copy, Errand, MapMemory, OrderDone, Read, Write, call, errand};
+use proto::wire::trap::{Call, Collect, Copy, Errand, MapCopy, MapMemory, OrderDone, Read, Write, call, errand};
 use proto::{KernReturn, Payload, codec};
 use sys::Channel;
 
 use crate::beside::{Inbound, Outbound};
-use crate::error::CopyError;
 use crate::task::{Inner, Task};
 
 /// Errands of a task at one time; `ResourceShortage` for another.
@@ -84,17 +84,22 @@ fn carry_out(task: &Task, errand: Errand, fds: Vec<OwnedFd>) -> Result<Brought, 
     let done = |()| Brought::default();
     match errand.what.ok_or(KernReturn::Failure)? {
         errand::What::Read(Read { address, size }) => {
-            task.freeze(address, size).map(Brought::from).map_err(|error| code_of(&error))
+            task.freeze(address, size).map(Brought::from).map_err(|error| error.code())
+        }
+        errand::What::MapCopy(MapCopy { from, size, how }) => {
+            let copy = task.copy_bytes(from, size).map_err(|error| error.code())?;
+            let mapped = task.map_frozen_as(&copy, how.unwrap_or_default()).map_err(|error| error.code())?;
+            Ok(Brought { address: mapped.into_raw(), ..Brought::default() })
         }
         errand::What::Write(Write { address, contents }) => write(task, address, &memory_of(contents, fds)?).map(done),
         errand::What::Copy(Copy { from, size, to }) => {
-            let data = task.freeze(from, size).map_err(|error| code_of(&error))?;
+            let data = task.freeze(from, size).map_err(|error| error.code())?;
             write(task, to, &data).map(done)
         }
-        errand::What::Collect(Collect { ranges }) => task.collect(&ranges).map_err(|error| code_of(&error)),
+        errand::What::Collect(Collect { ranges }) => task.collect(&ranges).map_err(|error| error.code()),
         errand::What::MapMemory(MapMemory { how, contents }) => {
             let memory = memory_of(contents, fds)?;
-            let mapped = task.map_frozen_as(&memory, how.unwrap_or_default()).map_err(|error| code_of(&error))?;
+            let mapped = task.map_frozen_as(&memory, how.unwrap_or_default()).map_err(|error| error.code())?;
             Ok(Brought { address: mapped.into_raw(), ..Brought::default() })
         }
     }
@@ -116,16 +121,6 @@ fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {
         at += chunk.len() as u64;
     }
     Ok(())
-}
-
-fn code_of(error: &CopyError) -> KernReturn {
-    match error {
-        CopyError::NoMemory => KernReturn::InvalidTask,
-        CopyError::Kern(code) => *code,
-        CopyError::Memory(_) => KernReturn::MemoryError,
-        CopyError::Sys(_) => KernReturn::ResourceShortage,
-        CopyError::Trap(_) => KernReturn::Terminated,
-    }
 }
 
 /// A node that cannot be told is gone.

@@ -93,6 +93,19 @@ pub enum CopyError {
     Trap(#[from] TrapError),
 }
 
+impl CopyError {
+    /// What a call of Mach's answers for it.
+    pub fn code(&self) -> KernReturn {
+        match self {
+            CopyError::NoMemory => KernReturn::InvalidTask,
+            CopyError::Kern(code) => *code,
+            CopyError::Memory(_) => KernReturn::MemoryError,
+            CopyError::Sys(_) => KernReturn::ResourceShortage,
+            CopyError::Trap(_) => KernReturn::Terminated,
+        }
+    }
+}
+
 /// A remote procedure call did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
@@ -204,9 +217,6 @@ pub enum MapError {
     /// The task attached without managed memory.
     #[error("this task attached without memory")]
     NoMemory,
-    /// The object is mapped, and could not be copied.
-    #[error(transparent)]
-    Copy(#[from] CopyError),
 }
 
 /// Mapped memory could not be read or written.

@@ -93,6 +93,12 @@ impl Task {
         frozen.map_err(CopyError::Sys)??.into_payload(memory)
     }
 
+    /// The bytes of a range in a file of their own, whatever the node knows of the range. Pages of zeroes are left out of it.
+    pub(crate) fn copy_bytes(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
+        let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
+        Copy { parts: vec![Part { range: address..address + len, lies: None }] }.into_payload(memory)
+    }
+
     /// With `whole`, frozen memory goes into one file, written to or not; `whatever` as in [`Task::ask_freeze`].
     fn freeze_pages(
         &self,
@@ -312,17 +318,40 @@ fn copied(payload: &Payload) -> Result<Payload, CopyError> {
     Ok(copy)
 }
 
-/// Copies a range of the task's memory into a file, piece by piece.
+/// Copies a range of the task's memory, whole pages, into a fresh file, piece by piece. What is zero the file has already.
 pub(crate) fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
     let mut buffer = vec![0; COPY_BYTES.min(range.end - range.start) as usize];
-    let mut at = range.start;
+    let (mut at, mut unlooked) = (range.start, LOOK_BYTES);
     while at < range.end {
+        if unlooked == 0 {
+            // What the object's pager brings takes as much again.
+            if sys::probe::available_bytes().is_some_and(|left| left < 2 * LOOK_BYTES) {
+                return Err(CopyError::Kern(KernReturn::ResourceShortage));
+            }
+            unlooked = LOOK_BYTES;
+        }
         let piece = &mut buffer[..COPY_BYTES.min(range.end - at) as usize];
         memory.arena.read(at, piece).map_err(|fault| {
             CopyError::Memory(MemoryError::Fault { offset: fault.address.saturating_sub(range.start) })
         })?;
-        memfd.write_at(to + (at - range.start), &[&*piece]).map_err(CopyError::Sys)?;
+        write_pages(memfd, to + (at - range.start), piece).map_err(CopyError::Sys)?;
         at += piece.len() as u64;
+        unlooked -= COPY_BYTES;
+    }
+    Ok(())
+}
+
+/// Writes whole pages into a file that is still empty there; those of zeroes are left out.
+fn write_pages(memfd: &Memfd, offset: u64, pages: &[u8]) -> Result<(), SysError> {
+    const ZEROES: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+    let mut at = 0;
+    let pages: Vec<&[u8]> = pages.chunks(PAGE_SIZE as usize).collect();
+    let is_zero = |page: &[u8]| *page == ZEROES[..page.len()];
+    for run in pages.chunk_by(|a, b| is_zero(a) == is_zero(b)) {
+        if !is_zero(run[0]) {
+            memfd.write_at(offset + at, run)?;
+        }
+        at += run.len() as u64 * PAGE_SIZE;
     }
     Ok(())
 }
@@ -475,6 +504,8 @@ const PIECES_MAX: usize = 1024;
 const FILES_MAX: usize = 64;
 /// Bytes that are copied in one go.
 const COPY_BYTES: u64 = 1 << 20;
+/// Bytes after which it is looked whether the machine has memory left for more.
+const LOOK_BYTES: u64 = 64 * COPY_BYTES;
 const _: () = assert!(FILES_MAX < TRAP_STORES_MAX && PIECES_MAX < FROZEN_PARTS_MAX);
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl Task {
         }
         let skip = offset - trunc_page(offset);
         let Some(mapped) = skip.checked_add(len).and_then(round_page) else { return Err(out_of_range) };
-        let protection = if writable && !copy { Prot::READ | Prot::WRITE } else { Prot::READ };
+        let protection = if writable { Prot::READ | Prot::WRITE } else { Prot::READ };
         let request = task::VmMap {
             address: 0,
             size: mapped,
@@ -94,31 +94,12 @@ impl Task {
             anywhere: true,
             memory_object: object.destination(),
             offset: trunc_page(offset),
-            copy: false,
+            copy,
             cur_protection: protection.bits(),
-            max_protection: protection.bits(),
+            max_protection: if copy { Prot::all() } else { protection }.bits(),
             inheritance: Inherit::default() as u32,
         };
         let base = self.rpc(&self.task_self(), request)?.address;
-        let shown = Mapping { task: self.clone(), base, mapped, skip, len, writable };
-        if copy { self.own_copy(&shown) } else { Ok(shown) }
-    }
-
-    /// A copy of what a mapping shows, whole pages, fetched now.
-    fn own_copy(&self, shown: &Mapping) -> Result<Mapping, MapError> {
-        let copy = self.freeze(shown.base, shown.mapped)?;
-        let own = self.map_frozen(&copy, None)?;
-        if !shown.writable {
-            let request = task::VmProtect {
-                address: own.base,
-                size: own.mapped,
-                set_maximum: false,
-                new_protection: Prot::READ.bits(),
-            };
-            self.rpc(&self.task_self(), request)?;
-        }
-        let base = own.into_raw();
-        let Mapping { mapped, skip, len, writable, .. } = *shown;
         Ok(Mapping { task: self.clone(), base, mapped, skip, len, writable })
     }
 

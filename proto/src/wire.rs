@@ -761,7 +761,7 @@ pub mod trap {
     /// What the task does to its own memory for whoever has a right to its port. Carried out by the agent alone.
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Errand {
-        #[prost(oneof = "errand::What", tags = "1, 2, 3, 5, 6")]
+        #[prost(oneof = "errand::What", tags = "1, 2, 3, 4, 5, 6")]
         pub what: ::core::option::Option<errand::What>,
     }
     /// Nested message and enum types in `Errand`.
@@ -775,6 +775,8 @@ pub mod trap {
             Write(super::Write),
             #[prost(message, tag = "3")]
             Copy(super::Copy),
+            #[prost(message, tag = "4")]
+            MapCopy(super::MapCopy),
             /// Answered with copies of the ranges, one behind the other; of those that are to be shared, with nothing.
             #[prost(message, tag = "5")]
             Collect(super::Collect),
@@ -818,6 +820,16 @@ pub mod trap {
         pub size: u64,
         #[prost(uint64, tag = "3")]
         pub to: u64,
+    }
+    /// Maps a copy of what the agent has mapped just before, for this alone; `how` has no parts.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct MapCopy {
+        #[prost(uint64, tag = "1")]
+        pub from: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+        #[prost(message, optional, tag = "3")]
+        pub how: ::core::option::Option<MapFrozen>,
     }
     /// mmap the descriptor at `fd` (index among those beside the record; several orders may share one), register the range
     /// with the userfaultfd unless `unmanaged`.

@@ -98,6 +98,13 @@ impl Load {
     }
 }
 
+/// Bytes that the machine could still give to programs without taking any from others; `None` where Linux does not tell.
+pub fn available_bytes() -> Option<u64> {
+    let told = fs::read_to_string("/proc/meminfo").ok()?;
+    let kibi = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(kibi.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()? << 10)
+}
+
 /// Bytes of a page on this machine.
 pub fn page_size() -> u64 {
     rustix::param::page_size() as u64
@@ -136,6 +143,8 @@ mod tests {
         assert!(probe.open_files.now.unwrap_or(u64::MAX) >= 64);
         assert!(probe.cpus >= 1);
         assert_eq!(page_size(), proto::PAGE_SIZE);
+        let available = available_bytes().expect("Linux has told that since 3.14");
+        assert!((1..=Load::now().memory_bytes).contains(&available), "{available}");
         let (_, offered) = probe.best_userfaultfd().expect("some way is open on a machine that runs these tests");
         assert!(offered.contains(Features::MANAGED), "{offered:?}");
         assert_eq!(probe.userfaultfd.len(), 3);

@@ -116,6 +116,18 @@ fn memory_of_the_node_goes_by_copy_on_write() {
 }
 
 #[test]
+fn vm_copy_8_a_memory_object_is_copied_for_this_task_and_for_another() {
+    let nodes = Nodes::start(1);
+    let bytes: Vec<u8> = b"seven pages".iter().copied().chain([0; 4096 - 11]).cycle().take(7 * 4096).collect();
+    nodes.export(1, &nodes.file("object", &bytes), "object", true);
+    for form in [Form::Static, Form::Shared] {
+        let program = Program::build(nodes.folder(), &["tests/c/objects.c"], form);
+        succeeds(&program, Some(&nodes.socket(1)));
+    }
+    nodes.assert_up(1);
+}
+
+#[test]
 fn vm_inherit_2_a_forked_child_has_copies_and_shares() {
     runs("tests/c/inherits.c");
 }

@@ -266,7 +266,7 @@ fn a_copy_is_of_one_moment() {
 }
 
 /// A right to the port of `of`, which `to` holds.
-fn port_of(of: &Task, to: &Task, name: &str) -> SendRight {
+pub(crate) fn port_of(of: &Task, to: &Task, name: &str) -> SendRight {
     let own = NamedRight::copy_send(of.task_self());
     of.check_in(name, own, own).expect("the name is free");
     to.look_up(name, "*").expect("it is checked in")

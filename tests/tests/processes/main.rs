@@ -10,6 +10,7 @@ mod join;
 mod lanes;
 mod memory;
 mod nodes;
+mod objects;
 mod observe;
 mod options;
 mod pageout;

@@ -1,4 +1,4 @@
-//! `vm_read`, `vm_write`, `vm_copy`: what a task does to its own memory for whoever asks at its port.
+//! `vm_read`, `vm_write`, `vm_copy`, and `vm_map` of a copy: what a task does to its own memory for whoever asks at its port.
 //!
 //! The kernel checks what can be checked on its tables, sends the task its errand, and answers when that is done. So memory
 //! of every kind is read and written as the task itself would: pages come from pagers, protection holds, and what the task
@@ -6,14 +6,15 @@
 
 use proto::iface::task as idl;
 use proto::limits::MSG_OOL_BYTES_MAX;
-use proto::msg::Reply as _;
+use proto::msg::{Reply as _, code_body};
+use proto::vm::round_page;
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 
 use super::reply::Reply;
 use super::space::{Creation, Layout};
 use super::{Cx, Kernel};
 use crate::TaskId;
-use crate::vm::{Errand, OrderId};
+use crate::vm::{Brought, Errand, MapRequest, Mapped, OrderId};
 
 /// A request whose errand is under way.
 pub(super) enum Awaited {
@@ -36,25 +37,25 @@ pub(super) enum Awaited {
         /// Where the answer goes.
         reply: Reply,
     },
+    /// The address of a copy of what is mapped aside.
+    Copy {
+        /// Where the answer goes.
+        reply: Reply,
+        /// Whose.
+        task: TaskId,
+        /// Where the object is mapped meanwhile.
+        aside: u64,
+    },
     /// What a child is to have.
     Create(Creation),
 }
 
-/// What came of an errand.
-#[derive(Default, Debug)]
-pub struct Brought {
-    /// Bytes.
-    pub memory: Payload,
-    /// Of a collection, what could not be had, by its number.
-    pub left_out: Vec<u32>,
-    /// Where memory was mapped.
-    pub address: u64,
-}
-
-impl From<Payload> for Brought {
-    fn from(memory: Payload) -> Brought {
-        Brought { memory, ..Brought::default() }
-    }
+/// A request for a copy of an object, whose task maps it aside.
+pub(super) struct Copying {
+    task: TaskId,
+    reply: Reply,
+    errand: Errand,
+    aside: u64,
 }
 
 impl Kernel {
@@ -124,6 +125,28 @@ impl Kernel {
         }
     }
 
+    /// An object is mapped aside so that the task maps a copy of it, as `request` says.
+    ///
+    /// Errors, in the answer: what the task could not do, `MemoryError` for a page that the pager did not bring; nothing is
+    /// mapped then.
+    /// Source: spec [vm.copy.8]; mach-api §2.3.
+    pub(super) fn copy_object(&mut self, task: TaskId, aside: Mapped, request: MapRequest, reply: Reply) {
+        let size = round_page(request.size).expect("it is mapped");
+        let errand = Errand::MapCopy { from: aside.address, size, how: request };
+        let order = aside.order.expect("an object is mapped by an order");
+        self.pending.copies.insert(order, Copying { task, reply, errand, aside: aside.address });
+    }
+
+    /// The task has mapped an object aside, or could not.
+    pub(super) fn mapped_aside(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut Cx<'_>) {
+        let Some(Copying { task, reply, errand, aside }) = self.pending.copies.remove(&order) else { return };
+        match result {
+            Ok(()) => self.send_errand(task, errand, Awaited::Copy { reply, task, aside }, cx),
+            // What could not be mapped is none of the map's any more.
+            Err(code) => self.answer(reply, Err(code)),
+        }
+    }
+
     pub(super) fn send_errand(&mut self, task: TaskId, errand: Errand, awaited: Awaited, cx: &mut Cx<'_>) {
         let order = cx.pmap.errand(task, errand);
         self.pending.errands.insert(order, awaited);
@@ -131,39 +154,55 @@ impl Kernel {
 
     /// A task has done an errand, or could not. Returns a `task_create` with what was brought for it, whose next step is
     /// [`Kernel::task_create_inheriting`]. Followed by [`Kernel::settle`].
-    pub fn errand_done(&mut self, order: OrderId, result: Result<Brought, KernReturn>) -> Option<(Creation, Brought)> {
-        let awaited = self.pending.errands.remove(&order)?;
-        let brought = match result {
-            Ok(brought) => brought,
-            Err(code) => {
-                self.answer(awaited.into_reply(), Err(code));
-                return None;
-            }
-        };
-        match awaited {
-            Awaited::Bytes { reply, size } => {
-                let results = match brought.memory {
-                    data if size == 0 && data.is_empty() => Ok(().into_body()),
-                    data if data.len() as u64 == size => Ok(read_reply(data)),
+    pub fn errand_done(
+        &mut self,
+        order: OrderId,
+        result: Result<Brought, KernReturn>,
+        cx: &mut Cx<'_>,
+    ) -> Option<(Creation, Brought)> {
+        match (self.pending.errands.remove(&order)?, result) {
+            (Awaited::Copy { reply, task, aside }, result) => self.copied(task, aside, result, reply, cx),
+            (awaited, Err(code)) => self.answer(awaited.into_reply(), Err(code)),
+            (Awaited::Bytes { reply, size }, Ok(Brought { memory, .. })) => {
+                let results = match memory.len() as u64 {
+                    0 if size == 0 => Ok(().into_body()),
+                    bytes if bytes == size => Ok(read_reply(memory)),
                     // The task answers something else than what it was asked.
                     _ => Err(KernReturn::Failure),
                 };
                 self.answer(reply, results);
             }
-            Awaited::Space { reply, layout } => self.answer_space(reply, layout, brought.memory, &brought.left_out),
-            Awaited::Map { reply } => {
-                self.answer(reply, Ok(idl::VmMapMemoryReply { address: brought.address }.into_body()))
+            (Awaited::Space { reply, layout }, Ok(brought)) => {
+                self.answer_space(reply, layout, brought.memory, &brought.left_out);
             }
-            Awaited::Create(creation) => return Some((creation, brought)),
+            (Awaited::Map { reply }, Ok(Brought { address, .. })) => {
+                self.answer(reply, Ok(idl::VmMapMemoryReply { address }.into_body()));
+            }
+            (Awaited::Create(creation), Ok(brought)) => return Some((creation, brought)),
         }
         None
+    }
+
+    /// The copy of an object is mapped, or is not to be had. The answer waits until the object is not mapped any more.
+    fn copied(&mut self, task: TaskId, aside: u64, result: Result<Brought, KernReturn>, reply: Reply, cx: &mut Cx<'_>) {
+        let results = result.map(|brought| idl::VmMapReply { address: brought.address }.into_body());
+        match self.with_vm(cx, |vm, vmcx| vm.vm_unmap_aside(task, aside, vmcx)) {
+            Some(order) => {
+                let body = results.unwrap_or_else(|code| code_body(code.raw()));
+                self.pending.after_orders(vec![order], reply, body);
+            }
+            None => self.answer(reply, results),
+        }
     }
 }
 
 impl Awaited {
     fn into_reply(self) -> Reply {
         match self {
-            Awaited::Bytes { reply, .. } | Awaited::Space { reply, .. } | Awaited::Map { reply } => reply,
+            Awaited::Bytes { reply, .. }
+            | Awaited::Space { reply, .. }
+            | Awaited::Map { reply }
+            | Awaited::Copy { reply, .. } => reply,
             Awaited::Create(creation) => creation.reply,
         }
     }

@@ -65,11 +65,7 @@ impl Kernel {
                 let address = |address| task::VmAllocateReply { address }.into_body();
                 self.answer_ordered(reply, mapped.map(|m| ordered(m, address)));
             }
-            Request::VmMap(r) => {
-                let mapped = self.vm_map(task, r, cx);
-                let address = |address| task::VmMapReply { address }.into_body();
-                self.answer_ordered(reply, mapped.map(|m| ordered(m, address)));
-            }
+            Request::VmMap(r) => self.vm_map(task, r, reply, cx),
             Request::VmDeallocate(r) => {
                 let orders = self.with_vm(cx, |vm, vmcx| vm.vm_deallocate(task, r.address, r.size, vmcx));
                 self.answer_ordered(reply, orders.map(|orders| (().into_body(), orders)));
@@ -92,7 +88,24 @@ impl Kernel {
     }
 
     /// Source: mach-api §2.3. The object's right is used up whatever the answer.
-    fn vm_map(&mut self, task: TaskId, r: task::VmMap<Right>, cx: &mut Cx<'_>) -> Result<Mapped, KernReturn> {
+    fn vm_map(&mut self, task: TaskId, r: task::VmMap<Right>, reply: Reply, cx: &mut Cx<'_>) {
+        let request = self.map_request(r);
+        let mapped = request.and_then(|request| {
+            let mapped = self.with_vm(cx, |vm, vmcx| vm.vm_map(task, request, vmcx))?;
+            Ok((mapped, request))
+        });
+        match mapped {
+            Ok((aside, request)) if request.copy && request.object.is_some() => {
+                self.copy_object(task, aside, request, reply);
+            }
+            mapped => {
+                let address = |address| task::VmMapReply { address }.into_body();
+                self.answer_ordered(reply, mapped.map(|(mapped, _)| ordered(mapped, address)));
+            }
+        }
+    }
+
+    fn map_request(&mut self, r: task::VmMap<Right>) -> Result<MapRequest, KernReturn> {
         let parsed = (|| {
             let inheritance = Inherit::from_raw(r.inheritance).ok_or(KernReturn::InvalidArgument)?;
             let protection = Prot::from_bits(r.cur_protection).ok_or(KernReturn::InvalidArgument)?;
@@ -107,7 +120,7 @@ impl Kernel {
             }
         };
         let object = self.object_for(r.memory_object)?;
-        let request = MapRequest {
+        Ok(MapRequest {
             address: r.address,
             size: r.size,
             mask: r.mask,
@@ -118,8 +131,7 @@ impl Kernel {
             protection,
             max_protection,
             inheritance,
-        };
-        self.with_vm(cx, |vm, vmcx| vm.vm_map(task, request, vmcx))
+        })
     }
 
     fn vm_msync(&mut self, task: TaskId, r: task::VmMsync, reply: Reply, cx: &mut Cx<'_>) {

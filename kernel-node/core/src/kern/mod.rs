@@ -32,7 +32,6 @@ use crate::vm::{self, Fault, FaultOutcome, ObjectId, OrderId, Pmap, Vm, VmCx, Vm
 use crate::{TaskId, Time};
 
 use emm::Emm;
-pub use errand::Brought;
 use reply::{Pending, Reply};
 pub use space::Creation;
 pub use task::{NewTask, Task};
@@ -189,9 +188,10 @@ impl Kernel {
     /// A task's agent, or the calling thread, carried out an order or could not. Followed by [`Kernel::settle`].
     pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut Cx<'_>) {
         if let Err(code) = result {
-            self.errand_done(order, Err(code));
+            self.errand_done(order, Err(code), cx);
         }
         self.with_vm(cx, |vm, vmcx| vm.order_done(order, result, vmcx));
+        self.mapped_aside(order, result, cx);
         if let Some((reply, results)) = self.pending.order_done(order, result) {
             self.answer(reply, results);
         }

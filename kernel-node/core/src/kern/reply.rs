@@ -6,7 +6,7 @@ use proto::msg::{Reply as _, code_body};
 use proto::{BadBody, Body, KernReturn, Message, MigError, NamedRight, TraceId};
 
 use super::Kernel;
-use super::errand::Awaited;
+use super::errand::{Awaited, Copying};
 use crate::ipc::{Right, SpaceId};
 use crate::vm::{OrderId, Ticket};
 
@@ -31,6 +31,8 @@ pub(super) struct Pending {
     msyncs: BTreeMap<Ticket, Reply>,
     /// Requests that a task carries out itself.
     pub errands: BTreeMap<OrderId, Awaited>,
+    /// Requests for copies of objects, by the order to map these aside.
+    pub copies: BTreeMap<OrderId, Copying>,
     last: u64,
 }
 

@@ -62,7 +62,7 @@ impl Vm {
             return Err(KernReturn::NoAccess);
         }
         let permitted = |start: &u64| map.entry(*start).expect("listed").protection.contains(access);
-        let mapped = map.lookup(range.start).is_some() && map.is_covered(range.clone());
+        let mapped = map.shown(range.start).is_some() && map.is_covered(range.clone());
         if !mapped || !map.touched(range.clone()).iter().all(permitted) {
             return Err(KernReturn::NoSpace);
         }

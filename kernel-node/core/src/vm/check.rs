@@ -53,7 +53,7 @@ impl Vm {
         for (task, map) in &self.tasks {
             let mut end = map.arena().start;
             ensure(map.wired_bytes() <= TASK_WIRED_BYTES_MAX, || format!("{task:?}: {} wired", map.wired_bytes()))?;
-            for e in map.entries() {
+            for e in map.all_entries() {
                 let whole = [e.start, e.end, e.offset].iter().all(|v| v.is_multiple_of(PAGE_SIZE));
                 ensure(whole && e.start >= end && e.start < e.end && e.end <= map.arena().end, || {
                     format!("{task:?}: entry {:#x}..{:#x} overlaps or is no range", e.start, e.end)

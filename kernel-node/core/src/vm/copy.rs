@@ -337,6 +337,7 @@ impl Vm {
                 max_protection: request.max_protection,
                 inheritance: request.inheritance,
                 wired: Prot::empty(),
+                aside: false,
                 read_ahead: ReadAhead::default(),
             };
             let order = entry.order();
@@ -362,6 +363,7 @@ impl Entry {
             protection: self.protection,
             shared: self.shared,
             managed: self.managed,
+            aside: self.aside,
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub inheritance: Inherit,
     /// The access for which it is wired; none if it is not.
     pub wired: Prot,
+    /// The task reads the object there to make a copy of it: no call finds the entry, and no list shows it. [vm.copy.8]
+    pub aside: bool,
     /// What its faults so far say about those to come.
     pub read_ahead: ReadAhead,
 }

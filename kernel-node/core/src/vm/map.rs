@@ -57,27 +57,48 @@ impl Map {
         self.entries.get_mut(&start)
     }
 
-    /// The entry at `address`, or the next one above.
-    pub fn lookup_from(&self, address: u64) -> Option<&Entry> {
-        self.lookup(address).or_else(|| self.entries.range(address..).next().map(|(_, e)| e))
+    /// As `lookup`, for calls: what is mapped aside is none of theirs.
+    pub fn shown(&self, address: u64) -> Option<&Entry> {
+        self.lookup(address).filter(|e| !e.aside)
     }
 
-    /// All entries, by address.
+    /// The entry at `address`, or the next one above, of those that calls are about.
+    pub fn lookup_from(&self, address: u64) -> Option<&Entry> {
+        let above = self.entries.range(address..).map(|(_, e)| e);
+        self.lookup(address).into_iter().chain(above).find(|e| !e.aside)
+    }
+
+    /// The entries that calls are about, by address.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.all_entries().filter(|e| !e.aside)
+    }
+
+    /// Those that are mapped aside as well.
+    pub fn all_entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
-    /// The starts of the entries that `range` touches.
+    /// The starts of the entries that `range` touches, of those that calls are about.
     pub fn touched(&self, range: Range<u64>) -> Vec<u64> {
-        let first = self.lookup(range.start).map_or(range.start, |e| e.start);
-        if range.is_empty() { Vec::new() } else { self.entries.range(first..range.end).map(|(s, _)| *s).collect() }
+        self.touching(range).filter(|e| !e.aside).map(|e| e.start).collect()
     }
 
-    /// Whether the whole of `range` is covered by entries.
+    /// Of all entries.
+    pub fn all_touched(&self, range: Range<u64>) -> Vec<u64> {
+        self.touching(range).map(|e| e.start).collect()
+    }
+
+    fn touching(&self, range: Range<u64>) -> impl Iterator<Item = &Entry> {
+        let first = self.lookup(range.start).map_or(range.start, |e| e.start);
+        let touched = if range.is_empty() { first..first } else { first..range.end };
+        self.entries.range(touched).map(|(_, e)| e)
+    }
+
+    /// Whether the whole of `range` is covered by entries that calls are about.
     pub fn is_covered(&self, range: Range<u64>) -> bool {
         let mut at = range.start;
         while at < range.end {
-            match self.lookup(at) {
+            match self.shown(at) {
                 Some(e) => at = e.end,
                 None => return false,
             }
@@ -110,7 +131,7 @@ impl Map {
     /// Cuts the entry that has `address` inside, if one has; the new entry starts at `address`. The bound is the caller's
     /// to check before.
     pub fn split(&mut self, address: u64) -> Option<&Entry> {
-        let start = self.lookup(address).filter(|e| e.start < address)?.start;
+        let start = self.shown(address).filter(|e| e.start < address)?.start;
         let rest = self.entries.get_mut(&start).expect("just found").split_off(address);
         Some(self.entries.entry(address).or_insert(rest))
     }
@@ -187,9 +208,27 @@ impl Map {
         on_border.map_or_else(|| self.find_space(hint, size, mask), Ok)
     }
 
-    /// Bytes in entries.
+    /// The highest free place that leaves `wanted` free, too.
+    ///
+    /// Errors: `NoSpace` there is none.
+    pub fn find_space_aside(&self, size: u64, wanted: &Range<u64>) -> Result<u64, KernReturn> {
+        let mut end = self.arena.end;
+        loop {
+            let at = end.checked_sub(size).filter(|at| *at >= self.arena.start).ok_or(KernReturn::NoSpace)?;
+            let entry = self.entries.range(..end).next_back().map(|(_, e)| (e.start, e.end));
+            let leaving = self.leaving.range(..end).next_back().map(|(start, end)| (*start, *end));
+            let in_the_way = |other: &(u64, u64)| other.0 < end && at < other.1;
+            let found = [entry, leaving, Some((wanted.start, wanted.end))].into_iter().flatten().filter(in_the_way);
+            match found.map(|(start, _)| start).max() {
+                None => return Ok(at),
+                Some(start) => end = start,
+            }
+        }
+    }
+
+    /// Bytes in entries that calls are about.
     pub fn mapped_bytes(&self) -> u64 {
-        self.entries.values().map(Entry::size).sum()
+        self.entries().map(Entry::size).sum()
     }
 
     /// Bytes in wired entries.

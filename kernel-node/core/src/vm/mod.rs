@@ -48,7 +48,7 @@ use std::ops::Range;
 pub use copy::{FreezePart, FrozenPart, Run};
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
 pub use inherit::{ForkRefused, NotReady, Ready};
-pub use pmap::{Errand, MapMemory, MapOrder, OrderId, Pmap};
+pub use pmap::{Brought, Errand, MapMemory, MapOrder, OrderId, Pmap};
 pub use stats::{Counters, ObjectStat, RegionStat, Statistics, TaskStat};
 
 use proto::limits::TASKS_MAX;
@@ -145,10 +145,10 @@ impl Vm {
     /// Source: spec [vm.map.10].
     pub fn task_gone(&mut self, task: TaskId, cx: &mut VmCx<'_>) {
         let Some(map) = self.tasks.get(&task) else { return };
-        let arena = map.arena();
+        let starts = map.all_touched(map.arena());
         let msyncs: Vec<Ticket> = self.msyncs.iter().filter(|(_, m)| m.task == task).map(|(t, _)| *t).collect();
         msyncs.into_iter().for_each(|t| self.end_msync(t, KernReturn::Aborted, cx));
-        self.remove_entries(task, arena, false, cx);
+        self.remove_entries(task, starts, false, cx);
         self.orders_gone(task);
         self.tasks.remove(&task);
         self.page_out(None, cx);
@@ -292,7 +292,7 @@ impl Default for Config {
 }
 
 /// The arguments of `vm_map`. Source: mach-api §2.3.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapRequest {
     /// The wanted address, or where the search starts.
     pub address: u64,
@@ -306,7 +306,7 @@ pub struct MapRequest {
     pub object: Option<ObjectId>,
     /// Where in the object; whole pages.
     pub offset: u64,
-    /// Whether a private copy is wanted; not built for memory that has an object.
+    /// Whether a private copy is wanted, which means something with an object only: that is mapped aside for it.
     pub copy: bool,
     /// The protection now.
     pub protection: Prot,

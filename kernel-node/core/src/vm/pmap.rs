@@ -12,7 +12,7 @@
 
 use proto::{KernReturn, Payload, Prot};
 
-use super::{NotReady, ObjectId};
+use super::{MapRequest, NotReady, ObjectId};
 use crate::TaskId;
 
 /// An order that only the task itself can carry out. Numbers are given by the [`Pmap`], each once.
@@ -38,6 +38,8 @@ pub struct MapOrder {
     /// The range is registered with the task's userfaultfd (missing, minor and, if shared, write-protect faults); else
     /// Linux fills it with zeroes on its own.
     pub managed: bool,
+    /// For an errand that comes behind it: no thread of the task's asks for that, so that the agent carries it out.
+    pub aside: bool,
 }
 
 /// What only the task itself can do to its memory: it alone sees what it wrote to frozen memory, and its faults are served.
@@ -66,6 +68,15 @@ pub enum Errand {
         /// Where to.
         to: u64,
     },
+    /// To map a copy of what is mapped aside.
+    MapCopy {
+        /// Where that is.
+        from: u64,
+        /// Bytes; whole pages.
+        size: u64,
+        /// Where to and how; size, object and offset mean nothing.
+        how: MapRequest,
+    },
     /// Copies of ranges, one behind the other; of those that are to be shared nothing, but that they can be.
     Collect {
         /// Which.
@@ -92,6 +103,17 @@ pub struct MapMemory {
     pub max_protection: u32,
     /// What a child would get.
     pub inheritance: u32,
+}
+
+/// What an errand brought.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Brought {
+    /// Bytes that were read.
+    pub memory: Payload,
+    /// Of a collection, what could not be had, by its number.
+    pub left_out: Vec<u32>,
+    /// Where memory was mapped.
+    pub address: u64,
 }
 
 /// The machine-dependent layer.

@@ -53,16 +53,17 @@ impl Vm {
         self.vm_map(task, request, cx)
     }
 
-    /// Maps an object, or zero-filled memory. An object that is terminating is taken into use again.
+    /// Maps an object, or zero-filled memory. An object that is terminating is taken into use again. One that is to be copied
+    /// is mapped *aside*, for reading and for who copies it alone, until [`Vm::vm_unmap_aside`]; then the answer says where
+    /// that is, and the place of the copy has been found good and is not taken.
     ///
     /// Conditions: the first mapping of an object sends `memory_object_init` and does not wait for `ready`; faults do. If
     /// this was to be the first mapping and fails, the object is gone ([`VmEvent::ObjectGone`]).
     /// Units: bytes. Errors: `InvalidTask` no such task; `InvalidArgument` size 0, protection beyond the maximum or
-    /// unknown bits, an offset that is not whole pages or too large, an object that is dead or unknown; `Failure` a copy of
-    /// an object (not built); `NoSpace` the place is taken, the mask forbids it, no place is large enough, or the map has
-    /// too many entries; `InvalidAddress` a fixed place outside the arena; `ResourceShortage` too many objects, or no
-    /// memory for one.
-    /// Source: spec [vm.map.2] to [vm.map.5]; mach-api §2.3.
+    /// unknown bits, an offset that is not whole pages or too large, an object that is dead or unknown; `NoSpace` the place is
+    /// taken, the mask forbids it, no place is large enough, or the map has too many entries; `InvalidAddress` a fixed place
+    /// outside the arena; `ResourceShortage` too many objects, or no memory for one.
+    /// Source: spec [vm.map.2] to [vm.map.5], [vm.copy.8]; mach-api §2.3.
     pub fn vm_map(&mut self, task: TaskId, request: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
         let result = self.map_checked(task, request, cx);
         if let (Err(_), Some(id)) = (result, request.object)
@@ -75,9 +76,6 @@ impl Vm {
 
     fn map_checked(&mut self, task: TaskId, r: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
         self.map_of(task)?;
-        if r.object.is_some() && r.copy {
-            return Err(KernReturn::Failure);
-        }
         let size = round_page(r.size).ok_or(KernReturn::NoSpace)?;
         let offset = if r.object.is_some() { r.offset } else { 0 };
         let fits = offset.checked_add(size).is_some_and(|end| end <= OBJECT_BYTES_MAX);
@@ -90,6 +88,11 @@ impl Vm {
             return Err(KernReturn::InvalidArgument);
         }
         let address = self.place_of(task, &r)?;
+        let aside = r.copy && r.object.is_some();
+        let (address, r) = match aside {
+            true => (self.map_of(task)?.find_space_aside(size, &(address..address + size))?, r.aside()),
+            false => (address, r),
+        };
         let id = self.object_to_map(r.object, size, cx)?;
         let managed = !self.objects[id].is_native();
         // Anonymous memory is the task's own, and needs no fence against it.
@@ -105,6 +108,7 @@ impl Vm {
             max_protection: r.max_protection,
             inheritance: r.inheritance,
             wired: Prot::empty(),
+            aside,
             read_ahead: ReadAhead::default(),
         };
         let order = entry.order();
@@ -196,8 +200,16 @@ impl Vm {
         self.map_of(task)?;
         let range = range_of(address, size)?;
         self.clip(task, range.clone())?;
-        let removed = self.remove_entries(task, range, true, cx);
+        let starts = self.map_of(task)?.touched(range);
+        let removed = self.remove_entries(task, starts, true, cx);
         Ok(removed.into_iter().map(|range| self.order_unmap(task, range, cx)).collect())
+    }
+
+    /// Unmaps what [`Vm::vm_map`] has mapped aside at `address`; nothing if that is gone.
+    pub fn vm_unmap_aside(&mut self, task: TaskId, address: u64, cx: &mut VmCx<'_>) -> Option<OrderId> {
+        self.map_of(task).ok()?.entry(address).filter(|e| e.aside)?;
+        let range = self.remove_entries(task, vec![address], true, cx).pop()?;
+        Some(self.order_unmap(task, range, cx))
     }
 
     /// Sets the current protection of a range, or lowers its maximum (and the current protection with it) for good.
@@ -283,7 +295,7 @@ impl Vm {
     /// Errors: `ResourceShortage` there would be too many; none is cut.
     pub(super) fn clip(&mut self, task: TaskId, range: Range<u64>) -> Result<(), KernReturn> {
         let map = self.tasks.get_mut(&task).ok_or(KernReturn::InvalidTask)?;
-        let cuts = |at: u64| usize::from(map.lookup(at).is_some_and(|e| e.start < at));
+        let cuts = |at: u64| usize::from(map.shown(at).is_some_and(|e| e.start < at));
         let more = if range.is_empty() { 0 } else { cuts(range.start) + cuts(range.end) };
         if more == 0 {
             return Ok(());
@@ -297,22 +309,21 @@ impl Vm {
         Ok(())
     }
 
-    /// Takes the entries of `range`, at whose ends none is cut, out of the map, and returns the ranges that they covered.
-    /// Nothing of the task is touched unless it is `alive`.
+    /// Takes the entries that begin at `starts` out of the map, and returns the ranges that they covered. Nothing of the task
+    /// is touched unless it is `alive`.
     pub(super) fn remove_entries(
         &mut self,
         task: TaskId,
-        range: Range<u64>,
+        starts: Vec<u64>,
         alive: bool,
         cx: &mut VmCx<'_>,
     ) -> Vec<Range<u64>> {
-        let Some(map) = self.tasks.get(&task) else { return Vec::new() };
         let mut removed: Vec<Range<u64>> = Vec::new();
-        for start in map.touched(range) {
+        for start in starts {
             for w in self.waiters_in(task, start, |_| true) {
                 self.fault_ended(w, FaultClass::Refused, cx);
             }
-            let map = self.tasks.get_mut(&task).expect("looked up above");
+            let map = self.tasks.get_mut(&task).expect("it has entries");
             let mut entry = map.remove(start).expect("listed");
             let advice = entry.read_ahead.clear();
             self.settle_windows(entry.object, &advice.given_up, false);
@@ -343,7 +354,8 @@ impl Vm {
 
     /// A task could not map what it was told to: nothing is there.
     pub(super) fn map_failed(&mut self, task: TaskId, range: Range<u64>, cx: &mut VmCx<'_>) {
-        for range in self.remove_entries(task, range, true, cx) {
+        let starts = self.tasks.get(&task).map_or_else(Vec::new, |map| map.all_touched(range));
+        for range in self.remove_entries(task, starts, true, cx) {
             cx.pmap.wake(task, range.start, range.end - range.start);
         }
     }
@@ -375,6 +387,13 @@ impl Vm {
             out.extend(self.take_waiters(id, page, |w| w.task == task && range.contains(&w.address) && which(w)));
         }
         out
+    }
+}
+
+impl MapRequest {
+    /// How the object is mapped of which a copy is wanted.
+    fn aside(self) -> MapRequest {
+        MapRequest { protection: Prot::READ, max_protection: Prot::READ, inheritance: Inherit::None, ..self }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Memory by messages: mapping, and what a task does to its own memory for others.
 
-use kernel_core::vm::Errand;
+use kernel_core::vm::{Brought, Errand, OrderId};
 use proto::iface::task;
 use proto::msg::code_of;
 use proto::{KernReturn, Message, NamedRight, PAGE_SIZE, Payload, Prot, SimpleRoutine, TraceId};
@@ -40,19 +40,20 @@ fn vm_read_1_the_task_reads_for_whoever_asks() {
     let (of, order, errand) = ask(&mut w);
     assert_eq!((of, errand), (w.task, Errand::Read { address: base + 5, size: 100 }));
     assert!(w.answer::<task::VmRead>().is_none(), "not before it is done");
-    w.kernel.errand_done(order, Ok(Payload::from(vec![7; 100]).into()));
+    let brought = |data: Vec<u8>| Brought { memory: data.into(), ..Brought::default() };
+    w.call(|kernel, cx| kernel.errand_done(order, Ok(brought(vec![7; 100])), cx));
     w.settle();
     assert_eq!(w.answer::<task::VmRead>().unwrap().unwrap().data, Payload::from(vec![7; 100]));
     for (result, code) in [
-        (Ok(vec![7; 99].into()), KernReturn::Failure),
-        (Ok(Payload::default()), KernReturn::Failure),
+        (Ok(brought(vec![7; 99])), KernReturn::Failure),
+        (Ok(Brought::default()), KernReturn::Failure),
         (Err(KernReturn::MemoryError), KernReturn::MemoryError),
     ] {
         let (_, order, _) = ask(&mut w);
-        w.kernel.errand_done(order, result.map(Into::into));
+        w.call(|kernel, cx| kernel.errand_done(order, result, cx));
         w.settle();
         assert_eq!(w.answer::<task::VmRead>(), Some(Err(code.raw())));
-        w.kernel.errand_done(order, Ok(Payload::default().into()));
+        w.call(|kernel, cx| kernel.errand_done(order, Ok(Brought::default()), cx));
         w.settle();
         assert!(w.answer::<task::VmRead>().is_none(), "answered once");
     }
@@ -93,7 +94,7 @@ fn vm_write_1_whole_pages_are_written_by_the_task() {
     w.request(write(base, data(2)));
     let (_, order, errand) = w.memory.errands.pop().expect("an errand");
     assert_eq!(errand, Errand::Write { address: base, data: data(2) });
-    w.kernel.errand_done(order, Ok(Payload::default().into()));
+    w.call(|kernel, cx| kernel.errand_done(order, Ok(Brought::default()), cx));
     w.settle();
     assert_eq!(w.answer::<task::VmWrite>(), Some(Ok(())));
     let read_only = Prot::READ.bits();
@@ -118,7 +119,83 @@ fn vm_write_2_a_range_is_written_over_another() {
     w.request(copy(0, 3, 1));
     let (_, order, errand) = w.memory.errands.pop().expect("an errand");
     assert_eq!(errand, Errand::Copy { from: base, size: 3 * PAGE_SIZE, to: base + PAGE_SIZE });
-    w.kernel.errand_done(order, Ok(Payload::default().into()));
+    w.call(|kernel, cx| kernel.errand_done(order, Ok(Brought::default()), cx));
     w.settle();
     assert_eq!(w.answer::<task::VmCopy>(), Some(Ok(())));
+}
+
+#[test]
+fn vm_copy_8_a_copy_is_answered_when_its_object_is_not_mapped_any_more() {
+    let mut w = World::new();
+    let object = w.give_object();
+    let place = ARENA.start + 0x10000;
+    let copy = task::VmMap {
+        address: place,
+        anywhere: false,
+        copy: true,
+        cur_protection: 3,
+        max_protection: 7,
+        ..map_request(object, 4, false)
+    };
+    let last = |w: &World| OrderId(w.memory.last_order);
+    let begin = |w: &mut World| {
+        w.request(copy.clone());
+        let map = w.memory.maps.last().expect("the object is mapped").1;
+        assert!(map.aside && map.protection == Prot::READ, "{map:?}");
+        let order = last(w);
+        (map.address, order)
+    };
+    let (aside, mapping) = begin(&mut w);
+    assert!(w.memory.errands.is_empty(), "not before it is mapped");
+    let init: proto::iface::memory_object::Init<NamedRight> = w.pager_call();
+    w.call(|kernel, cx| kernel.order_done(mapping, Ok(()), cx));
+    let (_, order, errand) = w.memory.errands.pop().expect("an errand");
+    let Errand::MapCopy { from, size, how } = errand else { panic!("{errand:?}") };
+    assert_eq!((from, size, how.address, how.anywhere), (aside, 4 * PAGE_SIZE, place, false));
+    assert_eq!((how.protection.bits(), how.max_protection.bits(), how.inheritance as u32), (3, 7, 2));
+    let brought = Brought { address: place, ..Brought::default() };
+    w.call(|kernel, cx| kernel.errand_done(order, Ok(brought), cx));
+    w.settle();
+    assert!(w.answer::<task::VmMap<NamedRight>>().is_none(), "not before it is unmapped");
+    let unmapping = last(&w);
+    w.call(|kernel, cx| kernel.order_done(unmapping, Ok(()), cx));
+    w.settle();
+    assert_eq!(w.answer::<task::VmMap<NamedRight>>().unwrap().unwrap().address, place);
+    let gone: proto::iface::memory_object::Terminate<NamedRight> = w.pager_call();
+    assert_eq!(gone.memory_control.name, init.memory_control.name);
+    // What the task could not do is the answer.
+    for code in [KernReturn::MemoryError, KernReturn::NoSpace] {
+        let (_, mapping) = begin(&mut w);
+        w.call(|kernel, cx| kernel.order_done(mapping, Ok(()), cx));
+        let (_, order, _) = w.memory.errands.pop().expect("an errand");
+        w.call(|kernel, cx| kernel.errand_done(order, Err(code), cx));
+        w.do_orders();
+        assert_eq!(w.answer::<task::VmMap<NamedRight>>().unwrap().map(drop), Err(code.raw()));
+    }
+    let (_, mapping) = begin(&mut w);
+    w.call(|kernel, cx| kernel.order_done(mapping, Err(KernReturn::ResourceShortage), cx));
+    w.settle();
+    assert_eq!(w.answer::<task::VmMap<NamedRight>>().unwrap().map(drop), Err(KernReturn::ResourceShortage.raw()));
+    assert!(w.memory.errands.is_empty());
+    // The task ends meanwhile.
+    let (_, mapping) = begin(&mut w);
+    w.call(|kernel, cx| kernel.order_done(mapping, Ok(()), cx));
+    let (_, order, _) = w.memory.errands.pop().expect("an errand");
+    w.call(|kernel, cx| kernel.order_done(order, Err(KernReturn::Terminated), cx));
+    w.do_orders();
+    assert_eq!(w.answer::<task::VmMap<NamedRight>>().unwrap().map(drop), Err(KernReturn::Terminated.raw()));
+    // What is refused is refused at once; and nothing is no object.
+    for (bad, code) in [
+        (task::VmMap { address: 0, ..copy }, KernReturn::InvalidAddress),
+        (task::VmMap { mask: 0xffff_ffff, ..copy }, KernReturn::NoSpace),
+        (task::VmMap { size: 0, ..copy }, KernReturn::InvalidArgument),
+        (task::VmMap { offset: 1, ..copy }, KernReturn::InvalidArgument),
+        (task::VmMap { cur_protection: 8, ..copy }, KernReturn::InvalidArgument),
+        (task::VmMap { memory_object: NamedRight::copy_send(w.task_self), ..copy }, KernReturn::InvalidArgument),
+    ] {
+        assert_eq!(w.rpc(bad.clone()).map(drop), Err(code.raw()), "{bad:?}");
+    }
+    assert_eq!(w.rpc(task::VmMap { memory_object: NamedRight::NULL, ..copy }).unwrap().address, place);
+    assert!(w.memory.errands.is_empty());
+    w.kernel.ipc.check();
 }

@@ -1,7 +1,7 @@
 //! Whole address spaces by messages, and tasks made from others.
 
-use kernel_core::kern::{Brought, Effect};
-use kernel_core::vm::{Errand, Ready};
+use kernel_core::kern::{Creation, Effect};
+use kernel_core::vm::{Brought, Errand, OrderId, Ready};
 use proto::iface::task;
 use proto::space::{self, Shows};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
@@ -13,11 +13,15 @@ fn bytes(pages: u64) -> Payload {
 }
 
 /// The task's last errand: its order, and the ranges that it is to collect.
-fn collection(w: &mut World) -> (kernel_core::vm::OrderId, Vec<(u64, u64, bool)>) {
+fn collection(w: &mut World) -> (OrderId, Vec<(u64, u64, bool)>) {
     let (of, order, errand) = w.memory.errands.pop().expect("an errand");
     let Errand::Collect { ranges } = errand else { panic!("{errand:?}") };
     assert_eq!(of, w.task);
     (order, ranges.into_iter().map(|r| (r.range.start, (r.range.end - r.range.start) / PAGE_SIZE, r.share)).collect())
+}
+
+fn done(w: &mut World, order: OrderId, result: Result<Brought, KernReturn>) -> Option<(Creation, Brought)> {
+    w.call(|kernel, cx| kernel.errand_done(order, result, cx))
 }
 
 #[test]
@@ -39,7 +43,7 @@ fn vm_space_1_a_space_is_a_layout_the_bytes_and_the_objects() {
     assert_eq!(ranges, parts);
     // The second could not be had.
     let brought = Brought { memory: bytes(2), left_out: vec![1], address: 0 };
-    assert!(w.kernel.errand_done(order, Ok(brought)).is_none());
+    assert!(done(&mut w, order, Ok(brought)).is_none());
     w.settle();
     let reply = w.answer::<task::VmReadSpace>().unwrap().unwrap();
     assert_eq!(reply.objects.len(), 1);
@@ -64,7 +68,7 @@ fn vm_space_1_a_space_is_a_layout_the_bytes_and_the_objects() {
     for (pages, left_out) in [(4, vec![]), (6, vec![]), (5, vec![0]), (5, vec![0, 0, 9])] {
         w.request(task::VmReadSpace);
         let (order, _) = collection(&mut w);
-        w.kernel.errand_done(order, Ok(Brought { memory: bytes(pages), left_out, address: 0 }));
+        done(&mut w, order, Ok(Brought { memory: bytes(pages), left_out, address: 0 }));
         w.settle();
         assert_eq!(w.answer::<task::VmReadSpace>().unwrap().err(), Some(KernReturn::Failure.raw()));
     }
@@ -96,12 +100,12 @@ fn vm_space_3_memory_of_a_message_is_mapped_by_the_task() {
     let (_, order, errand) = w.memory.errands.pop().expect("an errand");
     let Errand::Map(map) = errand else { panic!("{errand:?}") };
     assert_eq!((map.address, map.anywhere, map.data, map.max_protection), (5 * PAGE_SIZE, true, bytes(2), 3));
-    w.kernel.errand_done(order, Ok(Brought { address: 42, ..Brought::default() }));
+    done(&mut w, order, Ok(Brought { address: 42, ..Brought::default() }));
     w.settle();
     assert_eq!(w.answer::<task::VmMapMemory>().unwrap().unwrap().address, 42);
     w.request(good);
     let (_, order, _) = w.memory.errands.pop().expect("an errand");
-    w.kernel.errand_done(order, Err(KernReturn::NoSpace));
+    done(&mut w, order, Err(KernReturn::NoSpace));
     w.settle();
     assert_eq!(w.answer::<task::VmMapMemory>().unwrap().err(), Some(KernReturn::NoSpace.raw()));
 }
@@ -121,7 +125,8 @@ fn vm_inherit_7_a_created_task_has_what_its_parent_brings() {
     w.request(task::TaskCreate { inherit_memory: true });
     let (order, ranges) = collection(&mut w);
     assert_eq!(ranges, [(base + 2 * PAGE_SIZE, 2, false)], "what is shared is there");
-    let (creation, _) = w.kernel.errand_done(order, Ok(bytes(2).into())).expect("a step to take");
+    let (creation, _) =
+        done(&mut w, order, Ok(Brought { memory: bytes(2), ..Brought::default() })).expect("a step to take");
     let range = base + 2 * PAGE_SIZE..base + 4 * PAGE_SIZE;
     assert!(creation.brought(&[]).eq([range.clone()]));
     assert_eq!(creation.brought(&[0]).count(), 0);
@@ -142,7 +147,7 @@ fn vm_inherit_7_a_created_task_has_what_its_parent_brings() {
     // A parent that ends meanwhile, and one that says nonsense.
     w.request(task::TaskCreate { inherit_memory: true });
     let (order, _) = collection(&mut w);
-    let (creation, _) = w.kernel.errand_done(order, Ok(Payload::default().into())).expect("a step to take");
+    let (creation, _) = done(&mut w, order, Ok(Brought::default())).expect("a step to take");
     w.call(|kernel, cx| kernel.creation_failed(creation, KernReturn::Failure, cx));
     w.settle();
     assert_eq!(w.answer::<task::TaskCreate>().unwrap().err(), Some(KernReturn::Failure.raw()));

@@ -304,3 +304,89 @@ fn vm_copy_7_a_task_wakes_those_whom_it_made_wait_itself() {
     assert_eq!(r.fault(ONE, 3, FaultKind::WriteProtect, true), FaultOutcome::Done(FaultClass::Refused));
     assert!(r.sim.woken.is_empty() && r.sim.orders.is_empty());
 }
+
+/// A request for a copy of two pages of an object.
+fn copy_of(object: ObjectId) -> MapRequest {
+    MapRequest { size: 2 * PAGE_SIZE, copy: true, max_protection: Prot::all(), ..map_request(Some(object), RW) }
+}
+
+#[test]
+fn vm_copy_8_what_is_mapped_aside_is_read_and_found_by_no_call() {
+    let mut r = Rig::new();
+    let o = r.object(TWO, 4, RW);
+    let last = (4 << 30) / PAGE_SIZE - 2;
+    let aside = r.call(|vm, cx| vm.vm_map(ONE, copy_of(o), cx)).unwrap();
+    assert_eq!(aside.address, at(last), "the highest place");
+    let SimOrder::Map(ONE, order) = r.sim.orders[0].1 else { panic!("{:?}", r.sim.orders) };
+    assert_eq!((order.aside, order.shared, order.managed, order.protection), (true, false, true, RO));
+    r.orders();
+    r.read(ONE, last);
+    assert_eq!(r.events(), ["request 0+1 read"], "its faults are served");
+    r.supply(o, 0, page(7), NONE);
+    assert_eq!(r.read(ONE, last), Touch::Value(7));
+    // Nobody else hears of it.
+    let (start, size) = (aside.address, 2 * PAGE_SIZE);
+    assert_eq!(r.vm.vm_region(ONE, 0), Err(KernReturn::NoSpace));
+    assert!(r.vm.task_stats()[0].regions.is_empty() && r.vm.task_stats()[0].mapped_bytes == 0);
+    assert_eq!(r.vm.region_stats(ONE, 0).unwrap().count(), 0);
+    assert_eq!(r.vm.permitted(ONE, start, size, RO), Err(KernReturn::InvalidAddress));
+    assert_eq!(freeze(&mut r, ONE, last, 2), Err(KernReturn::InvalidAddress));
+    assert_eq!(r.vm.vm_inherit(ONE, start, size, 0), Ok(()));
+    assert_eq!(r.call(|vm, cx| vm.vm_wire(ONE, start, size, 1, cx)), Err(KernReturn::NoSpace));
+    assert_eq!(r.call(|vm, cx| vm.vm_protect(ONE, start + PAGE_SIZE, 1, false, 0, cx)), Ok(vec![]));
+    assert_eq!(r.call(|vm, cx| vm.vm_deallocate(ONE, start + PAGE_SIZE, 1, cx)), Ok(vec![]));
+    assert_eq!(r.call(|vm, cx| vm.vm_unmap_aside(ONE, start + PAGE_SIZE, cx)), None, "it was not cut");
+    assert_eq!(r.read(ONE, last), Touch::Value(7));
+    assert!(r.call(|vm, cx| vm.vm_unmap_aside(ONE, start, cx)).is_some());
+    r.orders();
+    assert_eq!((r.sim.touch(ONE, start, None), r.stat(o).mappings), (Touch::SegmentationFault, 1));
+    // What calls map is not taken for it.
+    allocate(&mut r, ONE, last, 2);
+    assert_eq!(r.call(|vm, cx| vm.vm_unmap_aside(ONE, start, cx)), None);
+}
+
+#[test]
+fn vm_copy_8_there_is_room_for_the_object_and_for_its_copy() {
+    let mut r = Rig::new();
+    let o = r.object(TWO, 4, RW);
+    let pages = (4 << 30) / PAGE_SIZE;
+    let mut aside = |request: MapRequest| {
+        let mapped = r.call(|vm, cx| vm.vm_map(ONE, request, cx))?.address;
+        r.orders();
+        r.call(|vm, cx| vm.vm_unmap_aside(ONE, mapped, cx)).expect("it is mapped");
+        r.orders();
+        Ok((mapped - BASE) / PAGE_SIZE)
+    };
+    let fixed = |page: u64| MapRequest { address: at(page), anywhere: false, ..copy_of(o) };
+    assert_eq!(aside(fixed(pages - 2)), Ok(pages - 4), "the place of the copy stays free");
+    assert_eq!(aside(fixed(pages - 3)), Ok(pages - 5));
+    assert_eq!(aside(fixed(pages - 1)), Err(KernReturn::InvalidAddress));
+    assert_eq!(aside(fixed(0)), Ok(pages - 2));
+    assert_eq!(aside(MapRequest { size: (2 << 30) + 1, ..copy_of(o) }), Err(KernReturn::NoSpace), "not for both");
+    assert_eq!(aside(MapRequest { size: 5 << 30, ..copy_of(o) }), Err(KernReturn::NoSpace));
+    assert_eq!(aside(MapRequest { offset: 1, ..copy_of(o) }), Err(KernReturn::InvalidArgument));
+    assert_eq!(aside(MapRequest { max_protection: RO, ..copy_of(o) }), Err(KernReturn::InvalidArgument));
+    for (page, count) in [(pages - 3, 1), (pages - 8, 4)] {
+        allocate(&mut r, ONE, page, count);
+    }
+    let place =
+        |r: &mut Rig, request| r.call(|vm, cx| vm.vm_map(ONE, request, cx)).map(|m| (m.address - BASE) / PAGE_SIZE);
+    assert_eq!(place(&mut r, fixed(pages - 4)), Err(KernReturn::NoSpace), "the copy's place is taken");
+    assert_eq!(place(&mut r, MapRequest { size: 3 * PAGE_SIZE, ..copy_of(o) }), Ok(pages - 11));
+    assert_eq!(place(&mut r, copy_of(o)), Ok(pages - 2));
+}
+
+#[test]
+fn vm_copy_8_an_object_that_is_copied_goes_with_the_copying() {
+    let mut r = Rig::new();
+    let o = r.vm.object_create().unwrap();
+    let aside = r.call(|vm, cx| vm.vm_map(ONE, copy_of(o), cx)).unwrap();
+    // The task could not map it.
+    r.call(|vm, cx| vm.order_done(aside.order.unwrap(), Err(KernReturn::NoSpace), cx));
+    assert_eq!(r.call(|vm, cx| vm.vm_unmap_aside(ONE, aside.address, cx)), None);
+    assert!(r.events().contains(&"terminate".to_string()), "nobody maps it");
+    let o = r.object(TWO, 1, RW);
+    r.call(|vm, cx| vm.vm_map(ONE, copy_of(o), cx)).unwrap();
+    r.call(|vm, cx| vm.task_gone(ONE, cx));
+    assert_eq!(r.stat(o).mappings, 1, "with its task");
+}

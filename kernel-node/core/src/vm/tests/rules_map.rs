@@ -86,7 +86,6 @@ fn vm_map_2_arguments_that_mean_nothing_are_refused() {
     assert_eq!(map(&mut r, MapRequest { size: u64::MAX, ..good }), Err(KernReturn::NoSpace));
     let zero_fill = MapRequest { object: None, size: 1 << 60, ..good };
     assert_eq!(map(&mut r, zero_fill), Err(KernReturn::NoSpace));
-    assert_eq!(map(&mut r, MapRequest { copy: true, ..good }), Err(KernReturn::Failure), "not built");
     assert_eq!(map(&mut r, MapRequest { object: Some(ObjectId::default()), ..good }), invalid);
     let nobody = r.call(|vm, cx| vm.vm_map(TaskId(9), good, cx));
     assert_eq!(nobody, Err(KernReturn::InvalidTask));
