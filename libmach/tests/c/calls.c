@@ -74,8 +74,7 @@ static void counting(void) {
     OK(vm_statistics(SELF, &counts));
     IS(counts.pagesize, PAGE_SIZE);
     CHECK(counts.free_count > 0);
-    IS(counts.inactive_count, 0);
-    IS(counts.reactivations, 0);
+    CHECK(counts.inactive_count < 0x5a5a5a5a && counts.reactivations <= counts.faults);
     IS(counts.cow_faults, 0);
     CHECK(counts.hits <= counts.lookups);
     IS(vm_statistics(SELF, NULL), KERN_INVALID_ARGUMENT);

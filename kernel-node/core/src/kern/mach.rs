@@ -169,6 +169,8 @@ impl Kernel {
             pagesize: PAGE_SIZE as u32,
             free_count: word(s.free),
             active_count: word(s.active),
+            inactive_count: word(s.inactive),
+            reactivations: word(s.reactivations),
             wire_count: word(s.wired),
             zero_fill_count: word(s.zero_fill),
             pageins: word(s.pageins),

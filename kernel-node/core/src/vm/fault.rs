@@ -138,7 +138,7 @@ impl Vm {
         cx: &mut VmCx<'_>,
     ) -> Range<u64> {
         let object = &mut self.objects[id];
-        object.came_to(page, write);
+        self.counters.reactivations += u64::from(object.came_to(page, write));
         self.counters.read_ahead_hits += u64::from(was.ahead);
         if write && fault.kind == FaultKind::WriteProtect {
             cx.pmap.unprotect(fault.task, view.address_of(page), PAGE_SIZE);

@@ -199,13 +199,15 @@ impl Object {
     }
 
     /// A thread came to a page. One that was leaving stays, and if it is anonymous it counts as written again: its pager may
-    /// refuse yet what was returned of it.
-    pub fn came_to(&mut self, page: u64, write: bool) {
-        let internal = self.internal;
+    /// refuse yet what was returned of it. Whether the page was inactive.
+    pub fn came_to(&mut self, page: u64, write: bool) -> bool {
+        let (internal, mut inactive) = (self.internal, false);
         self.pages.update(page, |r| {
+            inactive = !r.referenced;
             r.dirty |= write || internal && r.leaving;
             (r.marker, r.ahead, r.leaving, r.referenced) = (false, false, false, true);
         });
+        inactive
     }
 
     /// Whether a clean page can be thrown away without a question: what was returned of anonymous memory and not confirmed

@@ -91,6 +91,8 @@ pub(super) struct PageCounts {
     pub resident: u64,
     /// Here and dirty.
     pub dirty: u64,
+    /// Here, and no fault was served from it since page-out last came by.
+    pub inactive: u64,
     /// Asked for on behalf of threads.
     pub requested: u64,
     /// Asked for by read-ahead.
@@ -103,6 +105,7 @@ impl PageCounts {
         PageCounts {
             resident: one(page.resident().is_some()),
             dirty: one(page.resident().is_some_and(|r| r.dirty)),
+            inactive: one(page.resident().is_some_and(|r| !r.referenced)),
             requested: one(page == Page::Requested { ahead: false }),
             requested_ahead: one(page == Page::Requested { ahead: true }),
         }
@@ -111,6 +114,7 @@ impl PageCounts {
     fn replace(&mut self, old: PageCounts, new: PageCounts) {
         self.resident = self.resident + new.resident - old.resident;
         self.dirty = self.dirty + new.dirty - old.dirty;
+        self.inactive = self.inactive + new.inactive - old.inactive;
         self.requested = self.requested + new.requested - old.requested;
         self.requested_ahead = self.requested_ahead + new.requested_ahead - old.requested_ahead;
     }

@@ -46,6 +46,8 @@ pub struct Counters {
     pub stray_pages: u64,
     /// Threads that got an error because their pager did not answer in time.
     pub timeouts: u64,
+    /// Faults served from pages that would have left the next time that page-out came by.
+    pub reactivations: u64,
     /// Pages that left because there was too much in memory.
     pub pages_evicted: u64,
     /// Pages that threads did not get because there was no room for them and nothing could leave.
@@ -59,14 +61,19 @@ impl Counters {
     }
 }
 
-/// The counters of `vm_statistics`; in pages, but for `faults`, `lookups` and `hits`. Those of Mach's that are not here
+/// The counters of `vm_statistics`; in pages, but for `reactivations`, `faults`, `lookups` and
+/// `hits`. Those of Mach's that are not here
 /// are always 0. Source: spec [vm.statistics.1].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Statistics {
     /// Of the machine: pages that nobody uses.
     pub free: u64,
-    /// Pages of objects that are here.
+    /// Pages of objects that are here, and that page-out would spare.
     pub active: u64,
+    /// The others of them.
+    pub inactive: u64,
+    /// Faults served from the others.
+    pub reactivations: u64,
     /// Pages in wired entries.
     pub wired: u64,
     /// Pages that pagers declared zero.
@@ -177,7 +184,9 @@ impl Vm {
         let c = &self.counters;
         Statistics {
             free,
-            active: self.objects.values().map(|o| o.pages.counts().resident).sum(),
+            active: self.objects.values().map(|o| o.pages.counts().resident - o.pages.counts().inactive).sum(),
+            inactive: self.objects.values().map(|o| o.pages.counts().inactive).sum(),
+            reactivations: c.reactivations,
             wired: self.tasks.values().map(|map| map.wired_bytes() / PAGE_SIZE).sum(),
             zero_fill: c.pages_zero,
             pageins: c.pages_in,

@@ -151,7 +151,7 @@ impl Vm {
     /// Maps `page` for one waiter, who may have it, and wakes it.
     fn let_through(&mut self, id: ObjectId, page: u64, w: Waiter, arrival: &Arrival, cx: &mut VmCx<'_>) {
         let object = &mut self.objects[id];
-        object.came_to(page, w.write);
+        self.counters.reactivations += u64::from(object.came_to(page, w.write));
         if w.write && w.mapped {
             cx.pmap.unprotect(w.task, w.address, PAGE_SIZE);
         } else if w.write || !arrival.entered.iter().any(|(task, at)| *task == w.task && at.contains(&w.address)) {

@@ -229,6 +229,8 @@ fn vm_statistics_1_each_counter_counts_one_thing() {
     let expected = Statistics {
         free: 77,
         active: 3,
+        inactive: 0,
+        reactivations: 0,
         wired: 2,
         zero_fill: 1,
         pageins: 3,

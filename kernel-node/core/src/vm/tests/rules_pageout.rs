@@ -111,6 +111,30 @@ fn vm_pageout_3_a_page_that_a_fault_was_served_from_is_spared_once() {
 }
 
 #[test]
+fn vm_statistics_1_what_the_clock_passed_is_inactive_until_it_is_used() {
+    let mut r = limited();
+    let object = r.object(ONE, 200, RW);
+    (0..40).for_each(|n| r.bring(object, n));
+    let counts = |r: &Rig| {
+        let s = r.vm.statistics(0);
+        (s.active, s.inactive, s.reactivations)
+    };
+    assert_eq!(counts(&r), (40, 0, 0), "there is room, and the hand has not moved");
+    (40..57).for_each(|n| r.bring(object, n));
+    r.settle();
+    // It went round once, and took pages in its second round.
+    let (active, inactive, none) = counts(&r);
+    assert_eq!((active + inactive, none), (r.stat(object).resident_pages, 0));
+    assert!(inactive > 40, "{active} and {inactive}");
+    r.map_at(TWO, object, 0, 200, RW);
+    for n in [50, 51] {
+        assert!(matches!(r.read(TWO, n), Touch::Value(_)));
+    }
+    // The pages around the first were mapped with it.
+    assert_eq!(counts(&r), (active + 1, inactive - 1, 1));
+}
+
+#[test]
 fn vm_pageout_4_a_written_page_is_returned_and_goes_when_the_pager_has_it() {
     let mut r = limited();
     let object = r.object(ONE, 200, RW);
