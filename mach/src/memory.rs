@@ -73,7 +73,8 @@ impl Memory {
         let inherited = &mut memory.lock().inherited;
         for range in kept {
             for (start, end, kind) in of_parent.ranges.within(range.start, range.end - range.start) {
-                inherited.insert(start, end - start, kind);
+                // A lock is the parent's alone.
+                inherited.insert(start, end - start, Kind { locked: false, ..kind });
             }
         }
         Ok(memory)
@@ -105,7 +106,7 @@ impl Memory {
                 self.protect(&mut state, p.address, p.size, Prot::from_bits_truncate(p.protection))
             }
             Some(order::Op::Errand(_)) => Err(SysError::new("order", Errno::INVAL, "an errand for no agent")),
-            Some(order::Op::Wire(wire)) => self.wire(&state, wire.address, wire.size, wire.wired),
+            Some(order::Op::Wire(wire)) => self.wire(&mut state, wire.address, wire.size, wire.wired),
             None => Err(SysError::new("order", Errno::NOSYS, "an order that this library does not know")),
         }
     }
@@ -168,7 +169,10 @@ impl Memory {
             false => self.map_managed(address, size, backing, protection, shared),
         };
         match done {
-            Ok(()) => state.ranges.insert(address, size, Kind { managed: !unmanaged, shared, protection }),
+            Ok(()) => {
+                let kind = Kind { managed: !unmanaged, shared, protection, locked: false };
+                state.ranges.insert(address, size, kind);
+            }
             // Half a mapping would be one that nobody serves.
             Err(_) => drop(self.unmap(state, address, size)),
         }
@@ -182,7 +186,9 @@ impl Memory {
         let fd = fds.get(map.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
         let protection = Prot::from_bits_truncate(map.protection);
         self.arena.map(address, size, Backing::Private(fd.as_fd(), offset), protection)?;
-        state.ranges.insert(address, size, Kind { managed: false, shared: false, protection });
+        // What is wired is not frozen.
+        let kind = Kind { managed: false, shared: false, protection, locked: false };
+        state.ranges.insert(address, size, kind);
         if freeze.seal {
             // Where somebody else can still write to it, whoever hands it on sees that it is not sealed, and copies.
             let memfd = fd.try_clone().map_err(|_| SysError::new("dup(2)", Errno::MFILE, "a memfd"))?;
@@ -235,6 +241,10 @@ impl Memory {
         let parts = state.ranges.within(address, size).into_iter();
         for (start, end, kind) in parts.filter(|(_, _, kind)| !kind.managed && !kind.shared) {
             self.arena.map(start, end - start, backing(offset + (start - address)), kind.protection)?;
+            if kind.locked {
+                // The lock went with what was mapped there, which had as many pages.
+                self.arena.lock(start, end - start, true)?;
+            }
             if shared {
                 state.ranges.insert(start, end - start, Kind { shared, ..kind });
             }
@@ -284,15 +294,17 @@ impl Memory {
     }
 
     /// Only what is mapped. No page is touched: that could wait for a pager, under the lock.
-    fn wire(&self, state: &State, address: u64, size: u64, wired: bool) -> Result<(), SysError> {
+    fn wire(&self, state: &mut State, address: u64, size: u64, wired: bool) -> Result<(), SysError> {
         for (start, end, _) in state.ranges.within(address, size) {
             if let Err(error) = self.arena.lock(start, end - start, wired) {
                 // A part that is locked belongs to no wired range; what unlocking answers changes nothing.
                 let _ = self.arena.lock(address, size, false);
+                state.ranges.lock(address, size, false);
                 // Not "too many mappings", for which the node takes ENOMEM.
                 return Err(SysError { errno: Errno::AGAIN, ..error });
             }
         }
+        state.ranges.lock(address, size, wired);
         Ok(())
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Kind {
     pub shared: bool,
     /// In force.
     pub protection: Prot,
+    /// Linux keeps its pages as they come.
+    pub locked: bool,
 }
 
 /// Parts that do not overlap, by their first address.
@@ -40,6 +42,13 @@ impl Ranges {
     pub fn protect(&mut self, address: u64, size: u64, protection: Prot) {
         for (start, end, kind) in self.within(address, size) {
             self.insert(start, end - start, Kind { protection, ..kind });
+        }
+    }
+
+    /// Has what is mapped in a part be locked, or no more.
+    pub fn lock(&mut self, address: u64, size: u64, locked: bool) {
+        for (start, end, kind) in self.within(address, size) {
+            self.insert(start, end - start, Kind { locked, ..kind });
         }
     }
 
@@ -75,7 +84,7 @@ mod tests {
     use super::*;
 
     fn kind(n: u32) -> Kind {
-        Kind { managed: true, shared: false, protection: Prot::from_bits_retain(n) }
+        Kind { managed: true, shared: false, protection: Prot::from_bits_retain(n), locked: false }
     }
 
     fn shown(ranges: &Ranges) -> Vec<(u64, u64, u32)> {

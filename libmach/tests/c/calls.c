@@ -119,6 +119,21 @@ static void wiring_little(void) {
     IS(locked(), 0);
     IS(wired(), before);
 
+    /* Memory that was copied before, and is copied again once it was written to. */
+    vm_offset_t copy;
+    mach_msg_type_number_t count;
+    OK(vm_allocate(SELF, &address, 64 * PAGE_SIZE, TRUE));
+    memset((char *)address, 1, 64 * PAGE_SIZE);
+    for (int round = 0; round < 3; round++) {
+        OK(vm_read(SELF, address, 64 * PAGE_SIZE, &copy, &count));
+        OK(vm_deallocate(SELF, copy, count));
+        OK(vm_wire(host, SELF, address, 16 * PAGE_SIZE, VM_PROT_READ));
+        IS(locked(), 16 * PAGE_SIZE);
+        memset((char *)address, round, 20 * PAGE_SIZE);
+    }
+    OK(vm_deallocate(SELF, address, 64 * PAGE_SIZE));
+    IS(locked(), 0);
+
     /* A child that may lock nothing: refused by Linux, and not wired. */
     pid_t child = fork();
     if (child == 0) {
