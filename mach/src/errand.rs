@@ -12,7 +12,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use proto::wire::body::NamedMessage;
 use proto::wire::trap::{Call, Collect, Copy, Errand, MapCopy, MapMemory, OrderDone, Read, Write, call, errand};
-use proto::{KernReturn, Payload, codec};
+use proto::{KernReturn, Payload, Prot, codec};
 use sys::Channel;
 
 use crate::beside::{Inbound, Outbound};
@@ -117,7 +117,7 @@ fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {
     let _not_while_freezing = memory.alone();
     let mut at = address;
     for chunk in data.chunks() {
-        memory.arena.write(at, chunk).map_err(|_| KernReturn::MemoryError)?;
+        memory.arena.write(at, chunk).map_err(|fault| memory.why_not(Prot::WRITE, fault.address, at).code())?;
         at += chunk.len() as u64;
     }
     Ok(())

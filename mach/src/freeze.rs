@@ -22,7 +22,7 @@ use proto::wire::trap::{self, call};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::arena::Advise;
 use sys::uffd::{Mode, WriteProtect};
-use sys::{Errno, Frozen, Memfd, Pagemap, SysError};
+use sys::{Frozen, Memfd, Pagemap, SysError};
 
 use crate::agent;
 use crate::error::{CopyError, MemoryError, TrapError};
@@ -107,7 +107,7 @@ impl Task {
         whole: bool,
         whatever: bool,
     ) -> Result<Copy, CopyError> {
-        let gathered = memory.gather(pages, whole).map_err(CopyError::Sys)?;
+        let gathered = memory.gather(pages, whole)?;
         let asked = self.ask_freeze(pages, gathered.as_ref(), whatever);
         match gathered {
             Some(gathered) => {
@@ -331,9 +331,7 @@ pub(crate) fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u
             unlooked = LOOK_BYTES;
         }
         let piece = &mut buffer[..COPY_BYTES.min(range.end - at) as usize];
-        memory.arena.read(at, piece).map_err(|fault| {
-            CopyError::Memory(MemoryError::Fault { offset: fault.address.saturating_sub(range.start) })
-        })?;
+        memory.arena.read(at, piece).map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
         write_pages(memfd, to + (at - range.start), piece).map_err(CopyError::Sys)?;
         at += piece.len() as u64;
         unlooked -= COPY_BYTES;
@@ -357,9 +355,20 @@ fn write_pages(memfd: &Memfd, offset: u64, pages: &[u8]) -> Result<(), SysError>
 }
 
 impl Memory {
+    /// The error for a byte that could not be accessed: it is not mapped any more, or not for that, or its pager did not bring
+    /// it.
+    pub(crate) fn why_not(&self, access: Prot, address: u64, start: u64) -> CopyError {
+        match self.kind_at(address) {
+            Some(kind) if !kind.protection.contains(access) => CopyError::Kern(KernReturn::ProtectionFailure),
+            Some(kind) if kind.managed => MemoryError::Fault { offset: address.saturating_sub(start) }.into(),
+            // Memory without a pager is always there. If it is mapped now, it was not a moment ago.
+            _ => CopyError::Kern(KernReturn::InvalidAddress),
+        }
+    }
+
     /// (1): `None` when nothing in the range was frozen before, or nothing of that was written to.
-    fn gather(&self, pages: &Range<u64>, whole: bool) -> Result<Option<Gathered>, SysError> {
-        let private = self.private_within(pages.start, pages.end - pages.start);
+    fn gather(&self, pages: &Range<u64>, whole: bool) -> Result<Option<Gathered>, CopyError> {
+        let private = self.private_within(pages);
         if private.is_empty() {
             return Ok(None);
         }
@@ -370,7 +379,7 @@ impl Memory {
             nothing => {
                 let lifted = self.lift(&protected);
                 nothing?;
-                lifted.map(|()| None)
+                lifted.map(|()| None).map_err(CopyError::Sys)
             }
         }
     }
@@ -380,31 +389,28 @@ impl Memory {
         private: &[Range<u64>],
         whole: bool,
         protected: &mut Vec<Range<u64>>,
-    ) -> Result<Option<(Memfd, Vec<trap::Run>)>, SysError> {
+    ) -> Result<Option<(Memfd, Vec<trap::Run>)>, CopyError> {
         // Errands write to memory, too, but not while this lock is held ([`Memory::alone`]).
         let alone = agent::is_alone();
         let written = match whole {
             true if alone => private.to_vec(),
-            true => self.protect_all(private, protected).map(|()| private.to_vec())?,
-            false => coarsen(self.protect_written(private, alone, protected)?),
+            true => self.protect_all(private, protected).map(|()| private.to_vec()).map_err(CopyError::Sys)?,
+            false => coarsen(self.protect_written(private, alone, protected).map_err(CopyError::Sys)?),
         };
         if written.is_empty() {
             return Ok(None);
         }
         let bytes = written.iter().map(|r| r.end - r.start).sum();
-        let memfd = Memfd::freezable("mach-memory", bytes)?;
+        let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
         let mut runs = Vec::with_capacity(written.len());
         let mut offset = 0;
         for run in written {
             let size = run.end - run.start;
-            copy_out(self, &run, &memfd, offset).map_err(|error| match error {
-                CopyError::Sys(error) => error,
-                error => SysError::new("read", Errno::FAULT, error.to_string()),
-            })?;
+            copy_out(self, &run, &memfd, offset)?;
             runs.push(trap::Run { address: run.start, size, offset });
             offset += size;
         }
-        memfd.freeze()?;
+        memfd.freeze().map_err(CopyError::Sys)?;
         Ok(Some((memfd, runs)))
     }
 
@@ -440,13 +446,13 @@ impl Memory {
     }
 
     pub(crate) fn protect_all(&self, private: &[Range<u64>], protected: &mut Vec<Range<u64>>) -> Result<(), SysError> {
-        for range in private {
-            let len = range.end - range.start;
-            self.uffd.register(range.start, len, Mode::WRITE_PROTECT)?;
-            protected.push(range.clone());
-            self.uffd.write_protect(range.start, len, WriteProtect::On, false)?;
-        }
-        Ok(())
+        let mut protect = |part: Range<u64>| {
+            let len = part.end - part.start;
+            self.uffd.register(part.start, len, Mode::WRITE_PROTECT)?;
+            protected.push(part.clone());
+            self.uffd.write_protect(part.start, len, WriteProtect::On, false).map(drop)
+        };
+        private.iter().try_for_each(|range| self.on_private(range, &mut protect))
     }
 
     /// (3): `taken` says that the node knows of the file.
@@ -460,10 +466,10 @@ impl Memory {
 
     pub(crate) fn lift(&self, protected: &[Range<u64>]) -> Result<(), SysError> {
         for range in protected {
-            // It takes the protection with it. Of those who wait it wakes who waits for a missing page.
-            let len = range.end - range.start;
-            self.uffd.unregister(range.start, len)?;
-            self.uffd.wake(range.start, len)?;
+            // It takes the protection with it. Of those who wait it wakes who waits for a missing page. What the node serves
+            // by now has to stay registered.
+            self.on_private(range, |part| self.uffd.unregister(part.start, part.end - part.start))?;
+            self.uffd.wake(range.start, range.end - range.start)?;
         }
         Ok(())
     }

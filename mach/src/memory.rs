@@ -46,6 +46,21 @@ pub(crate) struct State {
     closed: bool,
 }
 
+impl State {
+    fn private_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        let private = |kind: &Kind| !kind.managed && !kind.shared;
+        let parts = self.ranges.within(range.start, range.end - range.start).into_iter();
+        let mut out: Vec<Range<u64>> = Vec::new();
+        for (start, end, _) in parts.filter(|(_, _, kind)| private(kind)) {
+            match out.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => out.push(start..end),
+            }
+        }
+        out
+    }
+}
+
 impl Memory {
     /// With a `place`, at these addresses (the first one, bytes) and no others.
     ///
@@ -185,10 +200,14 @@ impl Memory {
         let MapObject { address, size, offset, .. } = map;
         let fd = fds.get(map.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
         let protection = Prot::from_bits_truncate(map.protection);
-        self.arena.map(address, size, Backing::Private(fd.as_fd(), offset), protection)?;
-        // What is wired is not frozen.
-        let kind = Kind { managed: false, shared: false, protection, locked: false };
-        state.ranges.insert(address, size, kind);
+        // Another thread may have unmapped a part meanwhile. What is wired is not frozen.
+        for (start, end, _) in state.ranges.within(address, size).into_iter().filter(|(_, _, k)| k.shared && !k.managed)
+        {
+            let backing = Backing::Private(fd.as_fd(), offset + (start - address));
+            self.arena.map(start, end - start, backing, protection)?;
+            let kind = Kind { managed: false, shared: false, protection, locked: false };
+            state.ranges.insert(start, end - start, kind);
+        }
         if freeze.seal {
             // Where somebody else can still write to it, whoever hands it on sees that it is not sealed, and copies.
             let memfd = fd.try_clone().map_err(|_| SysError::new("dup(2)", Errno::MFILE, "a memfd"))?;
@@ -199,17 +218,23 @@ impl Memory {
 
     /// The private parts of a range that the node does not serve: frozen memory, and what was written to it. None once
     /// the node is gone.
-    pub fn private_within(&self, address: u64, size: u64) -> Vec<Range<u64>> {
+    pub fn private_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        self.lock().private_within(range)
+    }
+
+    /// Does something to each such part, while nothing can be mapped in place of it.
+    pub fn on_private(
+        &self,
+        range: &Range<u64>,
+        act: impl FnMut(Range<u64>) -> Result<(), SysError>,
+    ) -> Result<(), SysError> {
         let state = self.lock();
-        let private = |kind: &Kind| !kind.managed && !kind.shared;
-        let mut out: Vec<Range<u64>> = Vec::new();
-        for (start, end, _) in state.ranges.within(address, size).into_iter().filter(|(_, _, kind)| private(kind)) {
-            match out.last_mut() {
-                Some(last) if last.end == start => last.end = end,
-                _ => out.push(start..end),
-            }
-        }
-        out
+        state.private_within(range).into_iter().try_for_each(act)
+    }
+
+    /// How an address is mapped, if it is.
+    pub fn kind_at(&self, address: u64) -> Option<Kind> {
+        self.lock().ranges.within(address, 1).first().map(|(_, _, kind)| *kind)
     }
 
     /// Whether all of a range is mapped and not served by the node; and, if that is asked, shared or not.

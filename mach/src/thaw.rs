@@ -23,7 +23,7 @@ impl Task {
     /// Conditions: the lock of [`Memory::alone`] is held.
     /// Errors: see [`CopyError`]; the memory is as before.
     pub(crate) fn thaw(&self, memory: &Memory, range: &Range<u64>) -> Result<(), CopyError> {
-        let private = memory.private_within(range.start, range.end - range.start);
+        let private = memory.private_within(range);
         if private.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! Copies of memory objects: `vm_map` with `copy`, in the own task and on the port of any other.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use mach::proto::iface::task as idl;
 use mach::proto::{KernReturn, NamedRight, PAGE_SIZE, Prot};
@@ -156,4 +157,64 @@ fn vm_copy_8_an_object_larger_than_memory_is_copied() {
     let copy = task.map(&object, MapOptions { copy: true, ..Default::default() }).expect("a copy");
     assert!(bytes_at(&task, copy.address(), 16 << 20) == bytes);
     assert!(nodes.metric(1, "mach_pages_evicted_total") > 1000.0);
+}
+
+/// Says that a thread has ended, however it does.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Memory comes and goes while another task reads it: an answer is what was there, or that nothing is.
+#[test]
+fn vm_read_1_memory_that_goes_meanwhile_is_bytes_or_a_hole() {
+    const PAGES: u64 = 64;
+    let nodes = Nodes::start(1);
+    let (asker, task) = (nodes.task(1), nodes.task(1));
+    let port = port_of(&task, &asker, "task");
+    let place = asker.rpc(&port, idl::VmAllocate { address: 0, size: PAGES * PAGE, anywhere: true });
+    let place = place.expect("room").address;
+    let done = AtomicBool::new(false);
+    let end = Instant::now() + Duration::from_secs(3);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _done = Done(&done);
+            let own = task.task_self();
+            for round in (1..=250u8).cycle().take_while(|_| Instant::now() < end) {
+                // Written, copied, written again: all ways in which it is read.
+                for half in [0, PAGES / 2 * PAGE] {
+                    task.write_memory(place + half, &vec![round; (PAGES / 2 * PAGE) as usize]).expect("its own");
+                    if round % 3 == 0 {
+                        task.freeze(place, PAGES * PAGE).expect("its own");
+                    }
+                }
+                task.rpc(&own, idl::VmDeallocate { address: place, size: PAGES * PAGE }).expect("its own");
+                let again = idl::VmAllocate { address: place, size: PAGES * PAGE, anywhere: false };
+                // The addresses are free once nobody has to do anything there.
+                while let Err(error) = task.rpc(&own, again.clone()) {
+                    assert_eq!(error.kern(), Some(KernReturn::NoSpace), "{error}");
+                }
+            }
+        });
+        let (mut whole, mut holes) = (0, 0);
+        while !done.load(Ordering::Relaxed) {
+            match asker.rpc(&port, idl::VmRead { address: place, size: PAGES * PAGE }) {
+                Ok(read) => {
+                    let bytes = read.data.to_bytes();
+                    // One page may be being written.
+                    let parts = |page: &[u8]| page.chunk_by(|a, b| a == b).count();
+                    assert!(bytes.chunks(PAGE as usize).all(|page| parts(page) <= 2), "no bytes of others");
+                    whole += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.kern(), Some(KernReturn::InvalidAddress), "{error}, after {whole} and {holes}");
+                    holes += 1;
+                }
+            }
+        }
+        assert!(whole > 10 && holes > 10, "{whole} and {holes}");
+    });
 }

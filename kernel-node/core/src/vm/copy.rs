@@ -230,7 +230,8 @@ impl Vm {
     /// itself, before or after; the bytes are the same.
     ///
     /// Conditions: `runs` are whole pages, in order and apart from each other, each within private mappings of frozen memory.
-    /// Errors: `InvalidTask`; `InvalidArgument` they are not; `ResourceShortage` too many entries. Nothing has changed then.
+    /// Errors: `InvalidTask`; `InvalidArgument` they are no such pages; `InvalidAddress` a hole in one, or other memory;
+    /// `ResourceShortage` too many entries. Nothing has changed then.
     /// Source: spec [vm.copy.3].
     pub fn vm_refreeze(
         &mut self,
@@ -257,13 +258,17 @@ impl Vm {
         for run in runs {
             let whole = [run.address, run.size, run.offset].iter().all(|v| v.is_multiple_of(PAGE_SIZE)) && run.size > 0;
             let range = range_of(run.address, run.size)?;
-            if !whole || range.start < end || !map.is_covered(range.clone()) {
+            if !whole || range.start < end {
                 return Err(KernReturn::InvalidArgument);
+            }
+            // It was there when the task gathered it; another thread may have unmapped it since.
+            if !map.is_covered(range.clone()) {
+                return Err(KernReturn::InvalidAddress);
             }
             end = range.end;
             let frozen = |start: &u64| self.objects[map.entry(*start).expect("listed").object].frozen;
             if !map.touched(range).iter().all(frozen) {
-                return Err(KernReturn::InvalidArgument);
+                return Err(KernReturn::InvalidAddress);
             }
         }
         map.has_room(2 * runs.len())?;

@@ -228,8 +228,16 @@ fn vm_copy_3_runs_that_make_no_sense_change_nothing() {
     let (mut r, _) = two_tasks();
     allocate(&mut r, ONE, 20, 4);
     let invalid = KernReturn::InvalidArgument;
-    for runs in [&[(7, 2, 0)][..], &[(20, 1, 0)], &[(4, 0, 0)], &[(4, 2, 0), (5, 1, 2)], &[(4, 1, 0), (2, 1, 1)]] {
-        assert_eq!(refreeze(&mut r, runs).1, Err(invalid), "{runs:?}");
+    // What is not there any more, or other memory by now; and what never was a run.
+    let gone = KernReturn::InvalidAddress;
+    for (runs, code) in [
+        (&[(7, 2, 0)][..], gone),
+        (&[(20, 1, 0)], gone),
+        (&[(4, 0, 0)], invalid),
+        (&[(4, 2, 0), (5, 1, 2)], invalid),
+        (&[(4, 1, 0), (2, 1, 1)], invalid),
+    ] {
+        assert_eq!(refreeze(&mut r, runs).1, Err(code), "{runs:?}");
         assert_eq!((shown(&r), objects(&r)), (vec![(0, 8), (20, 4)], 2), "{runs:?}");
     }
     let odd = [Run { address: at(4) + 1, size: PAGE_SIZE, offset: 0 }];
