@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod names;
 pub mod node;
 pub mod pagers;
+mod passed;
 pub mod pmap;
 mod pollers;
 pub mod process;

@@ -27,6 +27,7 @@ use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::pagers::Pagers;
+use crate::passed::Passed;
 use crate::pmap::LinuxPmap;
 use crate::pollers::Levels;
 use crate::process::Processes;
@@ -92,6 +93,7 @@ pub struct Node {
     pub(crate) host: Host,
     pub(crate) metrics: Metrics,
     awake: Awake,
+    passed: Passed,
     last_trace: u64,
     /// Woken when a deadline has come nearer than `armed`.
     pub(crate) timer: Rc<Notify>,
@@ -141,6 +143,7 @@ impl Node {
             host,
             metrics,
             awake,
+            passed: Passed::default(),
             last_trace: 0,
             timer: Rc::new(Notify::new()),
             armed: None,
@@ -390,6 +393,14 @@ impl Node {
             self.metrics.publish("mach_link_bytes_sent_total", peer, member.bytes_sent as f64);
             self.metrics.publish("mach_link_bytes_received_total", peer, member.bytes_received as f64);
             self.metrics.publish("mach_link_rtt_seconds", peer, member.rtt.unwrap_or_default().as_secs_f64());
+        }
+    }
+
+    /// Gives memory back that much from or to other nodes passed through, now and then.
+    pub(crate) fn give_memory_back(&mut self) {
+        let counts = self.remote.netmsg.counts();
+        if self.passed.is_over(counts.bytes_in + counts.bytes_out) {
+            sys::heap::give_back();
         }
     }
 

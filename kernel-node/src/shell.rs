@@ -255,6 +255,7 @@ impl Shell {
     async fn publish(self) {
         loop {
             self.node.borrow_mut().publish();
+            self.node.borrow_mut().give_memory_back();
             tokio::time::sleep(PUBLISH_EVERY).await;
         }
     }

@@ -17,6 +17,7 @@ mod error;
 pub mod forked;
 pub mod frozen;
 pub mod guarded;
+pub mod heap;
 pub mod latency;
 pub mod memfd;
 pub mod pagemap;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mach::proto::iface::{host_vm, task};
 use mach::proto::{Inherit, KernReturn, NamedRight, PortName, Prot};
-use mach::{AttachOptions, MapError, Region, Task};
+use mach::{AttachOptions, MapError, Outgoing, ReceiveRight, Region, Task};
 use mach_tests::processes::Nodes;
 use mach_tests::wait_until;
 
@@ -146,4 +146,35 @@ fn vm_order_1_threads_that_allocate_and_give_back_do_not_disturb_each_other() {
         }
     });
     assert_eq!(shown(&task, task.task_self()), []);
+}
+
+/// Bytes of memory of a node's own that Linux has given it, without files.
+fn own_bytes(nodes: &Nodes, number: usize) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", nodes.pid(number))).expect("a node of ours");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux tells");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// Large messages to another node pass through memory of both nodes, which do not keep it.
+#[test]
+fn memory_of_large_messages_is_given_back() {
+    let nodes = Nodes::start(2);
+    let (sender, receiver) = (nodes.task(1), nodes.task(2));
+    let port = ReceiveRight::allocate(&receiver).expect("a port");
+    receiver.check_in("large", NamedRight::NULL, port.made_send()).expect("the name is free");
+    let right = sender.look_up("large", "*").expect("the name is known");
+    let memory = sender.allocate(60 << 20).expect("memory");
+    memory.write_at(0, &contents(60 << 20)).expect("its own");
+    let before = [1, 2].map(|number| own_bytes(&nodes, number));
+    for round in 0..6u8 {
+        memory.write_at(0, &[round]).expect("its own");
+        let copy = sender.freeze(memory.address(), memory.len()).expect("a copy");
+        Outgoing::new(&right, 7).memory(copy).send(&sender).expect("room in the queue");
+        let mut got = port.receive(Some(Duration::from_secs(60))).expect("a message").items().expect("typed");
+        assert_eq!(got.memory().expect("memory").slice(0, 1).to_bytes()[0], round);
+    }
+    wait_until(Duration::from_secs(20), "the memory is given back", || {
+        let after = [1, 2].map(|number| own_bytes(&nodes, number));
+        after.iter().zip(before).all(|(after, before)| *after < before + (8 << 20)).then_some(())
+    });
 }
