@@ -87,8 +87,12 @@ impl Vm {
     }
 
     fn internal_unshown(&mut self, id: ObjectId, pages: Range<u64>, cx: &mut VmCx<'_>) {
-        let object = &self.objects[id];
+        let object = &mut self.objects[id];
         if object.is_native() {
+            // A task that says it could not freeze what it has mapped twice may give a page up twice.
+            let fewer = (pages.end - pages.start).min(object.native_pages);
+            object.native_pages -= fewer;
+            self.page_out.native -= fewer;
             let (offset, length) = (pages.start * proto::PAGE_SIZE, (pages.end - pages.start) * proto::PAGE_SIZE);
             return cx.pmap.discard(id, offset, length);
         }

@@ -115,7 +115,7 @@ fn vm_inherit_4_frozen_memory_is_thawed_to_be_shared() {
     r.sim.object_create_internal(other, 0).unwrap();
     let run = Run { address: at(0), ..run };
     let refused = r.call_unchecked(|vm, cx| vm.vm_thaw(ONE, other, &[run], cx));
-    assert_eq!(refused, Err(KernReturn::InvalidArgument));
+    assert_eq!(refused, Err(KernReturn::InvalidAddress));
     r.call(|vm, cx| vm.object_unused(other, cx));
 }
 

@@ -266,6 +266,14 @@ fn vm_pageout_6_anonymous_memory_beyond_a_quarter_gets_the_default_pager() {
     assert_eq!((region.object, region.shared), (None, false));
     r.call(|vm, cx| vm.vm_deallocate(ONE, at(0), 10 * PAGE_SIZE, cx)).unwrap();
     assert_eq!(r.vm.pages(), (0, 6));
+    // A part that is given back is nobody's any more; of what is frozen the whole file stays.
+    r.call(|vm, cx| vm.vm_deallocate(ONE, at(100), 2 * PAGE_SIZE, cx)).unwrap();
+    r.orders();
+    assert_eq!(r.vm.pages(), (0, 4));
+    r.call(|vm, cx| vm.vm_freeze(ONE, at(102), 4 * PAGE_SIZE, 1, cx)).unwrap();
+    r.orders();
+    r.call(|vm, cx| vm.vm_deallocate(ONE, at(102), 2 * PAGE_SIZE, cx)).unwrap();
+    assert_eq!(r.vm.pages(), (0, 4));
     // Without a default pager there is nobody to give it to.
     let mut r = limited();
     assert_eq!(r.allocate(ONE, 0, 100), None);
