@@ -321,6 +321,19 @@ fn vm_order_1_addresses_are_free_when_no_order_reaches_them() {
     assert_eq!(allocate(&mut r, 0, PAGE_SIZE, false), Ok(at(0)));
 }
 
+/// So it is where nothing was mapped.
+#[test]
+fn vm_order_1_addresses_of_what_could_not_be_mapped_wait_for_other_orders() {
+    let mut r = Rig::new();
+    let map = r.call(|vm, cx| vm.vm_allocate(ONE, at(0), 4 * PAGE_SIZE, false, cx)).unwrap().order.unwrap();
+    protect(&mut r, 1, 1, false, RO).unwrap();
+    let protect = r.sim.orders.back().unwrap().0;
+    r.call(|vm, cx| vm.order_done(map, Err(KernReturn::ResourceShortage), cx));
+    assert_eq!(allocate(&mut r, 0, PAGE_SIZE, false), Err(KernReturn::NoSpace), "a late thread would protect it");
+    r.call(|vm, cx| vm.order_done(protect, Ok(()), cx));
+    assert_eq!(allocate(&mut r, 0, PAGE_SIZE, false), Ok(at(0)));
+}
+
 #[test]
 fn vm_order_1_addresses_that_could_not_be_unmapped_are_never_free() {
     let mut r = Rig::new();
