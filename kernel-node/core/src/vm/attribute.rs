@@ -129,15 +129,23 @@ impl Vm {
 
     fn order_wire(&mut self, task: TaskId, range: Range<u64>, wired: bool, cx: &mut VmCx<'_>) -> OrderId {
         let order = cx.pmap.wire(task, range.start, range.end - range.start, wired);
+        let map = self.tasks.get_mut(&task).expect("looked up by the caller");
+        for start in map.touched(range.clone()) {
+            map.entry_mut(start).expect("listed").wired_by = Some(order);
+        }
         self.orders.insert(order, Order::Wire { task, range, wired });
         order
     }
 
-    /// Linux would not keep the pages of a range: its entries are not wired, as far as they are still there.
-    pub(super) fn wire_failed(&mut self, task: TaskId, range: Range<u64>) {
+    /// Linux would not keep the pages of a range: its entries are not wired, as far as they are still there and nothing else
+    /// was ordered for them since.
+    pub(super) fn wire_failed(&mut self, task: TaskId, range: Range<u64>, order: OrderId) {
         let Some(map) = self.tasks.get_mut(&task) else { return };
         for start in map.touched(range) {
-            map.entry_mut(start).expect("listed").wired = Prot::empty();
+            let entry = map.entry_mut(start).expect("listed");
+            if entry.wired_by == Some(order) {
+                entry.wired = Prot::empty();
+            }
         }
     }
 }

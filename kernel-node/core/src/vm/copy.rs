@@ -343,6 +343,7 @@ impl Vm {
                 inheritance: request.inheritance,
                 wired: Prot::empty(),
                 aside: false,
+                wired_by: None,
                 read_ahead: ReadAhead::default(),
             };
             let order = entry.order();

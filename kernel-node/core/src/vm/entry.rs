@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use proto::{Inherit, PAGE_SIZE, Prot};
 
-use super::ObjectId;
 use super::readahead::ReadAhead;
+use super::{ObjectId, OrderId};
 use crate::TaskId;
 
 /// A range with one object and one set of attributes. Its start is its key in the map.
@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub wired: Prot,
     /// The task reads the object there to make a copy of it: no call finds the entry, and no list shows it. [vm.copy.8]
     pub aside: bool,
+    /// The order by which the task learned last whether it is: what became of an earlier one means nothing any more.
+    pub wired_by: Option<OrderId>,
     /// What its faults so far say about those to come.
     pub read_ahead: ReadAhead,
 }
@@ -74,8 +76,9 @@ impl Entry {
 
     /// Whether `next` goes on where it ends, in the same object and with the same attributes.
     pub fn is_continued_by(&self, next: &Entry) -> bool {
+        let wired = |e: &Entry| (e.wired, e.wired_by);
         let attributes =
-            |e: &Entry| (e.object, e.shared, e.managed, e.protection, e.max_protection, e.inheritance, e.wired);
+            |e: &Entry| (e.object, e.shared, e.managed, e.protection, e.max_protection, e.inheritance, wired(e));
         self.end == next.start && self.offset + self.size() == next.offset && attributes(self) == attributes(next)
     }
 

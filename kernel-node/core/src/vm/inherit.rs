@@ -131,7 +131,7 @@ impl Vm {
         forks: bool,
     ) -> Result<Option<Planned>, NotReady> {
         let range = entry.start..entry.end;
-        let fresh = Entry { wired: Prot::empty(), read_ahead: ReadAhead::default(), ..*entry };
+        let fresh = Entry { wired: Prot::empty(), wired_by: None, read_ahead: ReadAhead::default(), ..*entry };
         let made = ready.range(..=range.start).next_back().map(|(_, r)| *r);
         if let Some(made) = made.filter(|r| range.end <= r.range.end) {
             let copy = |(object, offset)| {

@@ -89,7 +89,7 @@ impl Vm {
     pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
         let Some(done) = self.orders.remove(&order) else { return };
         let task = done.task();
-        self.carried_out(done, result, cx);
+        self.carried_out(order, done, result, cx);
         self.give_out_unmapped(task);
     }
 
@@ -114,7 +114,7 @@ impl Vm {
         }
     }
 
-    fn carried_out(&mut self, done: Order, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
+    fn carried_out(&mut self, id: OrderId, done: Order, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
         match done {
             Order::Map { .. } | Order::Freeze { .. } if result.is_ok() => {}
             Order::Map { task, range } => self.map_failed(task, range, cx),
@@ -127,7 +127,7 @@ impl Vm {
                     map.unmapped.push(range);
                 }
             }
-            Order::Wire { task, range, wired: true } if result.is_err() => self.wire_failed(task, range),
+            Order::Wire { task, range, wired: true } if result.is_err() => self.wire_failed(task, range, id),
             Order::Wire { .. } => {}
             Order::Protect { refused, .. } => {
                 for w in refused {

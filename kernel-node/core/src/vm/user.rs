@@ -109,6 +109,7 @@ impl Vm {
             inheritance: r.inheritance,
             wired: Prot::empty(),
             aside,
+            wired_by: None,
             read_ahead: ReadAhead::default(),
         };
         let order = entry.order();

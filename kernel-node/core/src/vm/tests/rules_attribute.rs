@@ -183,6 +183,21 @@ fn vm_wire_5_the_task_follows_and_what_linux_refuses_is_not_wired() {
     assert_eq!(wired(&r), []);
 }
 
+/// Threads answer when they come to it.
+#[test]
+fn vm_wire_5_what_was_ordered_since_counts() {
+    let mut r = Rig::new();
+    r.object(ONE, 4, RW);
+    let call = |r: &mut Rig, access: Prot| {
+        r.call(|vm, cx| vm.vm_wire(ONE, at(0), 4 * PAGE_SIZE, access.bits(), cx)).unwrap()[0]
+    };
+    let [first, second, third] = [RO, NONE, RW].map(|access| call(&mut r, access));
+    for (order, result) in [(third, Ok(())), (first, Err(KernReturn::ResourceShortage)), (second, Ok(()))] {
+        r.call(|vm, cx| vm.order_done(order, result, cx));
+        assert_eq!(wired(&r), [(0, 4, 3)]);
+    }
+}
+
 #[test]
 fn vm_wire_6_wired_memory_is_copied_not_frozen() {
     let mut r = Rig::new();
