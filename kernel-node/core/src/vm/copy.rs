@@ -149,7 +149,8 @@ impl Vm {
     /// Whether an object is memory of this task alone and of none of its children, not wired, and mostly within the range.
     fn can_freeze(&self, task: TaskId, object: ObjectId, range: &Range<u64>) -> bool {
         let o = &self.objects[object];
-        if !o.is_native() || o.frozen || o.shared_with_children || o.mappings.iter().any(|(t, _)| *t != task) {
+        let never = o.shared_with_children || o.partly_private;
+        if !o.is_native() || o.frozen || never || o.mappings.iter().any(|(t, _)| *t != task) {
             return false;
         }
         let map = &self.tasks[&task];
@@ -186,7 +187,8 @@ impl Vm {
     /// The task could not freeze the memory in `range`: it is shared memory as before.
     pub(super) fn freeze_failed(&mut self, task: TaskId, range: Range<u64>) {
         let Some(map) = self.tasks.get(&task) else { return };
-        let objects: Vec<ObjectId> = map.touched(range).iter().filter_map(|s| Some(map.entry(*s)?.object)).collect();
+        let touched = map.touched(range.clone());
+        let objects: Vec<ObjectId> = touched.iter().filter_map(|s| Some(map.entry(*s)?.object)).collect();
         for id in objects {
             let object = &mut self.objects[id];
             // One that another task has got meanwhile is sealed, whatever this task says.
@@ -194,6 +196,7 @@ impl Vm {
                 continue;
             }
             object.frozen = false;
+            object.partly_private |= object.mappings.iter().any(|(_, start)| !range.contains(start));
             for (_, start) in object.mappings.clone() {
                 let entry = self.tasks.get_mut(&task).and_then(|map| map.entry_mut(start));
                 entry.expect("its own mapping").shared = true;

@@ -95,6 +95,9 @@ pub(super) struct Object {
     pub frozen: bool,
     /// A child may share it, or has been to: then it is never frozen.
     pub shared_with_children: bool,
+    /// Its task could map a part of it privately and another not. It is never frozen again, which would map that part anew and
+    /// lose what was written to it since.
+    pub partly_private: bool,
     /// Internal, and the default pager is its pager. Internal without it is *native*: no pager, no faults, its pages are
     /// Linux's alone.
     pub paged: bool,
@@ -176,6 +179,7 @@ impl Object {
             internal,
             frozen: false,
             shared_with_children: false,
+            partly_private: false,
             paged: false,
             native_pages: 0,
             stored: PageSet::default(),

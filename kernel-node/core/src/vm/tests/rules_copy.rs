@@ -305,6 +305,24 @@ fn vm_copy_6_a_task_that_could_not_freeze_shares_as_before() {
     assert_eq!((freeze(&mut r, ONE, 0, 4).unwrap(), r.sim.orders.len()), (again, orders));
 }
 
+/// The part that is private is not mapped anew, which would lose what was written to it.
+#[test]
+fn vm_copy_6_a_task_that_could_freeze_a_part_copies_from_then_on() {
+    let mut r = Rig::new();
+    allocate(&mut r, ONE, 0, 4);
+    r.call(|vm, cx| vm.vm_protect(ONE, at(2), 2 * PAGE_SIZE, false, RO.bits(), cx)).unwrap();
+    r.orders();
+    freeze(&mut r, ONE, 0, 4).unwrap();
+    let first = r.sim.carry_out().unwrap();
+    r.call(|vm, cx| vm.order_done(first, Ok(()), cx));
+    assert_eq!(r.write(ONE, 0, 7), Touch::Value(7));
+    let (second, _) = r.sim.orders.pop_front().unwrap();
+    r.call(|vm, cx| vm.order_done(second, Err(KernReturn::NoSpace), cx));
+    assert!(freeze(&mut r, ONE, 0, 4).unwrap().iter().all(|part| part.object.is_none()));
+    r.orders();
+    assert_eq!(r.read(ONE, 0), Touch::Value(7));
+}
+
 #[test]
 fn vm_copy_7_a_task_wakes_those_whom_it_made_wait_itself() {
     let (mut r, _) = two_tasks();
