@@ -246,6 +246,8 @@ impl Vm {
 struct Planted {
     #[cfg(test)]
     skip_protect: bool,
+    #[cfg(test)]
+    skip_clip: bool,
 }
 
 impl Planted {
@@ -253,6 +255,14 @@ impl Planted {
     fn skips_protect(self) -> bool {
         #[cfg(test)]
         return self.skip_protect;
+        #[cfg(not(test))]
+        false
+    }
+
+    /// Whether a call changes the whole of the entries that its range touches.
+    fn skips_clip(self) -> bool {
+        #[cfg(test)]
+        return self.skip_clip;
         #[cfg(not(test))]
         false
     }

@@ -1,5 +1,6 @@
 //! Tests of vm: the rules of docs/spec/vm.md one by one, and a world in which everything happens at once.
 
+mod oracle;
 mod pager;
 mod rig;
 mod rules_attribute;

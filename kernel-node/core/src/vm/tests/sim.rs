@@ -139,6 +139,20 @@ impl SimPmap {
             .then_some((area.object, area.page))
     }
 
+    /// What mmap made of a task's memory, by address: object, page in it, protection, shared, managed.
+    pub fn areas(&self, task: TaskId) -> BTreeMap<u64, (ObjectId, u64, Prot, bool, bool)> {
+        let areas = self.tasks.get(&task).into_iter().flat_map(|t| &t.areas);
+        areas.map(|(at, a)| (*at, (a.object, a.page, a.protection, a.shared, a.managed))).collect()
+    }
+
+    /// A task maps another page of a frozen object in place of its copy, by itself.
+    pub fn remap(&mut self, task: TaskId, address: u64, object: ObjectId, page: u64) {
+        let t = self.tasks.get_mut(&task).expect("a task with memory");
+        let area = t.areas.get_mut(&address).expect("it is mapped");
+        (area.object, area.page) = (object, page);
+        t.copies.remove(&address);
+    }
+
     /// The oldest order is carried out; the answer is the caller's to give.
     pub fn carry_out(&mut self) -> Option<OrderId> {
         let (id, order) = self.orders.pop_front()?;
