@@ -1,4 +1,5 @@
-//! A fork of this process that does nothing: what copying a whole address space costs, for measurements.
+//! Forks of this process: one that does nothing, for measuring what copying a whole address space costs, and one that looks at
+//! what it inherited, for tests.
 
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,35 @@ impl Forked {
     }
 }
 
+/// Forks, has the child do something, and waits for its end: what it answers, or `None` if it ended otherwise. A panic in it is
+/// 255.
+///
+/// Conditions: `act` takes no lock that another thread may hold. It may allocate, since the C library's fork(2) sees to that.
+/// Errors: `EAGAIN` or `ENOMEM` no room for another process.
+pub fn run(act: impl FnOnce() -> u8) -> Result<Option<u8>, SysError> {
+    // SAFETY: the child is a thread alone, calls `act`, which its caller vouches for, and ends without running anything else.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        0 => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(u8::MAX);
+            // SAFETY: ends this process without running anything else.
+            unsafe { libc::_exit(code.into()) }
+        }
+        -1 => Err(last_errno()).context("fork(2)", || "a copy of this process"),
+        pid => {
+            let pid = Pid::from_raw(pid).expect("a child has a number");
+            let ended = loop {
+                match rustix::process::waitpid(Some(pid), WaitOptions::empty()) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    ended => break ended,
+                }
+            };
+            let status = ended.context("waitpid(2)", || "a child of ours")?.map(|(_, status)| status);
+            Ok(status.and_then(|status| status.exit_status()).map(|code| code as u8))
+        }
+    }
+}
+
 impl Drop for Forked {
     fn drop(&mut self) {
         // It can only have been killed by somebody else, and is to be waited for then, too.
@@ -57,6 +87,18 @@ fn sleep_on(parent: u32) -> ! {
 mod tests {
     use super::*;
     use crate::PidFd;
+
+    #[test]
+    fn a_child_answers_or_ends_otherwise() {
+        let mut number = 7;
+        let answer = run(|| {
+            number += 1;
+            number
+        });
+        assert_eq!((answer.unwrap(), number), (Some(8), 7), "in a memory of its own");
+        assert_eq!(run(|| panic!("a child that panics")).unwrap(), Some(255));
+        assert_eq!(run(|| std::process::abort()).unwrap(), None);
+    }
 
     #[test]
     fn a_fork_sleeps_until_it_is_dropped() {

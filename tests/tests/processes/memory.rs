@@ -125,6 +125,27 @@ fn an_object_shows_its_name_and_a_task_of_another_node_its_regions() {
     assert!(gone.is_dead(), "{gone}");
 }
 
+/// Freezing the rest for the child maps all of it anew.
+#[test]
+fn vm_inherit_3_a_part_is_withheld_though_the_rest_is_copied() {
+    let nodes = Nodes::start(1);
+    let task = nodes.task(1);
+    let memory = task.allocate(8 * P).expect("there is memory");
+    memory.inherit(0..2 * P, Inherit::None).expect("a good value");
+    for round in 1..4 {
+        memory.write_at(0, &[round; 8 * PAGE]).expect("its own");
+        let answer = sys::forked::run(|| {
+            let byte = |page: u64| {
+                let mut byte = [0];
+                memory.read_at(page * P, &mut byte).ok().map(|()| byte[0])
+            };
+            let expected = |page: u64| if page < 2 { None } else { Some(round) };
+            (0..8).filter(|page| byte(*page) != expected(*page)).count() as u8
+        });
+        assert_eq!(answer.expect("a child"), Some(0), "pages that are not as they should be, round {round}");
+    }
+}
+
 /// Addresses that one thread gives back are another's only when they are unmapped.
 #[test]
 fn vm_order_1_threads_that_allocate_and_give_back_do_not_disturb_each_other() {
