@@ -7,6 +7,7 @@
 
 mod cluster;
 mod containers;
+pub mod crowd;
 mod host;
 mod netns;
 pub mod processes;

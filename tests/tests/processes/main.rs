@@ -2,6 +2,7 @@
 //! deadline, and no byte may be seen that was not the file's.
 
 mod copies;
+mod crowd;
 mod examples;
 mod files;
 mod garbage;

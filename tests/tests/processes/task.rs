@@ -4,7 +4,8 @@
 //! error it looks at every page and prints `readable N unreadable M`. A page that is not the file's is printed and ends it
 //! with code 1. `... write NAME` writes words at random; `... ports` sends, receives and calls; `... serve NAME` answers calls
 //! and `... call NAME` makes them. Each prints `ready` first.
-//! `... soak LIFE SEED` is a process of the soak (`tests/src/soak/worker.rs`).
+//! `... soak LIFE SEED` is a process of the soak (`tests/src/soak/worker.rs`), `... crowd NUMBER LIFE SEED MILLIS` one of a crowd
+//! (`tests/src/crowd.rs`), and `... pass END SEED` one that soon is gone (`tests/src/passing.rs`).
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use mach::proto::iface::node;
 use mach::proto::{Body, Item, Message, MsgReturn, NamedRight, TraceId};
 use mach::{AttachOptions, MapOptions, Mapping, MsgError, Receive, ReceiveRight, Send, Task};
 use mach_tests::soak::{Life, work};
+use mach_tests::crowd;
 use rand::Rng;
 
 const PAGE: u64 = 4096;
@@ -25,10 +27,17 @@ fn main() -> anyhow::Result<ExitCode> {
         [socket, "write", name] => write(&map(socket, name, true)?),
         [socket, "ports"] => ports(&attach(socket, false)?),
         [socket, "soak", life, seed] => work(socket.as_ref(), Life(life.parse()?), seed.parse()?),
+        [socket, "crowd", number, life, seed, millis] => {
+            let time = Duration::from_millis(millis.parse()?);
+            crowd::act(socket.as_ref(), number.parse()?, life.parse()?, seed.parse()?, time).map(|()| ExitCode::SUCCESS)
+        }
         [socket, "serve", name] => serve(&attach(socket, false)?, name),
         [socket, "call", name] => call(&attach(socket, false)?, name),
         _ => {
-            anyhow::bail!("SOCKET read NAME FILE, SOCKET ports, SOCKET write|serve|call NAME, or SOCKET soak LIFE SEED")
+            anyhow::bail!(
+                "SOCKET read NAME FILE, SOCKET ports, SOCKET write|serve|call NAME, SOCKET soak LIFE SEED, \
+                 or SOCKET crowd NUMBER LIFE SEED MILLIS"
+            )
         }
     }
 }
