@@ -10,6 +10,7 @@ mod containers;
 pub mod crowd;
 mod host;
 mod netns;
+pub mod passing;
 pub mod processes;
 mod run;
 pub mod soak;

@@ -15,6 +15,7 @@ mod objects;
 mod observe;
 mod options;
 mod pageout;
+mod passing;
 mod ports;
 mod reading;
 mod regions;

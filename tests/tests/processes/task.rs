@@ -14,7 +14,7 @@ use mach::proto::iface::node;
 use mach::proto::{Body, Item, Message, MsgReturn, NamedRight, TraceId};
 use mach::{AttachOptions, MapOptions, Mapping, MsgError, Receive, ReceiveRight, Send, Task};
 use mach_tests::soak::{Life, work};
-use mach_tests::crowd;
+use mach_tests::{crowd, passing};
 use rand::Rng;
 
 const PAGE: u64 = 4096;
@@ -31,12 +31,13 @@ fn main() -> anyhow::Result<ExitCode> {
             let time = Duration::from_millis(millis.parse()?);
             crowd::act(socket.as_ref(), number.parse()?, life.parse()?, seed.parse()?, time).map(|()| ExitCode::SUCCESS)
         }
+        [socket, "pass", end, seed] => passing::pass(socket.as_ref(), end, seed.parse()?).map(|()| ExitCode::SUCCESS),
         [socket, "serve", name] => serve(&attach(socket, false)?, name),
         [socket, "call", name] => call(&attach(socket, false)?, name),
         _ => {
             anyhow::bail!(
                 "SOCKET read NAME FILE, SOCKET ports, SOCKET write|serve|call NAME, SOCKET soak LIFE SEED, \
-                 or SOCKET crowd NUMBER LIFE SEED MILLIS"
+                 SOCKET crowd NUMBER LIFE SEED MILLIS, or SOCKET pass END SEED"
             )
         }
     }
