@@ -11,6 +11,8 @@ use std::time::Duration;
 use build::{Form, Program};
 use mach_tests::processes::Nodes;
 use mach_tests::wait_until;
+use sys::uffd::Features;
+use sys::{Uffd, UffdMode};
 
 /// The longest that a program takes; each waits less for anything.
 const PROGRAM_MAX: Duration = Duration::from_secs(60);
@@ -135,6 +137,40 @@ fn vm_inherit_2_a_forked_child_has_copies_and_shares() {
 #[test]
 fn vm_inherit_3_a_forked_child_has_nothing_of_the_rest() {
     runs("tests/c/withheld.c");
+}
+
+/// In this process's mode, and where faults are served for the program's own instructions only.
+#[test]
+fn vm_fault_16_system_calls_are_served_as_far_as_the_mode_permits() {
+    let (_, natural) = Uffd::open(Features::MANAGED).expect("userfaultfd is open to this process");
+    // Without the device and without privilege.
+    let within = "test ! -e /dev/userfaultfd || mount --bind /dev/null /dev/userfaultfd; exec \"$0\" \"$@\"";
+    let outside = ["unshare", "--map-root-user", "--mount", "sh", "-c", within];
+    let mut modes: Vec<(UffdMode, &[&str])> = vec![(natural, &[])];
+    let can_leave = Command::new(outside[0]).args(&outside[1..]).arg("true").status().is_ok_and(|s| s.success());
+    if natural == UffdMode::Full && can_leave {
+        modes.push((UffdMode::UserModeOnly, &outside));
+    }
+    for (mode, before) in modes {
+        println!("{}", mode.as_str());
+        let nodes = Nodes::start(1);
+        let bytes: Vec<u8> = (0..128 << 12).map(|i: usize| (i / 4096 + i % 251) as u8 | 1).collect();
+        let file = nodes.file("data", &bytes);
+        nodes.export(1, &file, "data", true);
+        // The file gets what is written, so that the program compares with another.
+        let same = nodes.file("same", &bytes);
+        let program = Program::build(nodes.folder(), &["tests/c/kernelmode.c"], Form::Static);
+        let mut command = program.command();
+        if let [first, rest @ ..] = before {
+            let inner = command.get_program().to_owned();
+            command = Command::new(first);
+            command.args(rest).arg(inner);
+        }
+        command.arg(mode.as_str()).arg(same).env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(1));
+        let output = finished(command);
+        assert!(output.status.success(), "{}: {}", mode.as_str(), String::from_utf8_lossy(&output.stderr));
+        nodes.assert_up(1);
+    }
 }
 
 /// On a node that has no limit, and on one whose default pager has most of the memory.
