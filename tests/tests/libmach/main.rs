@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use build::{Form, Program};
 use mach_tests::processes::Nodes;
-use mach_tests::wait_until;
+use mach_tests::{Talk, wait_until};
 use sys::uffd::Features;
 use sys::{Uffd, UffdMode};
 
@@ -206,6 +206,27 @@ fn vm_inherit_7_a_task_that_is_created_inherits_and_spaces_are_mapped_elsewhere(
         assert_eq!(nodes.mach(1, &["object", "rm", "object"]).code, Some(0));
     }
     nodes.assert_up(1);
+}
+
+/// Mapped, anonymous, frozen, paged, half here; waited for by a system call and by instructions, and in the midst of calls.
+#[test]
+fn when_the_node_is_killed_no_kind_of_memory_shows_zeroes() {
+    let nodes = Nodes::with(2, &["--memory-limit", "16MiB"]);
+    let bytes: Vec<u8> = (0..64 << 12).map(|i: usize| (i / 4096 + i % 251) as u8 | 1).collect();
+    let file = nodes.file("data", &bytes);
+    nodes.export(1, &file, "data", true);
+    let program = Program::build(nodes.folder(), &["tests/c/closed.c"], Form::Static);
+    let mut command = program.command();
+    command.arg(&file).env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(2));
+    let mut task = Talk::with(command);
+    assert_eq!(task.hear(PROGRAM_MAX).as_deref(), Some("mapped"));
+    nodes.freeze(1);
+    task.say("");
+    assert_eq!(task.hear(PROGRAM_MAX).as_deref(), Some("waiting"));
+    nodes.kill(2);
+    let status = task.end(PROGRAM_MAX);
+    nodes.wake(1);
+    assert!(status.success(), "{status}");
 }
 
 #[test]
