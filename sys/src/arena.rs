@@ -341,7 +341,7 @@ mod tests {
         for gone in [0, 1, 4, 5, 7, 9] {
             own.read(page(gone), &mut text).unwrap_err();
         }
-        assert_eq!(arena.inherit(&[page(0) + 1..page(1)]).unwrap_err().errno, Errno::INVAL);
+        assert_eq!(arena.inherit(std::slice::from_ref(&(page(0) + 1..page(1)))).unwrap_err().errno, Errno::INVAL);
         std::mem::forget(arena);
     }
 

@@ -89,6 +89,7 @@ impl Run {
         for (id, order) in self.sim.orders.iter().filter(|(id, _)| id.0 > self.orders_seen) {
             let (task, address, size, what) = match *order {
                 SimOrder::Map(task, o) => (task, o.address, o.size, What::Map),
+                SimOrder::Inherit(task, address, size) => (task, address, size, What::Map),
                 SimOrder::Freeze(task, o, _) => (task, o.address, o.size, What::Freeze),
                 SimOrder::Unmap(task, address, size) => (task, address, size, What::Unmap),
                 SimOrder::Protect(task, address, size, _) => (task, address, size, What::Protect),
