@@ -152,15 +152,15 @@ fn vm_world_6_a_node_that_changes_more_than_it_was_asked_to_is_found_out() {
 const REACHED: [(&str, &str); 13] = [
     ("vm_allocate", "Ok InvalidTask NoSpace InvalidAddress ResourceShortage"),
     ("vm_map", "Ok InvalidTask InvalidArgument NoSpace InvalidAddress ResourceShortage"),
-    ("vm_map object", "Ok InvalidTask InvalidArgument NoSpace InvalidAddress Failure"),
+    ("vm_map object", "Ok InvalidTask InvalidArgument NoSpace InvalidAddress"),
     ("vm_deallocate", "Ok InvalidTask InvalidArgument"),
     ("vm_protect", "Ok InvalidTask InvalidArgument ProtectionFailure"),
     ("vm_inherit", "Ok InvalidTask InvalidArgument"),
     ("vm_wire", "Ok InvalidTask InvalidArgument NoSpace NoAccess"),
     ("vm_wire_all", "Ok InvalidTask InvalidArgument NoAccess"),
     ("vm_freeze", "Ok InvalidTask InvalidArgument InvalidAddress ProtectionFailure"),
-    ("vm_refreeze", "Ok InvalidArgument"),
-    ("vm_map_frozen", "Ok InvalidTask InvalidArgument NoSpace InvalidAddress"),
+    ("vm_refreeze", "Ok InvalidAddress"),
+    ("vm_map_frozen", "Ok InvalidArgument NoSpace"),
     ("vm_region", "Ok InvalidTask NoSpace"),
     ("permitted", "Ok InvalidTask InvalidArgument InvalidAddress ProtectionFailure"),
 ];

@@ -108,7 +108,7 @@ impl Run {
         };
         let runs: Vec<Written> = chosen.iter().zip(3..).map(run).collect();
         self.last = format!("vm_refreeze {task:?} {runs:x?}");
-        let refusals = if good { [].into() } else { [KernReturn::InvalidArgument].into() };
+        let refusals = if good { [].into() } else { [KernReturn::InvalidAddress].into() };
         let got = self.call(|vm, cx| {
             let got = vm.vm_refreeze(task, object, &runs, cx);
             vm.object_unused(object, cx);

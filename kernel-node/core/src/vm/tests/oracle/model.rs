@@ -192,7 +192,6 @@ impl Model {
         refuse(!Prot::all().contains(r.protection | r.max_protection), KernReturn::InvalidArgument);
         refuse(!r.max_protection.contains(r.protection), KernReturn::InvalidArgument);
         if let Some(memory) = object {
-            refuse(r.copy, KernReturn::Failure);
             refuse(!r.offset.is_multiple_of(PAGE_SIZE), KernReturn::InvalidArgument);
             let end = r.offset.checked_add(r.size).filter(|end| *end <= proto::limits::OBJECT_BYTES_MAX);
             refuse(end.is_none(), KernReturn::InvalidArgument);
