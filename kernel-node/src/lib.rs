@@ -10,6 +10,7 @@ pub mod channel;
 pub mod config;
 pub mod copying;
 mod forking;
+mod fault_times;
 pub mod frozen;
 pub mod host;
 mod host_info;

@@ -9,14 +9,10 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use kernel_core::vm::FaultClass;
-use metrics::{gauge, histogram};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics::gauge;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-/// Upper bounds of the fault histogram's buckets, in seconds: 2 us to 10 s.
-const FAULT_BUCKETS: [f64; 20] = [
-    2e-6, 5e-6, 10e-6, 20e-6, 30e-6, 40e-6, 50e-6, 65e-6, 80e-6, 100e-6, 150e-6, 200e-6, 300e-6, 500e-6, 1e-3, 2e-3,
-    5e-3, 50e-3, 1.0, 10.0,
-];
+use crate::fault_times::FaultTimes;
 
 /// Gauges by name and label, written by the kernel thread and read by the operator's.
 pub type Published = Arc<DashMap<(&'static str, String), f64>>;
@@ -33,6 +29,7 @@ pub fn resident_bytes() -> u64 {
 pub struct Metrics {
     handle: PrometheusHandle,
     published: Published,
+    faults: Arc<FaultTimes>,
 }
 
 impl Metrics {
@@ -40,15 +37,13 @@ impl Metrics {
     ///
     /// Errors: a second node in one process.
     pub fn install() -> Result<Metrics, metrics_exporter_prometheus::BuildError> {
-        let handle = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Full("mach_fault_seconds".into()), &FAULT_BUCKETS)?
-            .install_recorder()?;
-        Ok(Metrics { handle, published: Arc::default() })
+        let handle = PrometheusBuilder::new().install_recorder()?;
+        Ok(Metrics { handle, published: Arc::default(), faults: Arc::default() })
     }
 
     /// Records one served fault.
     pub fn fault(&self, class: FaultClass, took: Duration) {
-        histogram!("mach_fault_seconds", "class" => class.label()).record(took.as_secs_f64());
+        self.faults.record(class, took);
     }
 
     /// Publishes the value of a gauge; `label` is the object, link or task it is about, or empty.
@@ -66,7 +61,9 @@ impl Metrics {
             }
         }
         self.handle.run_upkeep();
-        self.handle.render()
+        let mut text = self.handle.render();
+        self.faults.render(&mut text);
+        text
     }
 
     /// Serves `GET /metrics` on a thread of its own until the process ends.

@@ -181,17 +181,20 @@ impl Node {
         server.calls(ipc, fx)
     }
 
-    /// A thread of a task faulted.
-    pub fn on_fault(&mut self, fault: Fault) {
+    /// A thread of a task faulted; when that was dealt with.
+    pub fn on_fault(&mut self, fault: Fault) -> Time {
         let began = self.now();
         let trace = fault.trace;
         if let Some(process) = self.processes.get_mut(fault.task) {
             process.faults += 1;
         }
         tracing::trace!(trace = trace.0, task = fault.task.0, address = fault.address, write = fault.write, "fault");
-        match self.with_kernel(|kernel, cx| kernel.fault(fault, cx)) {
+        match self.with_kernel_at(began, |kernel, cx| kernel.fault(fault, cx)) {
             FaultOutcome::Done(class) => self.fault_done(class, began, trace),
-            FaultOutcome::Waiting => self.awake.waited(began),
+            FaultOutcome::Waiting => {
+                self.awake.waited(began);
+                began
+            }
         }
     }
 
@@ -205,16 +208,21 @@ impl Node {
         Fault { task, address: event.address, kind, write: event.write, trace: self.new_trace() }
     }
 
-    fn fault_done(&mut self, class: FaultClass, since: Time, trace: TraceId) {
-        let took = std::time::Duration::from_nanos(self.now().0.saturating_sub(since.0));
+    fn fault_done(&mut self, class: FaultClass, since: Time, trace: TraceId) -> Time {
+        let now = self.now();
+        let took = std::time::Duration::from_nanos(now.0.saturating_sub(since.0));
         self.metrics.fault(class, took);
         tracing::debug!(trace = trace.0, class = class.label(), took_us = took.as_micros() as u64, "fault served");
+        now
     }
 
     /// Lets everything that is due happen, until nothing is.
     pub fn settle(&mut self) {
-        // Everything that follows from one act happens at one time.
-        let now = self.now();
+        self.settle_at(self.now());
+    }
+
+    /// As [`Node::settle`], at a time that has only just been: everything that follows from one act happens at one time.
+    pub fn settle_at(&mut self, now: Time) {
         let mut effects = Vec::new();
         loop {
             self.with_kernel_at(now, |kernel, cx| kernel.settle(cx));
@@ -251,7 +259,9 @@ impl Node {
             Effect::Kill(task) => self.kill(task),
             Effect::Created(task) => self.created(task),
             Effect::AbortThread(thread) => self.abort(thread),
-            Effect::FaultDone { class, since, trace } => self.fault_done(class, since, trace),
+            Effect::FaultDone { class, since, trace } => {
+                self.fault_done(class, since, trace);
+            }
         }
     }
 

@@ -338,18 +338,22 @@ impl Shell {
                 return self.node.borrow_mut().kill(task);
             }
             let mut node = self.node.borrow_mut();
+            let mut served = None;
             for event in events.drain(..) {
                 match event {
                     UffdEvent::Fault(event) => {
                         let fault = node.fault_of(task, event);
-                        node.on_fault(fault);
+                        served = Some(node.on_fault(fault));
                     }
                     UffdEvent::Other(kind) => {
                         tracing::warn!(task = task.0, kind, "an event that nobody asked for");
                     }
                 }
             }
-            node.settle();
+            match served {
+                Some(now) => node.settle_at(now),
+                None => node.settle(),
+            }
         }
     }
 

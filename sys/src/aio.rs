@@ -87,13 +87,16 @@ impl<T: Pollable> Async<T> {
     /// As [`Async::when_readable`], for an `act` that can tell that it has taken all there was: with `true` beside its
     /// result the descriptor counts as empty until it is reported again, which spares the call that finds it so.
     ///
-    /// Conditions: `true` only if the descriptor was empty at the end of `act`. What comes later is reported anew.
+    /// Conditions: `true` only if the descriptor was empty at the end of `act`. What comes later is reported anew. One task
+    /// at a time waits so for a descriptor: of several only the last is woken.
     pub async fn when_drained<R>(
         &self,
         mut act: impl FnMut(&T) -> Result<Poll<(R, bool)>, SysError>,
     ) -> Result<R, SysError> {
         loop {
-            let mut guard = self.fd.readable().await.map_err(not_ready)?;
+            // It costs less than `readable`, which keeps a list of those who wait.
+            let ready = std::future::poll_fn(|cx| self.fd.poll_read_ready(cx));
+            let mut guard = ready.await.map_err(not_ready)?;
             match act(self.get())? {
                 Poll::Ready((done, false)) => return Ok(done),
                 Poll::Ready((done, true)) => {

@@ -163,9 +163,12 @@ impl PageTable {
 
     /// Changes a page that is here; a page that is not stays as it is.
     pub fn update(&mut self, page: u64, change: impl FnOnce(&mut Resident)) {
-        if let Page::Resident(mut r) = self.get(page) {
+        let old = self.get(page);
+        if let Page::Resident(mut r) = old {
             change(&mut r);
-            self.set(page, Page::Resident(r));
+            if Page::Resident(r) != old {
+                self.set(page, Page::Resident(r));
+            }
         }
     }
 
