@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use kernel_core::vm::{Brought, Errand, MapOrder, NotReady};
+use kernel_core::vm::{Brought, Errand, MapOrder, NotReady, OrderId};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
+use proto::limits::{FREEZE_OBJECTS_MAX, TRAP_FDS_MAX, TRAP_STORES_MAX};
 use proto::wire::body::NamedMessage;
 use proto::wire::trap::{
     self, Answer, Call, ForkPart, FreezeObject, FreezePart, LaneEnd, LaneServe, MapFrozen, MapObject, OrderDone,
@@ -23,6 +24,7 @@ use sys::{Channel, Memfd};
 
 use crate::frozen::{self, Beside, CopyJob, Passable};
 use crate::lanes::ThreadLanes;
+use crate::orders::{Batch, OrderQueue};
 use crate::pmap::{Order, OrderKind};
 
 /// A connection. Counts up; never reused in one life of the node.
@@ -87,8 +89,48 @@ pub struct Connection {
     pub interrupted: Option<u64>,
     /// Its lanes.
     pub lanes: ThreadLanes,
-    /// Orders that the thread carries out before its call returns.
-    orders: Vec<Order>,
+    /// Orders: those that a thread carries out before its call returns, and an agent's.
+    orders: OrderQueue,
+    /// The answer that goes out with the last orders of its call.
+    held: Option<(Answer, With)>,
+}
+
+/// What belongs to an answer.
+#[derive(Debug)]
+pub enum With {
+    /// Nothing.
+    Nothing,
+    /// A message, with what lies beside it.
+    Message(Message<NamedRight>),
+    /// The parts of a freeze, each with the descriptor of the file that it lies in, if it does.
+    Parts(Vec<(FreezePart, Option<Rc<OwnedFd>>)>),
+    /// One descriptor.
+    Descriptor(Rc<OwnedFd>),
+}
+
+impl With {
+    /// The most descriptors that it needs.
+    fn fds(&self) -> usize {
+        match self {
+            With::Nothing => 0,
+            With::Message(message) => {
+                let chunks: usize = message.body.memory().iter().map(|memory| memory.chunks().len()).sum();
+                1 + chunks.min(TRAP_STORES_MAX)
+            }
+            With::Parts(parts) => parts.len().min(FREEZE_OBJECTS_MAX),
+            With::Descriptor(_) => 1,
+        }
+    }
+
+    /// Whether orders have room in a record beside it.
+    fn takes(&self, batch: &Batch) -> bool {
+        let bytes_max = match self {
+            // It may be as long as a record permits.
+            With::Message(_) | With::Parts(_) => RIDING_BYTES_MAX,
+            With::Nothing | With::Descriptor(_) => usize::MAX,
+        };
+        batch.bytes <= bytes_max && batch.fds + self.fds() <= TRAP_FDS_MAX
+    }
 }
 
 /// Why a connection ends.
@@ -118,8 +160,14 @@ impl Connection {
             last_ticket: 0,
             interrupted: None,
             lanes: ThreadLanes::default(),
-            orders: Vec::new(),
+            orders: OrderQueue::default(),
+            held: None,
         }
+    }
+
+    /// Whether an answer waits for orders of its call to be done.
+    pub fn is_answering(&self) -> bool {
+        self.held.is_some()
     }
 
     /// Has `order` ride in the next answer.
@@ -135,44 +183,74 @@ impl Connection {
         }
     }
 
-    /// Sends an answer, with the orders that ride in it and the descriptors that these and the message need.
+    /// Sends an answer, with the orders that ride in it. Where they are too many for its record, the first of them go out
+    /// before, and the answer when those are done.
     ///
     /// Errors: the connection is to be ended. Orders that did not go out are gone with their task.
-    pub fn answer(&mut self, mut answer: Answer, message: Option<Message<NamedRight>>) -> Result<(), ChannelError> {
+    pub fn answer(&mut self, answer: Answer, with: With) -> Result<(), ChannelError> {
+        if self.is_answering() {
+            return Err(ChannelError::OutOfPlace("a call while another is under way"));
+        }
+        self.held = Some((answer, with));
+        self.go_on()
+    }
+
+    /// Sends an order to an agent.
+    ///
+    /// Errors: as [`Connection::answer`].
+    pub fn order(&mut self, order: Order) -> Result<(), ChannelError> {
+        self.orders.push(order);
+        self.go_on()
+    }
+
+    /// An order that went out here was carried out, or could not be: others may go out.
+    ///
+    /// Errors: as [`Connection::answer`].
+    pub fn order_done(&mut self, order: OrderId) -> Result<(), ChannelError> {
+        self.orders.done(order);
+        self.go_on()
+    }
+
+    /// Sends what may go out by now. A thread's orders wait for the answer of its call.
+    fn go_on(&mut self) -> Result<(), ChannelError> {
+        while self.is_answering() || matches!(self.role, Role::Agent(_)) {
+            let batch = self.orders.take_batch();
+            let last = self.orders.is_empty();
+            match self.held.take() {
+                Some((answer, with)) if last && with.takes(&batch) => return self.send_answer(answer, batch, with),
+                held => {
+                    let (ticket, more) = held.as_ref().map_or((0, false), |(answer, _)| (answer.ticket, true));
+                    self.held = held;
+                    if batch.orders.is_empty() {
+                        break;
+                    }
+                    self.send_answer(Answer { ticket, more, ..Answer::default() }, batch, With::Nothing)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send_answer(&mut self, mut answer: Answer, batch: Batch, with: With) -> Result<(), ChannelError> {
         let mut fds = Descriptors::default();
-        answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect::<Result<_, _>>()?;
+        answer.orders = batch.orders.into_iter().map(|order| fds.order(order)).collect::<Result<_, _>>()?;
         if answer.orders.is_empty() {
             fds.lanes(&mut answer, &mut self.lanes);
         }
-        if let Some(message) = message {
-            let (wire, beside) = codec::encode(message, fds.objects.len() as u32);
-            answer.message = Some(wire);
-            fds.beside(beside)?;
+        match with {
+            With::Nothing => {}
+            With::Message(message) => {
+                let (wire, beside) = codec::encode(message, fds.objects.len() as u32);
+                answer.message = Some(wire);
+                fds.beside(beside)?;
+            }
+            With::Parts(parts) => {
+                let part = |(part, fd): (FreezePart, Option<_>)| FreezePart { fd: fd.map(|fd| fds.add(fd)), ..part };
+                answer.parts = parts.into_iter().map(part).collect();
+            }
+            With::Descriptor(fd) => drop(fds.add(fd)),
         }
         self.send(&answer, &fds.borrowed())
-    }
-
-    /// Sends the answer of a freeze: each part with the descriptor of the file that it lies in, if it does.
-    ///
-    /// Errors: as [`Connection::answer`].
-    pub fn answer_parts(
-        &mut self,
-        mut answer: Answer,
-        parts: Vec<(FreezePart, Option<Rc<OwnedFd>>)>,
-    ) -> Result<(), ChannelError> {
-        let mut fds = Descriptors::default();
-        answer.orders = self.orders.drain(..).map(|order| fds.order(order)).collect::<Result<_, _>>()?;
-        answer.parts =
-            parts.into_iter().map(|(part, fd)| FreezePart { fd: fd.map(|fd| fds.add(fd)), ..part }).collect();
-        self.send(&answer, &fds.borrowed())
-    }
-
-    /// Sends an answer with one descriptor of its own.
-    ///
-    /// Conditions: no order is to ride in it. Errors: as [`Connection::answer`].
-    pub fn answer_with(&mut self, answer: &Answer, fd: BorrowedFd<'_>) -> Result<(), ChannelError> {
-        assert!(self.orders.is_empty(), "orders and a descriptor of another kind in one answer");
-        self.send(answer, &[fd])
     }
 
     fn send(&self, answer: &Answer, fds: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
@@ -360,6 +438,8 @@ pub fn order_result(errno: i32) -> Result<(), KernReturn> {
     }
 }
 
+/// What orders may take of a record that has something else in it.
+const RIDING_BYTES_MAX: usize = 4 << 10;
 /// `ENOMEM`: too many mappings.
 const ENOMEM: i32 = 12;
 /// `EAGAIN`: more memory would be locked than the task may.

@@ -2,15 +2,15 @@
 //!
 //! Everything that touches kernel state runs on one thread (docs/decisions/0001). [`node`] is that state; [`shell`] has
 //! the loops that feed it; the other modules are what it is made of: memory ([`pmap`]), connections of tasks
-//! ([`channel`], [`trap`], [`tasks`]), the servers that live in the node ([`server`] and one module each), numbers
+//! ([`channel`], [`orders`], [`trap`], [`tasks`]), the servers that live in the node ([`server`] and one module each), numbers
 //! ([`metrics`]).
 
 pub mod awake;
 pub mod channel;
 pub mod config;
 pub mod copying;
-mod forking;
 mod fault_times;
+mod forking;
 pub mod frozen;
 pub mod host;
 mod host_info;
@@ -21,6 +21,7 @@ mod memory;
 pub mod metrics;
 pub mod names;
 pub mod node;
+pub mod orders;
 pub mod pagers;
 mod passed;
 pub mod pmap;

@@ -14,7 +14,7 @@ use proto::wire::trap::{Answer, Freeze, FreezePart, MapFrozen};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
 use sys::Memfd;
 
-use crate::channel::{ChannelError, ChannelId};
+use crate::channel::{ChannelError, ChannelId, With};
 use crate::frozen::Passable;
 use crate::node::Node;
 
@@ -39,7 +39,8 @@ impl Node {
         self.caller = None;
         let (code, parts) = parts.map_or_else(|code| (code.raw(), Vec::new()), |parts| (0, parts));
         let answer = Answer { ticket, result: code, ..Answer::default() };
-        self.connections.get_mut(&channel).map_or(Ok(()), |connection| connection.answer_parts(answer, parts))
+        let connection = self.connections.get_mut(&channel);
+        connection.map_or(Ok(()), |connection| connection.answer(answer, With::Parts(parts)))
     }
 
     fn frozen_parts(&mut self, task: TaskId, call: &Freeze, fds: Vec<OwnedFd>) -> Result<Vec<Part>, KernReturn> {

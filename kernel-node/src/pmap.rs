@@ -38,6 +38,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether it goes alone, and nothing waits behind it for its end.
+    pub fn is_errand(&self) -> bool {
+        matches!(self.what, OrderKind::Errand(_))
+    }
+
     /// Whether an answer waits for what it brings, so that it cannot ride in that.
     pub fn is_for_agent(&self) -> bool {
         matches!(self.what, OrderKind::Errand(_) | OrderKind::Map { order: MapOrder { aside: true, .. }, .. })

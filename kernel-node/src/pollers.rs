@@ -5,14 +5,14 @@
 //! does the death of the node: nobody waits for what can no longer happen. [ipc.poll.2] [ipc.poll.3]
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::rc::Rc;
 
 use kernel_core::ipc::{Polled, PollerId, SpaceId};
 use proto::wire::trap::Answer;
 use proto::{KernReturn, PortName};
 use sys::Level;
 
-use crate::channel::{ChannelError, ChannelId};
+use crate::channel::{ChannelError, ChannelId, With};
 use crate::node::Node;
 
 /// The levels of a node, by poller.
@@ -32,8 +32,8 @@ impl Node {
         let watched = self.kernel.ipc.poll(space, name).and_then(|polled| self.watched_end(polled));
         let Some(connection) = self.connections.get_mut(&channel) else { return Ok(()) };
         match watched {
-            Ok(fd) => connection.answer_with(&Answer { ticket, ..Answer::default() }, fd.as_fd()),
-            Err(code) => connection.answer(Answer { ticket, result: code.raw(), ..Answer::default() }, None),
+            Ok(fd) => connection.answer(Answer { ticket, ..Answer::default() }, With::Descriptor(Rc::new(fd))),
+            Err(code) => connection.answer(Answer { ticket, result: code.raw(), ..Answer::default() }, With::Nothing),
         }
     }
 

@@ -13,15 +13,16 @@ use std::rc::Rc;
 use kernel_core::TaskId;
 use kernel_core::ipc::{Right, SpaceId};
 use kernel_core::kern::ThreadId;
+use kernel_core::vm::OrderId;
 use proto::codec::TRAP_VERSION;
 use proto::limits::TASK_CHANNELS_MAX;
-use proto::wire::trap::{Answer, Hello, Welcome, call, hello};
+use proto::wire::trap::{Answer, Hello, OrderDone, Welcome, call, hello};
 use proto::{KernReturn, Message, MsgReturn, NamedRight, PortName};
 use sys::aio::Async;
 use sys::{Channel, PidFd, Uffd};
 use tokio::task::AbortHandle;
 
-use crate::channel::{self, ChannelError, ChannelId, Connection, Role};
+use crate::channel::{self, ChannelError, ChannelId, Connection, Role, With};
 use crate::copying::CopyDone;
 use crate::frozen::Beside;
 use crate::node::{Due, Node};
@@ -62,6 +63,10 @@ impl Node {
         let op = call.op.ok_or(ChannelError::OutOfPlace("a call without an operation"))?;
         let role = self.connections.get(&id).map_or(Role::New, |c| c.role);
         let mut started = None;
+        let answering = self.connections.get(&id).is_some_and(Connection::is_answering);
+        if answering && !matches!(op, call::Op::OrderDone(_)) {
+            return Err(ChannelError::OutOfPlace("a call while another is under way"));
+        }
         match (role, op) {
             (Role::New, call::Op::Hello(hello)) => started = self.hello(id, ticket, hello, fds)?,
             (Role::New, call::Op::Fork(fork)) => self.fork(id, ticket, fork, fds)?,
@@ -104,21 +109,7 @@ impl Node {
             (Role::Thread(_), call::Op::ThreadSelf(_)) => self.thread_self(id, ticket)?,
             (Role::Thread(task), call::Op::Freeze(freeze)) => self.freeze(task, id, ticket, freeze, fds)?,
             (Role::Thread(task), call::Op::MapFrozen(map)) => self.map_frozen(task, id, ticket, map, fds)?,
-            (Role::Agent(task) | Role::Thread(task), call::Op::OrderDone(done)) => {
-                let order = kernel_core::vm::OrderId(done.order);
-                // Nobody answers for another task.
-                if self.ordered.get(&order).is_some_and(|(of, _)| *of == task) {
-                    self.ordered.remove(&order);
-                    let result = channel::order_result(done.errno);
-                    if result.is_ok() {
-                        let beside = Beside::new(fds, task, &mut self.pmap.frozen);
-                        let brought = channel::errand_result(done, beside);
-                        let created = self.with_kernel(|kernel, cx| kernel.errand_done(order, brought, cx));
-                        created.into_iter().for_each(|(creation, brought)| self.inherit(task, creation, brought));
-                    }
-                    self.with_kernel(|kernel, cx| kernel.order_done(order, result, cx));
-                }
-            }
+            (Role::Agent(task) | Role::Thread(task), call::Op::OrderDone(done)) => self.orders_done(task, done, fds),
             (Role::New, _) => return Err(ChannelError::OutOfPlace("a call before the hello")),
             (Role::Fork(_), _) => return Err(ChannelError::OutOfPlace("a call after the fork")),
             (_, call::Op::Hello(_)) => return Err(ChannelError::OutOfPlace("a second hello")),
@@ -159,6 +150,29 @@ impl Node {
             }
         }
         self.settle();
+    }
+
+    /// A task has carried orders out, all of them with one result.
+    fn orders_done(&mut self, task: TaskId, mut done: OrderDone, fds: Vec<OwnedFd>) {
+        let result = channel::order_result(done.errno);
+        let others = std::mem::take(&mut done.others);
+        let mut errand = Some((done, fds));
+        let first = errand.as_ref().map(|(done, _)| done.order);
+        for order in first.into_iter().chain(others).map(OrderId) {
+            let contents = errand.take();
+            // Nobody answers for another task.
+            let Some(to) = self.ordered.get(&order).filter(|(of, _)| *of == task).map(|(_, to)| *to) else { continue };
+            self.ordered.remove(&order);
+            if let (Ok(()), Some((done, fds))) = (result, contents) {
+                let beside = Beside::new(fds, task, &mut self.pmap.frozen);
+                let brought = channel::errand_result(done, beside);
+                let created = self.with_kernel(|kernel, cx| kernel.errand_done(order, brought, cx));
+                created.into_iter().for_each(|(creation, brought)| self.inherit(task, creation, brought));
+            }
+            self.with_kernel(|kernel, cx| kernel.order_done(order, result, cx));
+            let gone_on = self.connections.get_mut(&to).map_or(Ok(()), |connection| connection.order_done(order));
+            self.end_on_error(to, gone_on);
+        }
     }
 
     /// Whoever waits for what was ordered learns that it will not be done.
@@ -420,7 +434,7 @@ impl Node {
                 self.copying.start(id, answer, message, job);
                 Ok(())
             }
-            (_, message) => connection.answer(answer, message),
+            (_, message) => connection.answer(answer, message.map_or(With::Nothing, With::Message)),
         }
     }
 
@@ -431,7 +445,7 @@ impl Node {
             if let Role::Thread(task) | Role::Agent(task) = connection.role {
                 copied.put(task, message.body.memory_mut());
             }
-            connection.answer(answer, Some(message))
+            connection.answer(answer, With::Message(message))
         });
         self.end_on_error(channel, done);
     }
@@ -463,14 +477,13 @@ impl Node {
         let agent = self.processes.get(order.task).and_then(|p| p.attached.as_ref()?.agent);
         let agent = agent.ok_or(KernReturn::Terminated)?;
         let connection = self.connections.get_mut(&agent).ok_or(KernReturn::Terminated)?;
-        let (id, task) = (order.id, order.task);
-        connection.ride(order);
-        connection.answer(Answer::default(), None).map_err(|why| {
+        self.ordered.insert(order.id, (order.task, agent));
+        let id = order.id;
+        connection.order(order).map_err(|why| {
             tracing::warn!(%why, "an agent could not be reached");
+            self.ordered.remove(&id);
             KernReturn::Terminated
-        })?;
-        self.ordered.insert(id, (task, agent));
-        Ok(())
+        })
     }
 }
 

@@ -77,20 +77,26 @@ impl Connection {
         Ok(self.ticket)
     }
 
-    /// Waits for the answer with this ticket, which is the next; carries out the orders that come with it.
+    /// Waits for the answer with this ticket, which is the next; carries out the orders that come with it, and before it.
     pub fn answer(&mut self, memory: Option<&Memory>, ticket: u64) -> Result<Reply, TrapError> {
-        let (answer, fds) = receive(&self.channel, &mut self.buffer)?;
-        if answer.ticket != ticket {
-            self.channel.shutdown();
-            return Err(TrapError::Protocol("an answer to another call"));
+        let mut failed = None;
+        loop {
+            let (answer, fds) = receive(&self.channel, &mut self.buffer)?;
+            if answer.ticket != ticket {
+                self.channel.shutdown();
+                return Err(TrapError::Protocol("an answer to another call"));
+            }
+            self.lanes.adopt(&answer, &fds);
+            let here = carry_out(&self.channel, memory, &answer.orders, &fds)?;
+            failed = failed.or(here);
+            if !answer.more {
+                return Ok(Reply { answer, fds, failed });
+            }
         }
-        self.lanes.adopt(&answer, &fds);
-        let failed = carry_out(&self.channel, memory, &answer.orders, &fds)?;
-        Ok(Reply { answer, fds, failed })
     }
 }
 
-/// Carries out all orders of an answer, in order, and reports each; gives back the first failure.
+/// Carries out all orders of a record, in order, and reports them; gives back the first failure.
 ///
 /// Errors: the reports could not be sent.
 pub(crate) fn carry_out(
@@ -100,17 +106,30 @@ pub(crate) fn carry_out(
     fds: &[OwnedFd],
 ) -> Result<Option<(Order, SysError)>, TrapError> {
     let mut failed = None;
+    let mut succeeded = Vec::new();
     for order in orders {
         let done = match memory {
             Some(memory) => memory.carry_out(order, fds),
             None => Err(SysError::new("order", sys::Errno::OPNOTSUPP, "this task attached without memory")),
         };
-        let errno = done.as_ref().map_or_else(|e| e.errno.raw_os_error(), |()| 0);
-        let op = call::Op::OrderDone(OrderDone { order: order.order, errno, ..OrderDone::default() });
-        send(channel, &Call { ticket: 0, op: Some(op) }, &[])?;
-        failed = failed.or(done.err().map(|error| (order.clone(), error)));
+        match done {
+            Ok(()) => succeeded.push(order.order),
+            Err(error) => {
+                report(channel, order.order, error.errno.raw_os_error(), Vec::new())?;
+                failed = failed.or(Some((order.clone(), error)));
+            }
+        }
+    }
+    if let Some(first) = succeeded.pop() {
+        report(channel, first, 0, succeeded)?;
     }
     Ok(failed)
+}
+
+/// Tells the node how orders ended.
+fn report(channel: &Channel, order: u64, errno: i32, others: Vec<u64>) -> Result<(), TrapError> {
+    let done = OrderDone { order, errno, others, ..OrderDone::default() };
+    send(channel, &Call { ticket: 0, op: Some(call::Op::OrderDone(done)) }, &[])
 }
 
 /// The next record of the node; `buffer` is room for it.

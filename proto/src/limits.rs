@@ -121,6 +121,9 @@ pub const TRAP_INLINE_OOL_BYTES_MAX: usize = 64 << 10;
 pub const TRAP_FDS_MAX: usize = 240;
 /// Of these, descriptors of frozen memory that the record's message carries; what lies in further ones is copied.
 pub const TRAP_STORES_MAX: usize = 200;
+/// Orders to one connection that are sent and not reported done, about; further ones wait for those. Each may be a record of
+/// its own in the connection's queue.
+pub const ORDERS_UNDER_WAY_MAX: usize = 256;
 /// Files of frozen memory in one node's messages and maps that one task brought, each of which takes a descriptor and a
 /// mapping of the node; what comes in further ones is copied.
 pub const TASK_FROZEN_FILES_MAX: usize = 1024;

@@ -613,6 +613,9 @@ pub mod trap {
         /// Where memory was mapped.
         #[prost(uint64, tag = "6")]
         pub address: u64,
+        /// Further orders that ended in the same way.
+        #[prost(uint64, repeated, tag = "7")]
+        pub others: ::prost::alloc::vec::Vec<u64>,
     }
     /// From the node.
     #[derive(Clone, PartialEq, ::prost::Message)]
@@ -620,7 +623,7 @@ pub mod trap {
         #[prost(uint64, tag = "1")]
         pub ticket: u64,
         /// What the calling thread (or, on an agent's connection, the agent) does before the call returns, in this order,
-        /// with an OrderDone for each.
+        /// of each of which an OrderDone tells the end.
         #[prost(message, repeated, tag = "2")]
         pub orders: ::prost::alloc::vec::Vec<Order>,
         /// A mach_msg_return_t with the bits that say what found no room, or 0.
@@ -652,6 +655,9 @@ pub mod trap {
         /// Of Fork.
         #[prost(message, repeated, tag = "13")]
         pub fork: ::prost::alloc::vec::Vec<ForkPart>,
+        /// The answer is still to come, behind these orders: they are more than its record has room for.
+        #[prost(bool, tag = "14")]
+        pub more: bool,
     }
     /// A part of a range: in the descriptor at `fd` among those beside the record, or to be copied by the task.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

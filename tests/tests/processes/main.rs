@@ -3,6 +3,7 @@
 
 mod copies;
 mod crowd;
+mod entries;
 mod examples;
 mod files;
 mod garbage;

@@ -59,7 +59,7 @@ use crate::{TaskId, Time};
 use map::Map;
 use msync::Msync;
 use object::{Object, ObjectEvent, ObjectState};
-use order::Order;
+use order::Orders;
 use pageout::PageOut;
 
 slotmap::new_key_type! {
@@ -83,7 +83,7 @@ pub struct Vm {
     config: Config,
     tasks: BTreeMap<TaskId, Map>,
     objects: SlotMap<ObjectId, Object>,
-    orders: BTreeMap<OrderId, Order>,
+    orders: Orders,
     msyncs: BTreeMap<Ticket, Msync>,
     /// What has to happen when; each has its deadline noted at what it is about.
     timers: BTreeSet<(Time, Timer)>,
@@ -231,13 +231,6 @@ impl Vm {
         if !native {
             cx.out.push(VmEvent::ObjectGone { object: id });
         }
-    }
-
-    /// Whether the task has been told to unmap `address` and has not done it.
-    fn is_unmapping(&self, task: TaskId, address: u64) -> bool {
-        self.orders
-            .values()
-            .any(|o| matches!(o, Order::Unmap { task: t, range } if *t == task && range.contains(&address)))
     }
 }
 

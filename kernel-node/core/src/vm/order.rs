@@ -3,6 +3,7 @@
 //! A write-protect fault can only be answered by giving write access or by changing the mapping. So a thread that must not
 //! write sleeps until its task has made the range read-only, is woken, and gets its signal from Linux.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use proto::{KernReturn, PAGE_SIZE, Prot};
@@ -80,6 +81,52 @@ impl Order {
     }
 }
 
+/// The orders under way, by number and by place: one call can give thousands, and each that ends asks what else is under
+/// way there.
+#[derive(Default)]
+pub(super) struct Orders {
+    by_id: BTreeMap<OrderId, Order>,
+    /// Whose it is, its first byte, and which.
+    by_start: BTreeSet<(TaskId, u64, OrderId)>,
+    /// No range is longer. Units: bytes.
+    longest: u64,
+}
+
+impl Orders {
+    /// An order was given.
+    pub fn insert(&mut self, id: OrderId, order: Order) {
+        let (task, range) = order.of();
+        self.longest = self.longest.max(range.end - range.start);
+        self.by_start.insert((task, range.start, id));
+        self.by_id.insert(id, order);
+    }
+
+    /// It is under way no more.
+    pub fn remove(&mut self, id: OrderId) -> Option<Order> {
+        let order = self.by_id.remove(&id)?;
+        let (task, range) = order.of();
+        self.by_start.remove(&(task, range.start, id));
+        if self.by_id.is_empty() {
+            self.longest = 0;
+        }
+        Some(order)
+    }
+
+    /// Those of a task for a part of a range.
+    fn reaching(&self, task: TaskId, range: &Range<u64>) -> impl Iterator<Item = (OrderId, &Order)> {
+        let first = (task, range.start.saturating_sub(self.longest), OrderId(0));
+        let candidates = self.by_start.range(first..(task, range.end, OrderId(0)));
+        let orders = candidates.map(|(_, _, id)| (*id, &self.by_id[id]));
+        orders.filter(move |(_, order)| order.reaches(task, range))
+    }
+
+    /// Forgets those of a task.
+    fn forget(&mut self, task: TaskId) {
+        self.by_id.retain(|_, order| order.task() != task);
+        self.by_start.retain(|(of, ..)| *of != task);
+    }
+}
+
 impl Vm {
     /// The task has carried an order out, or could not.
     ///
@@ -87,7 +134,7 @@ impl Vm {
     /// it. A range that could not be unmapped is never given out again; one that could not be wired is not.
     /// Source: spec [vm.order.1] to [vm.order.3].
     pub fn order_done(&mut self, order: OrderId, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
-        let Some(done) = self.orders.remove(&order) else { return };
+        let Some(done) = self.orders.remove(order) else { return };
         let task = done.task();
         self.carried_out(order, done, result, cx);
         self.give_out_unmapped(task);
@@ -95,7 +142,13 @@ impl Vm {
 
     /// Whether an order for a part of the range is under way.
     pub(super) fn is_ordered(&self, task: TaskId, range: &Range<u64>) -> bool {
-        self.orders.values().any(|order| order.reaches(task, range))
+        self.orders.reaching(task, range).next().is_some()
+    }
+
+    /// Whether the task has been told to unmap `address` and has not done it.
+    pub(super) fn is_unmapping(&self, task: TaskId, address: u64) -> bool {
+        let at = address..address + 1;
+        self.orders.reaching(task, &at).any(|(_, order)| matches!(order, Order::Unmap { .. }))
     }
 
     /// Frees the addresses that are unmapped, once no order for them is under way: another thread may have been given one
@@ -179,12 +232,11 @@ impl Vm {
 
     /// Has `w` wait for an order that forbids what it wants: one that is under way, or a new one.
     fn park(&mut self, w: Waiter, range: Range<u64>, protection: Prot, cx: &mut VmCx<'_>) {
-        let under_way = self.orders.values_mut().find_map(|o| match o {
-            Order::Protect { task, range: r, protection: p, refused }
-                if *task == w.task && r.contains(&w.address) && *p == protection =>
-            {
-                Some(refused)
-            }
+        let same = |order: &Order| matches!(order, Order::Protect { protection: p, .. } if *p == protection);
+        let at = w.address..w.address + 1;
+        let id = self.orders.reaching(w.task, &at).find(|(_, order)| same(order)).map(|(id, _)| id);
+        let under_way = id.and_then(|id| match self.orders.by_id.get_mut(&id) {
+            Some(Order::Protect { refused, .. }) => Some(refused),
             _ => None,
         });
         match under_way {
@@ -198,6 +250,6 @@ impl Vm {
 
     /// Forgets the orders of a task that is gone.
     pub(super) fn orders_gone(&mut self, task: TaskId) {
-        self.orders.retain(|_, o| o.task() != task);
+        self.orders.forget(task);
     }
 }

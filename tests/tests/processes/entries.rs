@@ -1,0 +1,104 @@
+//! Maps of thousands of entries: what one call does to all of them, in the own task and in another's.
+
+use mach::proto::iface::{host_vm, task as idl};
+use mach::proto::{KernReturn, NamedRight, PortName, Prot};
+use mach::{Mapping, RpcError, Task};
+use mach_tests::processes::Nodes;
+
+use crate::PAGE;
+
+const P: u64 = PAGE as u64;
+const RW: Prot = Prot::READ.union(Prot::WRITE);
+/// More orders than one record has room for, or the queue of a socket.
+const ENTRIES: u64 = 5000;
+
+/// Who has ranges of a task changed, and the port of that task.
+struct Asker<'a> {
+    task: &'a Task,
+    of: PortName,
+}
+
+impl Asker<'_> {
+    fn protect(&self, address: u64, size: u64, new: Prot) -> Result<(), RpcError> {
+        let request = idl::VmProtect { address, size, set_maximum: false, new_protection: new.bits() };
+        self.task.rpc(&self.of, request).map(drop)
+    }
+
+    fn deallocate(&self, address: u64, size: u64) -> Result<(), RpcError> {
+        self.task.rpc(&self.of, idl::VmDeallocate { address, size }).map(drop)
+    }
+
+    fn wire(&self, address: u64, size: u64, access: Prot) -> Result<(), RpcError> {
+        let task = NamedRight::copy_send(self.of);
+        let request = host_vm::VmWire { task, address, size, access: access.bits() };
+        self.task.rpc(&self.task.host(), request).map(drop)
+    }
+}
+
+/// Bytes of a process's memory that Linux keeps locked.
+fn locked_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("it is ours");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:")).expect("the kernel says");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// Whether each page of the memory can be written to as expected.
+fn writable(memory: &Mapping, expected: impl Fn(u64) -> bool) {
+    for page in 0..memory.len() / P {
+        assert_eq!(memory.write_at(page * P, b"x").is_ok(), expected(page), "page {page}");
+    }
+}
+
+/// Each call is about thousands of entries, each of which is an order to the task.
+fn one_call_for_all(owner: &Task, asker: &Asker<'_>) {
+    let memory = owner.allocate(2 * ENTRIES * P).expect("memory");
+    let (at, all) = (memory.address(), 2 * ENTRIES * P);
+    for page in (0..2 * ENTRIES).step_by(2) {
+        memory.protect(page * P..(page + 1) * P, Prot::READ).expect("within the maximum");
+    }
+    writable(&memory, |page| page % 2 == 1);
+    asker.protect(at, all, Prot::READ).expect("one call for all");
+    writable(&memory, |_| false);
+    asker.protect(at, all, RW).expect("and back");
+    writable(&memory, |_| true);
+
+    // As many as may be wired, each second one already.
+    let (pages, before) = (2000, locked_bytes());
+    for page in (0..pages).step_by(2) {
+        asker.wire(at + page * P, P, RW).expect("within the bound");
+    }
+    asker.wire(at, pages * P, RW).expect("the others in one call");
+    assert_eq!(locked_bytes() - before, pages * P);
+    asker.wire(at, pages * P, Prot::empty()).expect("no more");
+    assert_eq!(locked_bytes(), before);
+    let refused = asker.wire(at, all, RW).expect_err("more than may be wired");
+    assert_eq!(refused.kern(), Some(KernReturn::NoAccess));
+
+    for page in (0..2 * ENTRIES).step_by(2) {
+        asker.deallocate(at + page * P, P).expect("a hole");
+    }
+    asker.deallocate(at, all).expect("one call for what is left");
+    let left = owner.regions(owner.task_self()).collect::<Result<Vec<_>, _>>().expect("a map");
+    assert!(left.is_empty(), "{} regions", left.len());
+    let _ = memory.into_raw();
+    // The addresses are free, and the connections work.
+    let again = owner.allocate(all).expect("memory");
+    assert_eq!(again.address(), at);
+}
+
+#[test]
+fn vm_order_4_one_call_gives_its_own_thread_thousands_of_orders() {
+    let nodes = Nodes::start(1);
+    let task = nodes.task(1);
+    one_call_for_all(&task, &Asker { task: &task, of: task.task_self() });
+}
+
+#[test]
+fn vm_order_4_one_call_gives_the_agent_of_another_task_thousands_of_orders() {
+    let nodes = Nodes::start(1);
+    let (owner, other) = (nodes.task(1), nodes.task(1));
+    let own = NamedRight::copy_send(owner.task_self());
+    owner.check_in("owner", own, own).expect("the name is free");
+    let port = other.look_up("owner", "").expect("it is checked in");
+    one_call_for_all(&owner, &Asker { task: &other, of: port.name() });
+}
