@@ -12,10 +12,10 @@ use kernel_core::vm::{Brought, Errand, MapOrder, NotReady, OrderId};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
 use proto::limits::{FREEZE_OBJECTS_MAX, TRAP_FDS_MAX, TRAP_STORES_MAX};
-use proto::wire::body::NamedMessage;
+use proto::wire::body::{NamedMessage, Segment};
 use proto::wire::trap::{
-    self, Answer, Call, ForkPart, FreezeObject, FreezePart, LaneEnd, LaneServe, MapFrozen, MapObject, OrderDone,
-    Protect, Unmap, Wire, errand, order,
+    self, Answer, Call, ForkPart, FreezeObject, FreezePart, LaneEnd, LaneServe, MapFrozen, MapObject, MapParts,
+    OrderDone, Protect, Unmap, Wire, errand, order,
 };
 use proto::{KernReturn, Message, MsgReturn, NamedRight, Payload, codec};
 use sys::aio::Async;
@@ -292,6 +292,11 @@ impl Descriptors {
     fn order(&mut self, order: Order) -> Result<proto::wire::trap::Order, ChannelError> {
         let op = match order.what {
             OrderKind::Map { order: map, fd } => order::Op::Map(self.map(map, fd)),
+            OrderKind::MapParts { address, protection, parts, .. } => {
+                let segment = |(fd, offset, length)| Segment { fd: self.add(fd), offset, length };
+                let parts = parts.into_iter().map(segment).collect();
+                order::Op::MapParts(MapParts { address, protection: protection.bits(), parts })
+            }
             OrderKind::Freeze { order: map, fd, seal } => {
                 order::Op::Freeze(FreezeObject { map: Some(self.map(map, fd)), seal })
             }

@@ -145,9 +145,7 @@ impl Node {
         let parts = call.parts.iter().map(part).collect::<Result<Vec<_>, _>>();
         let mapped = parts.and_then(|parts| {
             self.with_kernel(|kernel, cx| {
-                kernel
-                    .vm_call(cx, |vm, cx| vm.vm_map_frozen(task, &parts, request, cx))
-                    .map(|(mapped, _)| mapped.address)
+                kernel.vm_call(cx, |vm, cx| vm.vm_map_frozen(task, &parts, request, cx)).map(|mapped| mapped.address)
             })
         });
         self.objects_unused(objects.into_iter().map(|(object, _)| object));

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kernel_core::vm::OrderId;
+use proto::codec::SEGMENT_BYTES;
 use proto::limits::{ORDERS_UNDER_WAY_MAX, TRAP_FDS_MAX};
 
 use crate::pmap::{Order, OrderKind};
@@ -88,13 +89,18 @@ impl OrderKind {
         match self {
             // Goes alone.
             OrderKind::Errand(_) => 0,
+            OrderKind::MapParts { parts, .. } => ORDER_BYTES + parts.len() * SEGMENT_BYTES,
             _ => ORDER_BYTES,
         }
     }
 
     /// At most, beside a record.
     fn fds(&self) -> usize {
-        usize::from(matches!(self, OrderKind::Map { .. } | OrderKind::Freeze { .. }))
+        match self {
+            OrderKind::Map { .. } | OrderKind::Freeze { .. } => 1,
+            OrderKind::MapParts { files, .. } => *files,
+            _ => 0,
+        }
     }
 }
 

@@ -59,6 +59,17 @@ pub enum OrderKind {
         /// The object's descriptor: read-write for a shared mapping, else read-only.
         fd: Rc<OwnedFd>,
     },
+    /// Map parts of descriptors one behind the other, privately: all of them or none.
+    MapParts {
+        /// First byte.
+        address: u64,
+        /// Of all of them.
+        protection: Prot,
+        /// Offset and bytes in a descriptor for reading.
+        parts: Vec<(Rc<OwnedFd>, u64, u64)>,
+        /// How many descriptors these are.
+        files: usize,
+    },
     /// Map memory privately that is mapped shared.
     Freeze {
         /// Where and how.
@@ -127,7 +138,7 @@ impl Frames {
 /// A task's memory as this layer sees it.
 struct Space {
     uffd: Rc<Async<Uffd>>,
-    /// Private mappings, start to end. They are not registered for write protection, so entering a page with it would cost
+    /// Private managed mappings, start to end. They are not registered for write protection, so entering a page with it would cost
     /// a refused system call first.
     private: BTreeMap<u64, u64>,
 }
@@ -139,9 +150,10 @@ impl Space {
 
     /// Takes a range out of the private ones.
     fn forget(&mut self, from: u64, to: u64) {
-        let touched: Vec<(u64, u64)> =
-            self.private.range(..to).filter(|(_, end)| **end > from).map(|(start, end)| (*start, *end)).collect();
-        for (start, end) in touched {
+        // They do not overlap: the one that begins before the range may reach into it.
+        let first = self.private.range(..=from).next_back().map_or(from, |(start, _)| *start);
+        let touched: Vec<(u64, u64)> = self.private.range(first..to).map(|(start, end)| (*start, *end)).collect();
+        for (start, end) in touched.into_iter().filter(|(_, end)| *end > from) {
             self.private.remove(&start);
             if start < from {
                 self.private.insert(start, from);
@@ -339,7 +351,7 @@ impl Pmap for LinuxPmap {
                 if let Some(space) = self.tasks.get_mut(&task) {
                     let end = order.address + order.size;
                     space.forget(order.address, end);
-                    if !order.shared {
+                    if order.managed && !order.shared {
                         space.private.insert(order.address, end);
                     }
                 }
@@ -347,6 +359,27 @@ impl Pmap for LinuxPmap {
             }
             Err(id) => id,
         }
+    }
+
+    fn map_parts(&mut self, task: TaskId, parts: &[MapOrder]) -> OrderId {
+        let [first, .., last] = parts else { return self.map(task, parts[0]) };
+        if let Some(space) = self.tasks.get_mut(&task) {
+            space.forget(first.address, last.address + last.size);
+        }
+        let mut files: BTreeMap<ObjectId, Rc<OwnedFd>> = BTreeMap::new();
+        let mut placed = Vec::with_capacity(parts.len());
+        for part in parts {
+            let fd = match files.get(&part.object) {
+                Some(fd) => fd.clone(),
+                None => match self.descriptor(part.object, false) {
+                    Ok(fd) => files.entry(part.object).or_insert(fd).clone(),
+                    Err(id) => return id,
+                },
+            };
+            placed.push((fd, part.offset, part.size));
+        }
+        let (address, protection, files) = (first.address, first.protection, files.len());
+        self.order(task, OrderKind::MapParts { address, protection, parts: placed, files })
     }
 
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {

@@ -83,11 +83,14 @@ impl Task {
     ) -> Result<Payload, CopyError> {
         // A handler that wrote to what this thread protects would wait for itself.
         let frozen = sys::thread::undisturbed(|| {
-            let copy = self.freeze_pages(memory, pages, false, whatever)?;
-            match copy.is_wasteful(pages) {
+            match self.freeze_pages(memory, pages, false, whatever) {
                 // What may not be read cannot be made one, and is had as it is.
-                true => self.freeze_pages(memory, pages, true, whatever).or_else(|e| whatever.then_some(copy).ok_or(e)),
-                false => Ok(copy),
+                Ok(copy) if copy.is_wasteful(pages) => {
+                    self.freeze_pages(memory, pages, true, whatever).or_else(|e| whatever.then_some(copy).ok_or(e))
+                }
+                // The map has no room for so many pieces.
+                Err(CopyError::Kern(KernReturn::ResourceShortage)) => self.freeze_pages(memory, pages, true, whatever),
+                done => done,
             }
         });
         frozen.map_err(CopyError::Sys)??.into_payload(memory)
@@ -123,21 +126,20 @@ impl Task {
     /// With `whatever`, also of what may not be read.
     fn ask_freeze(&self, pages: &Range<u64>, gathered: Option<&Gathered>, whatever: bool) -> Result<Copy, CopyError> {
         let mut copy = Copy::default();
+        let mut runs = gathered.map_or(&[][..], |g| &g.runs[..]);
         let mut at = pages.start;
-        let mut gathered = gathered;
         while at < pages.end {
-            let first = gathered.take();
-            let runs = first.map_or_else(Vec::new, |g| g.runs.clone());
-            let fds: Vec<_> = first.iter().filter(|g| !g.runs.is_empty()).map(|g| g.memfd.as_fd()).collect();
-            let op = call::Op::Freeze(trap::Freeze {
-                address: at,
-                size: pages.end - at,
-                runs,
-                thaw: false,
-                unread: whatever,
-            });
-            let reply = self.trap(op, &fds)?;
+            let (now, later) = runs.split_at(runs.len().min(FROZEN_PARTS_MAX));
+            runs = later;
+            // What lies where is asked with the last of them.
+            let size = if later.is_empty() { pages.end - at } else { 0 };
+            let fd = gathered.filter(|_| !now.is_empty()).map(|g| g.memfd.as_fd());
+            let freeze = trap::Freeze { address: at, size, runs: now.to_vec(), thaw: false, unread: whatever };
+            let reply = self.trap(call::Op::Freeze(freeze), fd.as_slice())?;
             succeeded(reply.answer.result)?;
+            if size == 0 {
+                continue;
+            }
             let next = reply.answer.parts.last().map_or(at, |part| part.address + part.size);
             if next <= at {
                 return Err(TrapError::Protocol("a freeze that does not go on").into());
@@ -251,11 +253,8 @@ impl Copy {
         let mut own = None;
         if bytes > 0 {
             let memfd = Memfd::freezable("mach-copy", bytes).map_err(CopyError::Sys)?;
-            let mut at = 0;
-            for part in self.parts.iter().filter(|p| p.lies.is_none()) {
-                copy_out(memory, &part.range, &memfd, at)?;
-                at += part.range.end - part.range.start;
-            }
+            let to_copy = self.parts.iter().filter(|p| p.lies.is_none());
+            copy_all(memory, to_copy.map(|part| part.range.clone()), &memfd)?;
             memfd.freeze().map_err(CopyError::Sys)?;
             own = Some(Arc::new(Frozen::new(memfd).map_err(CopyError::Sys)?));
         }
@@ -316,6 +315,35 @@ fn copied(payload: &Payload) -> Result<Payload, CopyError> {
     let mut copy = Payload::default();
     copy.push_stored(frozen.bytes(0, payload.len()).expect("all of it"), frozen, 0);
     Ok(copy)
+}
+
+/// Copies ranges of the task's memory, whole pages, into a fresh file, one behind the other, and many small ones with one call.
+fn copy_all(memory: &Memory, ranges: impl Iterator<Item = Range<u64>>, memfd: &Memfd) -> Result<(), CopyError> {
+    let mut buffer = Vec::with_capacity(COPY_BYTES.min(memfd.size()) as usize);
+    let mut written = 0;
+    for range in ranges {
+        let size = range.end - range.start;
+        if buffer.len() as u64 + size > COPY_BYTES {
+            written += flush(memfd, written, &mut buffer)?;
+        }
+        if size > COPY_BYTES {
+            copy_out(memory, &range, memfd, written)?;
+            written += size;
+            continue;
+        }
+        let filled = buffer.len();
+        buffer.resize(filled + size as usize, 0);
+        let read = memory.arena.read(range.start, &mut buffer[filled..]);
+        read.map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
+    }
+    flush(memfd, written, &mut buffer).map(drop)
+}
+
+fn flush(memfd: &Memfd, offset: u64, buffer: &mut Vec<u8>) -> Result<u64, CopyError> {
+    write_pages(memfd, offset, buffer).map_err(CopyError::Sys)?;
+    let bytes = buffer.len() as u64;
+    buffer.clear();
+    Ok(bytes)
 }
 
 /// Copies a range of the task's memory, whole pages, into a fresh file, piece by piece. What is zero the file has already.
@@ -402,16 +430,15 @@ impl Memory {
         }
         let bytes = written.iter().map(|r| r.end - r.start).sum();
         let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
-        let mut runs = Vec::with_capacity(written.len());
-        let mut offset = 0;
-        for run in written {
-            let size = run.end - run.start;
-            copy_out(self, &run, &memfd, offset)?;
-            runs.push(trap::Run { address: run.start, size, offset });
-            offset += size;
-        }
+        copy_all(self, written.iter().cloned(), &memfd)?;
         memfd.freeze().map_err(CopyError::Sys)?;
-        Ok(Some((memfd, runs)))
+        let mut offset = 0;
+        let run = |run: Range<u64>| {
+            let size = run.end - run.start;
+            offset += size;
+            trap::Run { address: run.start, size, offset: offset - size }
+        };
+        Ok(Some((memfd, written.into_iter().map(run).collect())))
     }
 
     /// Finds what was written to, so that nothing else can be from then on until the protection is lifted.
@@ -481,38 +508,49 @@ fn written_in(private: &[Range<u64>]) -> Result<Vec<Vec<Range<u64>>>, SysError> 
     private.iter().map(|range| pagemap.anonymous(range.clone())).collect()
 }
 
-/// The runs of all ranges; neighbours are made one, with what is between them, until there are not too many.
+/// The runs of all ranges. Where they are too many, those that are nearest to each other are made one with what is between
+/// them, as long as they are of one range.
 fn coarsen(found: Vec<Vec<Range<u64>>>) -> Vec<Range<u64>> {
-    let mut gap = 0;
-    loop {
-        let mut runs: Vec<Range<u64>> = Vec::new();
-        for range in &found {
-            let first = runs.len();
-            for run in range {
-                match runs[first..].last_mut() {
-                    Some(last) if run.start - last.end <= gap => last.end = run.end,
-                    _ => runs.push(run.clone()),
+    let runs: usize = found.iter().map(Vec::len).sum();
+    let too_many = runs.saturating_sub(RUNS_MAX);
+    if too_many == 0 {
+        return found.into_iter().flatten().collect();
+    }
+    let gap = |two: &[Range<u64>]| two[1].start - two[0].end;
+    let mut gaps: Vec<u64> = found.iter().flat_map(|runs| runs.windows(2).map(gap)).collect();
+    // A run for each range is left at the least.
+    let at = too_many.min(gaps.len()).saturating_sub(1);
+    let widest = if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(at).1 };
+    let mut out: Vec<Range<u64>> = Vec::new();
+    let mut left = too_many;
+    for runs in found {
+        let first = out.len();
+        for run in runs {
+            match out[first..].last_mut() {
+                Some(last) if left > 0 && run.start - last.end <= widest => {
+                    last.end = run.end;
+                    left -= 1;
                 }
+                _ => out.push(run),
             }
         }
-        if runs.len() <= FROZEN_PARTS_MAX {
-            return runs;
-        }
-        gap = (2 * gap).max(PAGE_SIZE);
     }
+    out
 }
 
 /// So little is copied: it costs less than the calls.
 const COPIED_BYTES_MAX: u64 = 32 << 10;
-/// Pieces of one copy above which it is made one.
-const PIECES_MAX: usize = 1024;
+/// Pieces of one copy above which it is made one: two for each run that was written, and one.
+const PIECES_MAX: usize = 6000;
+/// Runs that are gathered; each makes two pieces more, as a rule.
+const RUNS_MAX: usize = PIECES_MAX / 2;
 /// Files of one copy above which it is made one.
-const FILES_MAX: usize = 64;
+const FILES_MAX: usize = TRAP_STORES_MAX - 1;
 /// Bytes that are copied in one go.
 const COPY_BYTES: u64 = 1 << 20;
 /// Bytes after which it is looked whether the machine has memory left for more.
 const LOOK_BYTES: u64 = 64 * COPY_BYTES;
-const _: () = assert!(FILES_MAX < TRAP_STORES_MAX && PIECES_MAX < FROZEN_PARTS_MAX);
+const _: () = assert!(PIECES_MAX < FROZEN_PARTS_MAX);
 
 #[cfg(test)]
 mod tests {
@@ -525,10 +563,22 @@ mod tests {
     #[test]
     fn too_many_runs_become_fewer() {
         assert_eq!(coarsen(vec![vec![run(1, 2), run(3, 4)], vec![run(4, 5)]]), [run(1, 2), run(3, 4), run(4, 5)]);
-        let every_other: Vec<_> = (0..2 * FROZEN_PARTS_MAX as u64).map(|n| run(2 * n, 2 * n + 1)).collect();
-        let last = every_other.last().unwrap().end;
-        let coarse = coarsen(vec![every_other, vec![run(1 << 30, (1 << 30) + 1)]]);
-        assert_eq!(coarse, [0..last, run(1 << 30, (1 << 30) + 1)], "and no run reaches into another range");
         assert_eq!(coarsen(Vec::new()), []);
+        // Of so many that two are too many, those with the narrowest gap are joined.
+        let most = RUNS_MAX as u64;
+        let mut runs: Vec<_> = (0..most).map(|n| run(10 * n, 10 * n + 1)).collect();
+        runs.insert(4, run(33, 34));
+        let other = run(10 * most - 8, 10 * most);
+        let coarse = coarsen(vec![runs.clone(), vec![other.clone()]]);
+        assert_eq!(coarse.len(), RUNS_MAX);
+        assert_eq!(coarse[..4], [run(0, 1), run(10, 11), run(20, 21), run(30, 41)]);
+        assert_eq!(
+            coarse[RUNS_MAX - 2..],
+            [run(10 * most - 10, 10 * most - 9), other],
+            "no run reaches into another range"
+        );
+        // A run for each range is the least.
+        let ranges: Vec<_> = runs.into_iter().map(|run| vec![run]).collect();
+        assert_eq!(coarsen(ranges.clone()), ranges.concat());
     }
 }

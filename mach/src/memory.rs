@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::Prot;
 use proto::vm::LARGE_PAGE_SIZE;
-use proto::wire::trap::{FreezeObject, MapObject, Order, order};
+use proto::wire::trap::{FreezeObject, MapObject, MapParts, Order, order};
 use sys::arena::Advise;
 use sys::uffd::{Features, Mode, WriteProtect};
 use sys::{Arena, Backing, Errno, Memfd, SysError, Uffd, UffdMode};
@@ -114,6 +114,7 @@ impl Memory {
         }
         match order.op.as_ref() {
             Some(order::Op::Map(map)) => self.map(&mut state, map, fds),
+            Some(order::Op::MapParts(parts)) => self.map_parts(&mut state, parts, fds),
             Some(order::Op::Freeze(freeze)) => self.freeze_object(&mut state, freeze, fds),
             Some(order::Op::Inherit(inherit)) => keep(&mut state, inherit.address, inherit.size),
             Some(order::Op::Unmap(unmap)) => self.unmap(&mut state, unmap.address, unmap.size),
@@ -192,6 +193,31 @@ impl Memory {
             Err(_) => drop(self.unmap(state, address, size)),
         }
         done
+    }
+
+    fn map_parts(&self, state: &mut State, order: &MapParts, fds: &[OwnedFd]) -> Result<(), SysError> {
+        let (address, protection) = (order.address, Prot::from_bits_truncate(order.protection));
+        let size = order.parts.iter().try_fold(0u64, |all, part| all.checked_add(part.length));
+        let size = size.filter(|size| self.arena.contains(address, *size));
+        let size = size.ok_or_else(|| SysError::new("order", Errno::INVAL, "parts that leave the arena"))?;
+        let mut at = address;
+        let mut mapped = order.parts.iter().try_for_each(|part| {
+            let fd = fds.get(part.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
+            self.arena.map(at, part.length, Backing::Private(fd.as_fd(), part.offset), protection)?;
+            if takes_large_pages(at, part.offset, part.length) {
+                let _ = self.arena.advise(at, part.length, Advise::HugePages);
+            }
+            at += part.length;
+            Ok(())
+        });
+        mapped = mapped.and_then(|()| self.arena.advise(address, size, Advise::DontFork));
+        match mapped {
+            Ok(()) => {
+                state.ranges.insert(address, size, Kind { managed: false, shared: false, protection, locked: false })
+            }
+            Err(_) => drop(self.unmap(state, address, size)),
+        }
+        mapped
     }
 
     /// All threads of the task go over to the private mapping at one moment.

@@ -26,7 +26,7 @@ const ENVELOPE_BYTES: usize = 16 << 10;
 /// Of one name in an out-of-line array.
 const NAME_BYTES: usize = size_of::<u32>();
 /// A segment in a record at the most: two tags, a length, and three numbers.
-const SEGMENT_BYTES: usize = 20;
+pub const SEGMENT_BYTES: usize = 20;
 /// Out-of-line contents of one message: data, and names of rights.
 const MEMORY_BYTES_MAX: usize = MSG_OOL_BYTES_MAX + MSG_RIGHTS_MAX * NAME_BYTES;
 

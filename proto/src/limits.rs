@@ -112,7 +112,7 @@ pub const SYNCHRONIZES_MAX: usize = 1024;
 pub const PAGER_RUN_PAGES_MAX: u64 = READ_AHEAD_BYTES_MAX / PAGE_SIZE;
 
 /// One record on a task's channel; a larger one closes the channel.
-pub const TRAP_RECORD_BYTES_MAX: usize = 160 << 10;
+pub const TRAP_RECORD_BYTES_MAX: usize = 200 << 10;
 /// Bodies above this travel in a memfd beside the record.
 pub const TRAP_BODY_BYTES_MAX: usize = 64 << 10;
 /// Out-of-line bytes above this travel in a memfd beside the record.
@@ -139,11 +139,13 @@ pub const FROZEN_BYTES_MAX: usize = 4 * TASK_FROZEN_BYTES_MAX;
 /// Entries of a map that one call has mapped privately for that; memory in more is copied.
 pub const FREEZE_ORDERS_MAX: usize = 1024;
 /// Pieces of frozen memory that one call maps, and runs that one call freezes anew; what is in more pieces is copied.
-pub const FROZEN_PARTS_MAX: usize = 2048;
+pub const FROZEN_PARTS_MAX: usize = 6144;
 /// Bytes of memory with a pager that one fork copies for the child; more of it the child does not get.
 pub const FORK_COPY_BYTES_MAX: u64 = 256 << 20;
+/// Ranges that are told in one record about a fork, and regions of a whole address space in a message.
+pub const SPACE_REGIONS_MAX: usize = 2048;
 /// Pieces of out-of-line memory beside one record; what is in more pieces is copied.
-pub const TRAP_SEGMENTS_MAX: usize = 4096;
+pub const TRAP_SEGMENTS_MAX: usize = FROZEN_PARTS_MAX;
 
 /// The head of one frame between nodes; a larger one is a protocol error and closes the link.
 pub const FRAME_HEAD_BYTES_MAX: usize = 256 << 10;

@@ -6,7 +6,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message as _;
 
-use crate::limits::FROZEN_PARTS_MAX;
+use crate::limits::SPACE_REGIONS_MAX;
 use crate::wire::space;
 use crate::{Inherit, PAGE_SIZE, Payload, Prot};
 
@@ -101,8 +101,8 @@ pub fn regions(item: &Payload) -> Option<Vec<Region>> {
     space.regions.iter().map(region).collect()
 }
 
-/// A head with as many regions as one call can say something of; each takes less than 64 bytes.
-const HEAD_BYTES_MAX: usize = 64 * 4 * FROZEN_PARTS_MAX;
+/// A head of as many regions as there can be; each takes less than 64 bytes.
+const HEAD_BYTES_MAX: usize = 64 * SPACE_REGIONS_MAX;
 
 #[cfg(test)]
 mod tests {

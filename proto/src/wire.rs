@@ -741,7 +741,7 @@ pub mod trap {
     pub struct Order {
         #[prost(uint64, tag = "1")]
         pub order: u64,
-        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5, 6, 7, 8")]
+        #[prost(oneof = "order::Op", tags = "2, 3, 4, 5, 6, 7, 8, 9")]
         pub op: ::core::option::Option<order::Op>,
     }
     /// Nested message and enum types in `Order`.
@@ -762,6 +762,8 @@ pub mod trap {
             Wire(super::Wire),
             #[prost(message, tag = "8")]
             Inherit(super::Inherit),
+            #[prost(message, tag = "9")]
+            MapParts(super::MapParts),
         }
     }
     /// What the task does to its own memory for whoever has a right to its port. Carried out by the agent alone.
@@ -856,6 +858,16 @@ pub mod trap {
         pub shared: bool,
         #[prost(bool, tag = "7")]
         pub unmanaged: bool,
+    }
+    /// mmap parts of descriptors, one behind the other, privately and unmanaged: all of them or none.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct MapParts {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint32, tag = "2")]
+        pub protection: u32,
+        #[prost(message, repeated, tag = "3")]
+        pub parts: ::prost::alloc::vec::Vec<super::body::Segment>,
     }
     /// As `map`, in place of the same memory, which the task has mapped shared; then, with `seal`, seal the descriptor against
     /// every change.

@@ -49,6 +49,10 @@ impl Pmap for NoMemory {
     fn inherit(&mut self, _: TaskId, _: u64, _: u64) -> OrderId {
         OrderId(0)
     }
+    fn map_parts(&mut self, _: TaskId, _: &[MapOrder]) -> OrderId {
+        self.0 += 1;
+        OrderId(self.0)
+    }
     fn errand(&mut self, _: TaskId, _: Errand) -> OrderId {
         OrderId(0)
     }

@@ -1,11 +1,13 @@
 //! Maps of thousands of entries: what one call does to all of them, in the own task and in another's.
 
+use std::time::Duration;
+
 use mach::proto::iface::{host_vm, task as idl};
-use mach::proto::{KernReturn, NamedRight, PortName, Prot};
-use mach::{Mapping, RpcError, Task};
+use mach::proto::{KernReturn, NamedRight, Payload, PortName, Prot};
+use mach::{Mapping, Outgoing, ReceiveRight, RpcError, Task};
 use mach_tests::processes::Nodes;
 
-use crate::PAGE;
+use crate::{PAGE, contents};
 
 const P: u64 = PAGE as u64;
 const RW: Prot = Prot::READ.union(Prot::WRITE);
@@ -101,4 +103,90 @@ fn vm_order_4_one_call_gives_the_agent_of_another_task_thousands_of_orders() {
     owner.check_in("owner", own, own).expect("the name is free");
     let port = other.look_up("owner", "").expect("it is checked in");
     one_call_for_all(&owner, &Asker { task: &other, of: port.name() });
+}
+
+/// What the second task gets of a copy that the first sends it.
+fn passed(from: &Task, to: &Task, copy: Payload) -> Payload {
+    let port = ReceiveRight::allocate(to).expect("a port");
+    to.check_in("pieces", NamedRight::NULL, port.made_send()).expect("the name is free");
+    let right = from.look_up("pieces", "").expect("the name is known");
+    Outgoing::new(&right, 7).memory(copy).send(from).expect("room in the queue");
+    let message = port.receive(Some(Duration::from_secs(10))).expect("a message");
+    message.items().expect("typed").memory().expect("memory")
+}
+
+/// The lengths of the files that memory lies in.
+fn files(memory: &Payload) -> Vec<u64> {
+    let stores = memory.chunks().iter().map(|chunk| chunk.stored().expect("frozen memory").0);
+    let mut files: Vec<_> = stores.map(|store| store.clone().downcast::<sys::Frozen>().expect("a file")).collect();
+    files.sort_by_key(|file| file.id());
+    files.dedup_by_key(|file| file.id());
+    files.iter().map(|file| file.size()).collect()
+}
+
+#[test]
+fn vm_copy_8_what_was_written_here_and_there_is_sent_without_the_rest() {
+    const WRITTEN: u64 = 2622;
+    let nodes = Nodes::start(1);
+    let (sender, receiver) = (nodes.task(1), nodes.task(1));
+    let mut bytes = contents((3 * WRITTEN * P) as usize);
+    let size = bytes.len() as u64;
+    let memory = sender.allocate(size).expect("memory");
+    memory.write_at(0, &bytes).expect("its own");
+    let copy = || sender.freeze(memory.address(), size).expect("a copy");
+    assert_eq!(files(&passed(&sender, &receiver, copy())), [size]);
+    for round in 1..=4u8 {
+        for page in 0..WRITTEN {
+            let at = 3 * page * P + 100;
+            memory.write_at(at, &[round; 7]).expect("its own");
+            bytes[at as usize..at as usize + 7].fill(round);
+        }
+        let got = passed(&sender, &receiver, copy());
+        assert_eq!((got.chunks().len() as u64, got.held_bytes()), (2 * WRITTEN, 0), "round {round}");
+        let mut lengths = files(&got);
+        lengths.sort_unstable();
+        assert_eq!(lengths, [WRITTEN * P, size], "round {round}: the pages that were written, and the first copy");
+        let mapped = receiver.map_frozen(&got, None).expect("room");
+        let mut seen = vec![0; bytes.len()];
+        mapped.read_at(0, &mut seen).expect("it is mapped");
+        assert!(seen == bytes && got.to_bytes() == bytes, "round {round}");
+        // It goes on as it came.
+        let back = passed(&receiver, &sender, receiver.freeze(mapped.address(), size).expect("a copy"));
+        assert!(files(&back).len() == 2 && back.to_bytes() == bytes, "round {round}");
+    }
+    // More pieces than can be sent as they are.
+    for page in (0..size / P).filter(|page| page % 3 != 0) {
+        memory.write_at(page * P + 200, b"more").expect("its own");
+        bytes[(page * P) as usize + 200..][..4].copy_from_slice(b"more");
+    }
+    let got = passed(&sender, &receiver, copy());
+    assert!(got.chunks().len() <= 2 * WRITTEN as usize && got.to_bytes() == bytes);
+}
+
+#[test]
+fn vm_copy_8_a_hundred_regions_are_sent_as_a_hundred_files() {
+    const REGION: u64 = 32 * P;
+    let nodes = Nodes::start(1);
+    let (sender, receiver) = (nodes.task(1), nodes.task(1));
+    let regions: Vec<Mapping> = (0..100).map(|_| sender.allocate(REGION).expect("memory")).collect();
+    let start = regions.iter().map(Mapping::address).min().expect("a hundred");
+    let mut bytes = contents(100 * REGION as usize);
+    sender.write_memory(start, &bytes).expect("one behind the other");
+    let copy = || sender.freeze(start, 100 * REGION).expect("a copy");
+    let got = passed(&sender, &receiver, copy());
+    assert_eq!(files(&got), [REGION; 100]);
+    assert!(got.to_bytes() == bytes);
+    for region in 0..100 {
+        let at = region * REGION + 5 * P;
+        sender.write_memory(start + at, &[9; 9]).expect("its own");
+        bytes[at as usize..][..9].fill(9);
+    }
+    let got = passed(&sender, &receiver, copy());
+    let mut lengths = files(&got);
+    lengths.sort_unstable();
+    assert_eq!(lengths, [vec![REGION; 100], vec![100 * P]].concat());
+    let mapped = receiver.map_frozen(&got, None).expect("room");
+    let mut seen = vec![0; bytes.len()];
+    mapped.read_at(0, &mut seen).expect("it is mapped");
+    assert!(seen == bytes);
 }

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use proto::iface::task as idl;
-use proto::limits::{FROZEN_PARTS_MAX, MSG_OOL_BYTES_MAX};
+use proto::limits::{MSG_OOL_BYTES_MAX, SPACE_REGIONS_MAX};
 use proto::msg::Reply as _;
 use proto::space::{self, Shows};
 use proto::{Inherit, KernReturn, Payload, Prot};
@@ -97,7 +97,7 @@ impl Kernel {
                 _ => layout.regions.push(next),
             }
         }
-        if layout.regions.len() > FROZEN_PARTS_MAX {
+        if layout.regions.len() > SPACE_REGIONS_MAX {
             return Err(KernReturn::ResourceShortage);
         }
         Ok(layout)

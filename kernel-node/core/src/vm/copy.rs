@@ -318,7 +318,7 @@ impl Vm {
         parts: &[FrozenPart],
         request: MapRequest,
         cx: &mut VmCx<'_>,
-    ) -> Result<(Mapped, Vec<super::OrderId>), KernReturn> {
+    ) -> Result<Mapped, KernReturn> {
         let mut size = 0u64;
         for part in parts {
             let whole = part.offset.is_multiple_of(PAGE_SIZE) && part.size.is_multiple_of(PAGE_SIZE) && part.size > 0;
@@ -332,7 +332,7 @@ impl Vm {
         if self.tasks[&task].has_room(parts.len()).is_err() || parts.len() > MAP_ENTRIES_MAX {
             return Err(KernReturn::NoSpace);
         }
-        let (mut at, mut orders) = (address, Vec::new());
+        let (mut at, mut orders) = (address, Vec::with_capacity(parts.len()));
         for part in parts {
             let entry = Entry {
                 start: at,
@@ -349,15 +349,15 @@ impl Vm {
                 wired_by: None,
                 read_ahead: ReadAhead::default(),
             };
-            let order = entry.order();
+            orders.push(entry.order());
             self.tasks.get_mut(&task).expect("looked up").insert(entry).expect("the place is free and there is room");
             self.objects[part.object].mappings.insert((task, at));
-            let id = cx.pmap.map(task, order);
-            self.orders.insert(id, Order::Map { task, range: at..at + part.size });
-            orders.push(id);
             at += part.size;
         }
-        Ok((Mapped { address, order: None }, orders))
+        // One order, so that thousands of parts cost no thousands of answers.
+        let order = cx.pmap.map_parts(task, &orders);
+        self.orders.insert(order, Order::Map { task, range: address..at });
+        Ok(Mapped { address, order: Some(order) })
     }
 }
 

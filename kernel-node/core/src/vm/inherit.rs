@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use proto::limits::{FROZEN_PARTS_MAX, TASKS_MAX};
+use proto::limits::{SPACE_REGIONS_MAX, TASKS_MAX};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
 
 use super::entry::Entry;
@@ -102,12 +102,12 @@ impl Vm {
             }
         }
         if !missing.is_empty() {
-            missing.truncate(FROZEN_PARTS_MAX);
+            missing.truncate(SPACE_REGIONS_MAX);
             return Err(ForkRefused::NotReady(missing));
         }
         let mut by_fork = Vec::new();
         planned.iter().filter(|(_, kept)| *kept).for_each(|(e, _)| join(&mut by_fork, e.start..e.end));
-        if self.tasks.len() >= TASKS_MAX || by_fork.len() > FROZEN_PARTS_MAX {
+        if self.tasks.len() >= TASKS_MAX || by_fork.len() > SPACE_REGIONS_MAX {
             return Err(ForkRefused::Code(KernReturn::ResourceShortage));
         }
         let mut map = Map::new(map.arena());

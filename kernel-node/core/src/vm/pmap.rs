@@ -175,6 +175,10 @@ pub trait Pmap {
     /// overlapping ranges are carried out in the order given.
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId;
 
+    /// Orders the task to map parts of objects without a pager, which lie one behind the other with one protection, privately:
+    /// all of them or none. There is at least one.
+    fn map_parts(&mut self, task: TaskId, parts: &[MapOrder]) -> OrderId;
+
     /// Orders the task to map memory privately that it maps shared, so that all its threads go over at one moment; with
     /// `seal`, to seal it against every change then.
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId;

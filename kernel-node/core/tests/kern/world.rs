@@ -97,6 +97,10 @@ impl Pmap for Memory {
         self.maps.push((task, order));
         self.order()
     }
+    fn map_parts(&mut self, task: TaskId, parts: &[MapOrder]) -> OrderId {
+        self.maps.extend(parts.iter().map(|order| (task, *order)));
+        self.order()
+    }
     fn freeze(&mut self, task: TaskId, order: MapOrder, _: bool) -> OrderId {
         self.map(task, order)
     }

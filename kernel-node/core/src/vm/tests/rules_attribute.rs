@@ -160,7 +160,7 @@ fn vm_wire_5_the_task_follows_and_what_linux_refuses_is_not_wired() {
     let call = |r: &mut Rig, page: u64, pages: u64, access: Prot| {
         r.call(|vm, cx| vm.vm_wire(ONE, at(page), pages * PAGE_SIZE, access.bits(), cx)).unwrap()
     };
-    let given = |r: &Rig| r.sim.orders.iter().map(|(_, order)| *order).collect::<Vec<_>>();
+    let given = |r: &Rig| r.sim.orders.iter().map(|(_, order)| order.clone()).collect::<Vec<_>>();
     let order = call(&mut r, 2, 4, RO)[0];
     assert_eq!(given(&r), [SimOrder::Wire(ONE, at(2), 4 * PAGE_SIZE, true)], "one order for adjoining entries");
     r.orders();

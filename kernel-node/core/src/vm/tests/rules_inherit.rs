@@ -136,7 +136,7 @@ fn vm_inherit_5_a_process_is_told_what_it_keeps_and_what_it_maps() {
     assert_eq!(r.vm.arena_awaited(CHILD), Some(BASE..BASE + (4 << 30)));
     assert_eq!(r.vm.task_create(CHILD, BASE..BASE + (4 << 30)), Ok(()));
     r.call(|vm, cx| vm.task_arrived(CHILD, cx));
-    let orders: Vec<SimOrder> = r.sim.orders.iter().map(|(_, order)| *order).collect();
+    let orders: Vec<SimOrder> = r.sim.orders.iter().map(|(_, order)| order.clone()).collect();
     let [SimOrder::Inherit(CHILD, kept, size), SimOrder::Map(CHILD, map)] = orders[..] else { panic!("{orders:?}") };
     assert_eq!((kept, size), (at(0), 2 * PAGE_SIZE));
     assert_eq!((map.address, map.shared, map.managed), (at(10), true, true));

@@ -60,9 +60,10 @@ struct Mapped {
 }
 
 /// An order that a task was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SimOrder {
     Map(TaskId, MapOrder),
+    Parts(TaskId, Vec<MapOrder>),
     Freeze(TaskId, MapOrder, bool),
     Unmap(TaskId, u64, u64),
     Protect(TaskId, u64, u64, Prot),
@@ -157,15 +158,8 @@ impl SimPmap {
     pub fn carry_out(&mut self) -> Option<OrderId> {
         let (id, order) = self.orders.pop_front()?;
         match order {
-            SimOrder::Map(task, o) | SimOrder::Freeze(task, o, _) => {
-                self.clear(task, o.address, o.size);
-                let t = self.tasks.entry(task).or_default();
-                for i in 0..o.size / PAGE_SIZE {
-                    let (page, protection) = (o.offset / PAGE_SIZE + i, o.protection);
-                    let area = Area { object: o.object, page, protection, shared: o.shared, managed: o.managed };
-                    t.areas.insert(o.address + i * PAGE_SIZE, area);
-                }
-            }
+            SimOrder::Map(task, o) | SimOrder::Freeze(task, o, _) => self.mmap(task, o),
+            SimOrder::Parts(task, parts) => parts.into_iter().for_each(|o| self.mmap(task, o)),
             SimOrder::Unmap(task, address, size) => self.clear(task, address, size),
             SimOrder::Protect(task, address, size, protection) => {
                 let t = self.tasks.entry(task).or_default();
@@ -182,6 +176,7 @@ impl SimPmap {
         self.tasks.remove(&task);
         let of = |o: &SimOrder| match o {
             SimOrder::Map(t, _)
+            | SimOrder::Parts(t, _)
             | SimOrder::Freeze(t, ..)
             | SimOrder::Unmap(t, ..)
             | SimOrder::Protect(t, ..)
@@ -199,6 +194,16 @@ impl SimPmap {
     /// Whether the page at `address` is mapped, and writable if so.
     pub fn mapped(&self, task: TaskId, address: u64) -> Option<bool> {
         self.tasks.get(&task)?.mapped.get(&address).map(|m| m.writable)
+    }
+
+    fn mmap(&mut self, task: TaskId, o: MapOrder) {
+        self.clear(task, o.address, o.size);
+        let t = self.tasks.entry(task).or_default();
+        for i in 0..o.size / PAGE_SIZE {
+            let (page, protection) = (o.offset / PAGE_SIZE + i, o.protection);
+            let area = Area { object: o.object, page, protection, shared: o.shared, managed: o.managed };
+            t.areas.insert(o.address + i * PAGE_SIZE, area);
+        }
     }
 
     fn clear(&mut self, task: TaskId, address: u64, size: u64) {
@@ -358,6 +363,11 @@ impl Pmap for SimPmap {
 
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
         self.order(SimOrder::Map(task, order))
+    }
+
+    fn map_parts(&mut self, task: TaskId, parts: &[MapOrder]) -> OrderId {
+        assert!(parts.windows(2).all(|two| two[0].address + two[0].size == two[1].address));
+        self.order(SimOrder::Parts(task, parts.to_vec()))
     }
 
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {

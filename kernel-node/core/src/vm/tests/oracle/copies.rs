@@ -173,7 +173,7 @@ impl Run {
             return;
         }
         let mut at = place.expect("not refused");
-        assert_eq!(got.expect("it succeeded").0.address, at * PAGE_SIZE);
+        assert_eq!(got.expect("it succeeded").address, at * PAGE_SIZE);
         assert_eq!(self.ordered(), [(What::Map, (at..at + pages).collect())]);
         for (memory, page, pages) in parts {
             self.show(task, at, pages, Shown { memory, page, ..shown(&request) });
@@ -257,7 +257,7 @@ impl Run {
         let done = !(can_fail && self.dice.one_in(one_in));
         self.last = format!("{order:x?} is {}", if done { "done" } else { "not done" });
         if done {
-            self.sim.orders.push_front((id, order));
+            self.sim.orders.push_front((id, order.clone()));
             self.sim.carry_out();
             if let SimOrder::Wire(task, address, size, wired) = order {
                 let pages = (address..address + size).step_by(PAGE_SIZE as usize).map(|at| (task, at));
@@ -269,6 +269,10 @@ impl Run {
             }
             if let SimOrder::Map(task, o) | SimOrder::Freeze(task, o, _) = order {
                 self.locked.retain(|(t, at)| *t != task || !(o.address..o.address + o.size).contains(at));
+            }
+            if let SimOrder::Parts(task, parts) = &order {
+                let mapped = |at: &u64| parts.iter().any(|o| (o.address..o.address + o.size).contains(at));
+                self.locked.retain(|(t, at)| t != task || !mapped(at));
             }
             if let SimOrder::Unmap(task, address, size) = order {
                 self.locked.retain(|(t, at)| *t != task || !(address..address + size).contains(at));

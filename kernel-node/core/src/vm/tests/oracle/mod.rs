@@ -87,8 +87,9 @@ impl Run {
         self.vm.check().unwrap();
         self.out.clear();
         for (id, order) in self.sim.orders.iter().filter(|(id, _)| id.0 > self.orders_seen) {
-            let (task, address, size, what) = match *order {
+            let (task, address, size, what) = match order.clone() {
                 SimOrder::Map(task, o) => (task, o.address, o.size, What::Map),
+                SimOrder::Parts(task, parts) => (task, parts[0].address, parts.iter().map(|o| o.size).sum(), What::Map),
                 SimOrder::Inherit(task, address, size) => (task, address, size, What::Map),
                 SimOrder::Freeze(task, o, _) => (task, o.address, o.size, What::Freeze),
                 SimOrder::Unmap(task, address, size) => (task, address, size, What::Unmap),
