@@ -185,10 +185,20 @@ impl Task {
         if len == 0 {
             return Err(CopyError::Kern(KernReturn::InvalidArgument));
         }
-        let pieces = match Pieces::of(payload) {
-            Some(pieces) => pieces,
-            None => Pieces::of(&copied(payload)?).expect("one file is one piece"),
-        };
+        let address = match Pieces::of(payload) {
+            Some(pieces) if pieces.parts.len() == 1 => self.map_pieces(pieces, how),
+            Some(pieces) => match self.map_pieces(pieces, how.clone()) {
+                // The map may have no room for so many pieces.
+                Err(CopyError::Kern(KernReturn::NoSpace)) => self.map_pieces(Pieces::copied(payload)?, how),
+                done => done,
+            },
+            None => self.map_pieces(Pieces::copied(payload)?, how),
+        }?;
+        let mapped = round_page(len).expect("it is mapped");
+        Ok(Mapping::whole(self, address, mapped, len))
+    }
+
+    fn map_pieces(&self, pieces: Pieces, how: trap::MapFrozen) -> Result<u64, CopyError> {
         let op = call::Op::MapFrozen(trap::MapFrozen { parts: pieces.parts, ..how });
         let fds: Vec<_> = pieces.files.iter().map(|file| file.as_fd()).collect();
         let reply = self.trap(op, &fds)?;
@@ -196,8 +206,7 @@ impl Task {
             return Err(CopyError::Sys(error));
         }
         succeeded(reply.answer.result)?;
-        let mapped = round_page(len).expect("it is mapped");
-        Ok(Mapping::whole(self, reply.answer.address, mapped, len))
+        Ok(reply.answer.address)
     }
 }
 
@@ -285,6 +294,11 @@ struct Pieces {
 }
 
 impl Pieces {
+    /// The same bytes in one file: one piece.
+    fn copied(payload: &Payload) -> Result<Pieces, CopyError> {
+        Ok(Pieces::of(&copied(payload)?).expect("one file is one piece"))
+    }
+
     /// `None` for one that is not frozen, not in whole pages, or in too many pieces.
     fn of(payload: &Payload) -> Option<Pieces> {
         let (mut files, mut parts): (Vec<Arc<Frozen>>, Vec<Segment>) = (Vec::new(), Vec::new());

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::Prot;
 use proto::vm::LARGE_PAGE_SIZE;
+use proto::wire::body::Segment;
 use proto::wire::trap::{FreezeObject, MapObject, MapParts, Order, order};
 use sys::arena::Advise;
 use sys::uffd::{Features, Mode, WriteProtect};
@@ -200,17 +201,15 @@ impl Memory {
         let size = order.parts.iter().try_fold(0u64, |all, part| all.checked_add(part.length));
         let size = size.filter(|size| self.arena.contains(address, *size));
         let size = size.ok_or_else(|| SysError::new("order", Errno::INVAL, "parts that leave the arena"))?;
-        let mut at = address;
-        let mut mapped = order.parts.iter().try_for_each(|part| {
+        let mapped = in_mappings(address, &order.parts).into_iter().try_for_each(|(at, part)| {
             let fd = fds.get(part.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
             self.arena.map(at, part.length, Backing::Private(fd.as_fd(), part.offset), protection)?;
             if takes_large_pages(at, part.offset, part.length) {
                 let _ = self.arena.advise(at, part.length, Advise::HugePages);
             }
-            at += part.length;
             Ok(())
         });
-        mapped = mapped.and_then(|()| self.arena.advise(address, size, Advise::DontFork));
+        let mapped = mapped.and_then(|()| self.arena.advise(address, size, Advise::DontFork));
         match mapped {
             Ok(()) => {
                 state.ranges.insert(address, size, Kind { managed: false, shared: false, protection, locked: false })
@@ -397,6 +396,25 @@ fn keep(state: &mut State, address: u64, size: u64) -> Result<(), SysError> {
     Ok(())
 }
 
+/// What to map where, in this order, for parts that lie one behind the other from an address on. What the others cut out of
+/// one file is mapped as one, and they over it: that takes about half as many calls.
+fn in_mappings(address: u64, parts: &[Segment]) -> Vec<(u64, Segment)> {
+    let mut at = address;
+    let place = |part: &Segment| {
+        at += part.length;
+        (at - part.length, *part)
+    };
+    let placed: Vec<(u64, Segment)> = parts.iter().map(place).collect();
+    let Some((there, largest)) = placed.iter().max_by_key(|(_, part)| part.length).copied() else { return placed };
+    let lies_with = |(at, part): &(u64, Segment)| {
+        part.fd == largest.fd && part.offset.wrapping_sub(*at) == largest.offset.wrapping_sub(there)
+    };
+    let [first, last] = [placed.iter().find(|p| lies_with(p)), placed.iter().rfind(|p| lies_with(p))];
+    let (Some((start, first)), Some((end, last))) = (first, last) else { return placed };
+    let whole = Segment { length: end + last.length - start, ..*first };
+    std::iter::once((*start, whole)).chain(placed.iter().filter(|p| !lies_with(p)).copied()).collect()
+}
+
 /// Whether a large page of the object can be one of the mapping.
 fn takes_large_pages(address: u64, offset: u64, size: u64) -> bool {
     size >= LARGE_PAGE_SIZE && address % LARGE_PAGE_SIZE == offset % LARGE_PAGE_SIZE
@@ -405,6 +423,21 @@ fn takes_large_pages(address: u64, offset: u64, size: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_cut_out_of_one_file_is_mapped_as_one() {
+        let part = |fd, offset, length| Segment { fd, offset, length };
+        let mapped = |parts: &[Segment]| {
+            let lines = in_mappings(1000, parts).into_iter();
+            lines.map(|(at, p)| (at - 1000, p.fd, p.offset, p.length)).collect::<Vec<_>>()
+        };
+        let scattered = [part(1, 0, 5), part(0, 35, 50), part(1, 5, 5), part(0, 90, 10), part(0, 0, 7), part(1, 9, 1)];
+        let base = (5, 0, 35, 65);
+        assert_eq!(mapped(&scattered), [base, (0, 1, 0, 5), (55, 1, 5, 5), (70, 0, 0, 7), (77, 1, 9, 1)]);
+        assert_eq!(mapped(&[part(3, 8, 4)]), [(0, 3, 8, 4)]);
+        assert_eq!(mapped(&[part(0, 8, 4), part(0, 0, 4)]).len(), 2);
+        assert_eq!(mapped(&[]), []);
+    }
 
     #[test]
     fn large_pages_need_the_size_and_one_border_of_both() {

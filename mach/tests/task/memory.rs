@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::fake::{DEADLINE, Node, OBJECT_BYTES, PAGES, pattern, standard, wait_for};
 use mach::{AttachOptions, MapError, MapOptions, Mapping, MemoryError, MsgError, RpcError, Task, TrapError};
-use proto::wire::trap::{MapObject, Protect, Unmap, order};
+use proto::wire::body::Segment;
+use proto::wire::trap::{MapObject, MapParts, Protect, Unmap, order};
 use proto::{PAGE_SIZE, Prot};
 use std::os::fd::AsFd;
 use sys::uffd::{FaultKind, WriteProtect};
@@ -269,6 +270,17 @@ fn the_agent_obeys_while_the_task_waits() {
     // Orders that make no sense are refused and do no harm.
     let no_fd = order::Op::Map(MapObject { address: node.page(3 * PAGES), ..map });
     assert_eq!(node.order_agent(no_fd, None), Errno::BADF.raw_os_error());
+    let part = |fd, length| Segment { fd, offset: 0, length };
+    let map_parts = |address, parts| {
+        let parts = MapParts { address, protection: Prot::READ.bits(), parts };
+        node.order_agent(order::Op::MapParts(parts), Some(beside.as_fd()))
+    };
+    let one = part(0, PAGE_SIZE);
+    assert_eq!(map_parts(node.page(3 * PAGES), vec![one, one]), 0);
+    assert_eq!(map_parts(node.page(3 * PAGES), vec![one, part(1, PAGE_SIZE)]), Errno::BADF.raw_os_error());
+    for parts in [vec![one, part(0, u64::MAX - 4095)], vec![part(0, 1 << 50)], vec![part(0, 100)], vec![]] {
+        assert_eq!(map_parts(node.page(3 * PAGES), parts.clone()), Errno::INVAL.raw_os_error(), "{parts:?}");
+    }
     let outside = order::Op::Unmap(Unmap { address: node.arena() - PAGE_SIZE, size: PAGE_SIZE });
     assert_eq!(node.order_agent(outside, None), Errno::INVAL.raw_os_error());
     let outside = order::Op::Protect(Protect { address: 4096, size: u64::MAX - 4095, protection: 7 });
