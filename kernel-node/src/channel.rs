@@ -22,7 +22,8 @@ use sys::aio::Async;
 use sys::seqpacket::Sent;
 use sys::{Channel, Memfd};
 
-use crate::frozen::{self, Beside, CopyJob, Passable};
+use crate::admission::{self, CopyJob};
+use crate::frozen::{Beside, Passable};
 use crate::lanes::ThreadLanes;
 use crate::orders::{Batch, OrderQueue};
 use crate::pmap::{Order, OrderKind};
@@ -93,6 +94,8 @@ pub struct Connection {
     orders: OrderQueue,
     /// The answer that goes out with the last orders of its call.
     held: Option<(Answer, With)>,
+    /// Its call waits until the memory that it sends is sealed; it has not come yet.
+    pub parked: bool,
 }
 
 /// What belongs to an answer.
@@ -162,11 +165,17 @@ impl Connection {
             lanes: ThreadLanes::default(),
             orders: OrderQueue::default(),
             held: None,
+            parked: false,
         }
     }
 
+    /// Whether the thread waits for what is not in the kernel's hands, so that no other call is to come.
+    pub fn is_busy(&self) -> bool {
+        self.is_answering() || self.parked
+    }
+
     /// Whether an answer waits for orders of its call to be done.
-    pub fn is_answering(&self) -> bool {
+    fn is_answering(&self) -> bool {
         self.held.is_some()
     }
 
@@ -178,7 +187,7 @@ impl Connection {
     /// Makes memory ready for the connection's task; what is left to do is a job for a thread that may block.
     pub fn admit(&self, memory: &mut [Payload]) -> Option<CopyJob> {
         match self.role {
-            Role::Thread(task) | Role::Agent(task) => frozen::admit(task, memory),
+            Role::Thread(task) | Role::Agent(task) => admission::admit(task, memory),
             Role::New | Role::Fork(_) => None,
         }
     }
@@ -360,8 +369,8 @@ impl Descriptors {
 
     /// Memory that a task may have: what it must not be given as it is, is copied.
     fn admitted(&mut self, task: TaskId, mut data: Payload) -> Result<NamedMessage, ChannelError> {
-        if let Some(job) = frozen::admit(task, std::slice::from_mut(&mut data)) {
-            job.run()?.put(task, std::slice::from_mut(&mut data));
+        if let Some(job) = admission::admit(task, std::slice::from_mut(&mut data)) {
+            job.run()?.put(Some(task), std::slice::from_mut(&mut data));
         }
         self.memory(data)
     }

@@ -1,19 +1,39 @@
-//! Answers that wait until memory is copied for their task, off the thread that serves faults.
+//! Answers that wait until memory is copied for their task, and calls that wait until what they send is sealed, off the thread
+//! that serves faults.
 
-use proto::wire::trap::Answer;
+use kernel_core::TaskId;
+use kernel_core::ipc::SpaceId;
+use proto::wire::trap::{Answer, Msg};
 use proto::{Message, NamedRight};
 use sys::SysError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::admission::{Copied, CopyJob};
 use crate::channel::ChannelId;
-use crate::frozen::{Copied, CopyJob};
 
-/// An answer whose memory is copied.
+/// What waited for memory.
+pub enum Waited {
+    /// An answer.
+    Answer(Answer),
+    /// A `mach_msg` that has not begun.
+    Call {
+        /// Whose.
+        task: TaskId,
+        /// Where its names mean something.
+        space: SpaceId,
+        /// Of the call.
+        ticket: u64,
+        /// The call without its message.
+        call: Msg,
+    },
+}
+
+/// Memory that is copied, or sealed, for whom it was wanted.
 pub struct CopyDone {
-    /// To whom.
+    /// To or from whom.
     pub channel: ChannelId,
-    /// The answer.
-    pub answer: Answer,
+    /// What is to go on.
+    pub waited: Waited,
     /// Its message, which the copies are to be put in.
     pub message: Message<NamedRight>,
     /// The copies.
@@ -41,11 +61,11 @@ impl Copying {
     }
 
     /// Runs a job where it may block.
-    pub fn start(&self, channel: ChannelId, answer: Answer, message: Message<NamedRight>, job: CopyJob) {
+    pub fn start(&self, channel: ChannelId, waited: Waited, message: Message<NamedRight>, job: CopyJob) {
         let done = self.done.clone();
         tokio::task::spawn_blocking(move || {
             // The node may have ended meanwhile; then nobody waits.
-            let _ = done.send(CopyDone { channel, answer, message, copied: job.run() });
+            let _ = done.send(CopyDone { channel, waited, message, copied: job.run() });
         });
     }
 }

@@ -1,7 +1,10 @@
 //! Frozen memory in messages: it comes from a task as a descriptor, lies in a queue as that, and goes to another task as
 //! that, without a byte being copied or looked at.
 //!
-//! 1. Only a descriptor that is sealed against every change is taken: what a receiver maps stays as it was sent.
+//! 1. A task is given only a descriptor that is sealed against every change: what a receiver maps stays as it was sent.
+//!    A message to a task may be queued before: its file is *settling*. Whoever receives it waits for the seal, so long as
+//!    it would about take to copy the file, and else gets a copy. Nothing of it is looked at by the node itself, but copied
+//!    first if it is little; a message to anybody but a task waits before it is sent. [vm.copy.9]
 //! 2. A task is given a descriptor only if the file holds nothing beyond what the message sends, or if the task had it
 //!    before. Otherwise the bytes are copied: a descriptor shows all of its file. [vm.copy.4]
 //!
@@ -14,20 +17,23 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use kernel_core::TaskId;
 use kernel_core::vm::ObjectId;
+use proto::codec::LOOKED_AT_BYTES_MAX;
 use proto::limits::{
     FROZEN_BYTES_MAX, FROZEN_FILES_MAX, MSG_FROZEN_BYTES_MAX, MSG_OOL_BYTES_MAX, TASK_FROZEN_BYTES_MAX,
     TASK_FROZEN_FILES_MAX, TRAP_INLINE_OOL_BYTES_MAX,
 };
-use proto::{Chunk, PAGE_SIZE, Payload, Store};
-use sys::{FileId, Frozen, Memfd, SysError};
+use proto::{PAGE_SIZE, Payload, Store};
+use sys::{FileId, Frozen, Memfd};
 
 /// Parts of a file: offset and length of each.
-type Parts = Vec<(u64, u64)>;
+pub(crate) type Parts = Vec<(u64, u64)>;
 
 /// One file, and the tasks that have been given it or gave it.
 #[derive(Debug)]
 pub struct Passable {
     frozen: Arc<Frozen>,
+    /// The node's own descriptor, if it made the file and the file was settling.
+    own: Option<Arc<Memfd>>,
     holders: Mutex<BTreeSet<TaskId>>,
     /// It counts in the share of the task that brought it, and among all.
     _counted: Vec<Counted>,
@@ -81,6 +87,26 @@ impl Passable {
         &self.frozen
     }
 
+    /// A copy that the node made.
+    pub(crate) fn copied(frozen: Frozen) -> Passable {
+        // No task brought it.
+        Passable { frozen: Arc::new(frozen), own: None, holders: Mutex::default(), _counted: Vec::new() }
+    }
+
+    /// Whoever it is given to has it.
+    pub(crate) fn held_by(&self, task: Option<TaskId>) {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner).extend(task);
+    }
+
+    /// Whether nobody can change it any more; seals it where that has become possible.
+    pub(crate) fn settles(&self) -> bool {
+        if let Some(own) = self.own.as_ref().filter(|_| !self.frozen.is_settled()) {
+            // The task seals it, too; or it is gone, and its mappings are.
+            let _ = own.freeze();
+        }
+        self.frozen.is_settled()
+    }
+
     /// A part of it, to be handed on as it is.
     ///
     /// Errors: `None` it leaves the file.
@@ -97,7 +123,7 @@ impl Passable {
     }
 
     /// Whether `task` may be given the file for the `sent` parts of it: offset to length.
-    fn may_be_given(&self, task: TaskId, sent: &mut Parts) -> bool {
+    pub(crate) fn may_be_given(&self, task: TaskId, sent: &mut Parts) -> bool {
         let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
         if holders.contains(&task) {
             return true;
@@ -119,8 +145,7 @@ impl Passable {
 #[derive(Debug, Default)]
 pub struct FrozenTable {
     by_id: BTreeMap<FileId, Weak<Passable>>,
-    /// Files of objects: which object, and who has the file, once it is known.
-    objects: BTreeMap<FileId, (ObjectId, Option<Arc<Passable>>)>,
+    objects: BTreeMap<FileId, Shown>,
     /// How many there are, and how many each task brought.
     all: Share,
     by_task: BTreeMap<TaskId, Share>,
@@ -128,17 +153,32 @@ pub struct FrozenTable {
     sweep_at: usize,
 }
 
+/// The file of an object.
+#[derive(Debug)]
+struct Shown {
+    object: ObjectId,
+    /// Who has the file, once it is known.
+    passable: Option<Arc<Passable>>,
+    /// To seal it with, if the node made it.
+    own: Option<Arc<Memfd>>,
+}
+
 impl FrozenTable {
     /// Takes over what a task sent; `None` if it is not frozen, larger than a message may be, or one more than the task or
     /// the node may have.
     pub fn adopt(&mut self, memfd: &Memfd, from: TaskId) -> Option<Arc<Passable>> {
-        if !memfd.is_frozen() || memfd.size() > MSG_FROZEN_BYTES_MAX as u64 {
+        if !memfd.is_frozen() { None } else { self.adopt_settling(memfd, from) }
+    }
+
+    /// As `adopt`, and what is not frozen yet, too. Its size is fixed.
+    fn adopt_settling(&mut self, memfd: &Memfd, from: TaskId) -> Option<Arc<Passable>> {
+        if memfd.size() > MSG_FROZEN_BYTES_MAX as u64 {
             return None;
         }
         let id = memfd.id().ok()?;
         let passable = self.known_or_new(id, memfd, from)?;
-        if let Some((_, known)) = self.objects.get_mut(&id) {
-            *known = Some(passable.clone());
+        if let Some(shown) = self.objects.get_mut(&id) {
+            shown.passable = Some(passable.clone());
         }
         Some(passable)
     }
@@ -151,9 +191,11 @@ impl FrozenTable {
         let bytes = usize::try_from(memfd.size()).ok()?;
         let its = self.by_task.entry(from).or_default().add(bytes, TASK_FROZEN_FILES_MAX, TASK_FROZEN_BYTES_MAX)?;
         let all = self.all.add(bytes, FROZEN_FILES_MAX, FROZEN_BYTES_MAX)?;
-        let frozen = Arc::new(memfd.writer().and_then(Memfd::adopt).and_then(Frozen::new).ok()?);
+        let frozen = Arc::new(memfd.writer().and_then(Memfd::adopt).and_then(Frozen::settling).ok()?);
+        let own = self.objects.get(&id).filter(|_| !frozen.is_settled()).and_then(|shown| shown.own.clone());
         let made = Arc::new(Passable {
             frozen,
+            own,
             holders: Mutex::new(BTreeSet::from([from])),
             _counted: its.into_iter().chain(all).collect(),
         });
@@ -168,12 +210,17 @@ impl FrozenTable {
 
     /// The object that shows a file.
     pub fn object_of(&self, id: FileId) -> Option<ObjectId> {
-        self.objects.get(&id).map(|(object, _)| *object)
+        self.objects.get(&id).map(|shown| shown.object)
     }
 
-    /// An object shows a file, which others may have already.
-    pub fn shown(&mut self, id: FileId, object: ObjectId, passable: Option<Arc<Passable>>) {
-        self.objects.insert(id, (object, passable));
+    /// An object shows a file that others may have already.
+    pub fn shown(&mut self, id: FileId, object: ObjectId, passable: Arc<Passable>) {
+        self.objects.insert(id, Shown { object, passable: Some(passable), own: None });
+    }
+
+    /// An object shows a file of its own.
+    pub fn made(&mut self, id: FileId, object: ObjectId, own: Arc<Memfd>) {
+        self.objects.insert(id, Shown { object, passable: None, own: Some(own) });
     }
 
     /// The object that showed a file is gone.
@@ -186,6 +233,8 @@ impl FrozenTable {
 pub struct Beside<'a> {
     table: &'a mut FrozenTable,
     from: TaskId,
+    /// Whether files may be settling.
+    settling: bool,
     files: Vec<Option<File>>,
 }
 
@@ -198,9 +247,23 @@ enum File {
 impl<'a> Beside<'a> {
     /// What came from a task; what is no memfd of fixed content is missing where somebody looks for it.
     pub fn new(fds: Vec<OwnedFd>, from: TaskId, table: &'a mut FrozenTable) -> Beside<'a> {
-        let files =
-            fds.into_iter().map(|fd| Memfd::adopt(fd).ok().filter(Memfd::is_frozen).map(File::Unread)).collect();
-        Beside { table, from, files }
+        Beside::with(fds, from, table, false, Memfd::is_frozen)
+    }
+
+    /// The same for a message to a task, whose files may be settling.
+    pub fn settling(fds: Vec<OwnedFd>, from: TaskId, table: &'a mut FrozenTable) -> Beside<'a> {
+        Beside::with(fds, from, table, true, Memfd::is_of_fixed_size)
+    }
+
+    fn with(
+        fds: Vec<OwnedFd>,
+        from: TaskId,
+        table: &'a mut FrozenTable,
+        settling: bool,
+        which: impl Fn(&Memfd) -> bool,
+    ) -> Beside<'a> {
+        let files = fds.into_iter().map(|fd| Memfd::adopt(fd).ok().filter(&which).map(File::Unread)).collect();
+        Beside { table, from, settling, files }
     }
 
     /// Bytes of one of them: of a large file as they are, of a small one copied.
@@ -210,130 +273,34 @@ impl<'a> Beside<'a> {
         let file = self.files.get_mut(index as usize)?;
         if let Some(File::Unread(memfd)) = file
             && memfd.size() > SMALL_BYTES_MAX
-            && let Some(passable) = self.table.adopt(memfd, self.from)
+            && let Some(passable) = match self.settling {
+                true => self.table.adopt_settling(memfd, self.from),
+                false => self.table.adopt(memfd, self.from),
+            }
         {
             *file = Some(File::Passed(passable));
         }
         match file.as_ref()? {
+            // What is looked at must not change.
+            File::Passed(passable) if length <= LOOKED_AT_BYTES_MAX && !passable.frozen.is_settled() => {
+                read(passable.frozen.memfd(), offset, length)
+            }
             File::Passed(passable) => passable.payload(offset, length),
-            File::Unread(memfd) => {
-                offset.checked_add(length as u64).filter(|end| *end <= memfd.size() && length <= MSG_OOL_BYTES_MAX)?;
-                let mut bytes = vec![0; length];
-                memfd.read_at(offset, &mut bytes).ok()?;
-                Some(bytes.into())
-            }
+            File::Unread(memfd) => read(memfd, offset, length),
         }
     }
 }
 
-/// Has what `task` must not be given whole be copied on its way to it, of all that it is about to be given: at once if it
-/// is little, else by the job that is answered, which is for a thread that may block.
-pub fn admit(task: TaskId, memory: &mut [Payload]) -> Option<CopyJob> {
-    if memory.iter().all(|payload| payload.held_bytes() == payload.len()) {
-        return None;
-    }
-    let mut sent: Vec<(Arc<Passable>, Parts)> = Vec::new();
-    for chunk in memory.iter().flat_map(Payload::chunks) {
-        let Some((passable, part)) = passed(chunk) else { continue };
-        match sent.iter_mut().find(|(p, _)| Arc::ptr_eq(p, &passable)) {
-            Some((_, parts)) => parts.push(part),
-            None => sent.push((passable, vec![part])),
-        }
-    }
-    sent.retain_mut(|(passable, parts)| !passable.may_be_given(task, parts));
-    if sent.is_empty() {
-        return None;
-    }
-    let files: Vec<Arc<Passable>> = sent.into_iter().map(|(passable, _)| passable).collect();
-    let is_copied = |chunk: &Chunk| {
-        let (passable, part) = passed(chunk)?;
-        files.iter().any(|file| Arc::ptr_eq(file, &passable)).then_some((passable, part))
-    };
-    let parts: Vec<_> = memory.iter().flat_map(Payload::chunks).filter_map(is_copied).collect();
-    if parts.iter().map(|(_, (_, length))| length).sum::<u64>() > COPY_AT_ONCE_BYTES_MAX {
-        return Some(CopyJob { parts, files });
-    }
-    for payload in memory {
-        replace(payload, |chunk| is_copied(chunk).map(|_| Payload::from(chunk.bytes().clone())));
-    }
-    None
-}
-
-/// Puts other payloads with the same bytes in place of some chunks.
-fn replace(payload: &mut Payload, mut with: impl FnMut(&Chunk) -> Option<Payload>) {
-    let mut replaced = Payload::default();
-    for chunk in payload.chunks() {
-        match with(chunk) {
-            Some(other) => replaced.append(other),
-            None => replaced.push_chunk(chunk.clone()),
-        }
-    }
-    *payload = replaced;
-}
-
-/// Much memory to be copied for a task.
-pub struct CopyJob {
-    parts: Vec<(Arc<Passable>, (u64, u64))>,
-    files: Vec<Arc<Passable>>,
-}
-
-impl CopyJob {
-    /// Copies it into one file. What the source does not hold the copy does not hold either.
-    ///
-    /// Errors: no memory or descriptor.
-    pub fn run(self) -> Result<Copied, SysError> {
-        let bytes = self.parts.iter().map(|(_, (_, length))| length).sum::<u64>().next_multiple_of(PAGE_SIZE);
-        let memfd = Memfd::freezable("mach-out-of-line", bytes)?;
-        let mut at = 0;
-        for (passable, (offset, length)) in &self.parts {
-            let source = passable.frozen.memfd();
-            for held in source.present(*offset..offset + length, usize::MAX)? {
-                let size = usize::try_from(held.end - held.start).unwrap_or(usize::MAX);
-                let bytes = passable.frozen.bytes(held.start, size).expect("within the file");
-                memfd.write_at(at + (held.start - offset), &[bytes])?;
-            }
-            at += length;
-        }
-        memfd.freeze()?;
-        let frozen = Arc::new(Frozen::new(memfd)?);
-        // No task brought it.
-        let passable = Arc::new(Passable { frozen, holders: Mutex::default(), _counted: Vec::new() });
-        Ok(Copied { passable, files: self.files })
-    }
-}
-
-/// What a job has copied.
-pub struct Copied {
-    passable: Arc<Passable>,
-    files: Vec<Arc<Passable>>,
-}
-
-impl Copied {
-    /// Puts the copies in place of the originals, in the memory that the job was made for.
-    pub fn put(&self, task: TaskId, memory: &mut [Payload]) {
-        self.passable.holders.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
-        let mut at = 0;
-        for payload in memory {
-            replace(payload, |chunk| {
-                let (passable, (_, length)) = passed(chunk)?;
-                self.files.iter().find(|file| Arc::ptr_eq(file, &passable))?;
-                at += length;
-                self.passable.payload(at - length, length as usize)
-            });
-        }
-    }
-}
-
-/// The frozen memory that a chunk lies in, and where.
-fn passed(chunk: &Chunk) -> Option<(Arc<Passable>, (u64, u64))> {
-    let (store, offset) = chunk.stored()?;
-    Some((Passable::of(store)?, (offset, chunk.len() as u64)))
+/// A copy of a part.
+fn read(memfd: &Memfd, offset: u64, length: usize) -> Option<Payload> {
+    offset.checked_add(length as u64).filter(|end| *end <= memfd.size() && length <= MSG_OOL_BYTES_MAX)?;
+    let mut bytes = vec![0; length];
+    memfd.read_at(offset, &mut bytes).ok()?;
+    Some(bytes.into())
 }
 
 /// A file up to this size is copied: its bytes cost less than a mapping.
 const SMALL_BYTES_MAX: u64 = TRAP_INLINE_OOL_BYTES_MAX as u64;
-/// More than this is not copied on the thread that serves faults.
-const COPY_AT_ONCE_BYTES_MAX: u64 = 1 << 20;
 /// Entries below which nothing is swept.
 const SWEEP_MIN: usize = 64;
 
@@ -343,41 +310,6 @@ mod tests {
 
     const MEBI: usize = 1 << 20;
 
-    fn is_passed(task: u32, payload: &Payload) -> bool {
-        let mut admitted = [payload.clone()];
-        assert!(admit(TaskId(task), &mut admitted).is_none(), "little is copied at once");
-        assert_eq!(&admitted[0], payload, "the bytes are the same");
-        admitted[0].held_bytes() == 0
-    }
-
-    #[test]
-    fn vm_copy_4_a_file_is_given_only_for_all_that_it_holds() {
-        let mut table = FrozenTable::default();
-        let memfd = || Memfd::frozen("test", &[vec![7u8; MEBI]]).unwrap();
-        let whole = table.adopt(&memfd(), TaskId(1)).unwrap();
-        assert!(is_passed(2, &whole.payload(0, MEBI).unwrap()));
-        // Who has it has it.
-        assert!(is_passed(2, &whole.payload(4096, 4096).unwrap()) && is_passed(1, &whole.payload(4096, 1).unwrap()));
-        let other = table.adopt(&memfd(), TaskId(1)).unwrap();
-        assert!(!is_passed(2, &other.payload(0, MEBI - 1).unwrap()));
-        assert!(!is_passed(2, &other.payload(1, MEBI - 1).unwrap()));
-        let mut two = other.payload(MEBI as u64 / 2, MEBI / 2).unwrap();
-        two.append(other.payload(0, MEBI / 2).unwrap());
-        assert!(is_passed(3, &two) && !is_passed(4, &other.payload(0, 4096).unwrap()));
-    }
-
-    #[test]
-    fn holes_show_nothing() {
-        let memfd = Memfd::freezable("test", MEBI as u64).unwrap();
-        memfd.write_at(8192, &[[1u8; 4096]]).unwrap();
-        memfd.freeze().unwrap();
-        let sparse = FrozenTable::default().adopt(&memfd, TaskId(1)).unwrap();
-        assert!(is_passed(2, &sparse.payload(8192, 4096).unwrap()));
-        assert!(!is_passed(3, &sparse.payload(0, 8192).unwrap()));
-        let short = FrozenTable::default().adopt(&Memfd::frozen("test", &[[1u8; 4000]]).unwrap(), TaskId(1)).unwrap();
-        assert!(is_passed(2, &short.payload(0, 4000).unwrap()) && !is_passed(3, &short.payload(0, 3999).unwrap()));
-    }
-
     #[test]
     fn one_file_is_known_as_one_and_forgotten() {
         let mut table = FrozenTable::default();
@@ -385,35 +317,13 @@ mod tests {
         let again = Memfd::adopt(memfd.reader().unwrap()).unwrap();
         let first = table.adopt(&memfd, TaskId(1)).unwrap();
         let second = table.adopt(&again, TaskId(2)).unwrap();
-        assert!(Arc::ptr_eq(&first, &second) && is_passed(2, &second.payload(0, 10).unwrap()));
+        assert!(Arc::ptr_eq(&first, &second) && second.may_be_given(TaskId(2), &mut vec![(0, 10)]));
         drop((first, second));
         for _ in 0..3 * SWEEP_MIN {
             table.adopt(&Memfd::frozen("test", &[b"x"]).unwrap(), TaskId(1)).unwrap();
         }
         assert!(table.by_id.len() <= SWEEP_MIN + 1);
         assert!(table.adopt(&Memfd::create("test", 4096).unwrap(), TaskId(1)).is_none());
-    }
-
-    #[test]
-    fn vm_copy_4_much_is_copied_by_a_job_and_holes_are_not() {
-        let memfd = Memfd::freezable("test", 4 << 30).unwrap();
-        let page = |byte: u8| [[byte; 4096]];
-        for (at, byte) in [(0, 1), (1 << 30, 2), (3 << 30, 3)] {
-            memfd.write_at(at, &page(byte)).unwrap();
-        }
-        memfd.freeze().unwrap();
-        let mut table = FrozenTable::default();
-        let sparse = table.adopt(&memfd, TaskId(1)).unwrap();
-        let own = Payload::from(vec![9; 10]);
-        let mut memory = [own.clone(), sparse.payload(4096, (4 << 30) - 4096).unwrap(), own];
-        let job = admit(TaskId(2), &mut memory).expect("the first page is not sent");
-        let copied = job.run().unwrap();
-        assert_eq!(copied.passable.frozen.memfd().allocated_bytes().unwrap(), 2 * 4096);
-        copied.put(TaskId(2), &mut memory);
-        assert!(admit(TaskId(2), &mut memory).is_none() && memory[0].held_bytes() == 10);
-        assert_eq!((memory[1].held_bytes(), memory[1].len()), (0, (4 << 30) - 4096));
-        let at = |offset: usize| memory[1].slice(offset - 4096, 2).to_bytes();
-        assert_eq!((&at(1 << 30)[..], &at(3 << 30)[..], &at(2 << 30)[..]), (&[2, 2][..], &[3, 3][..], &[0, 0][..]));
     }
 
     /// What is one too many is copied, and counts no more once it is gone.

@@ -5,6 +5,7 @@
 //! ([`channel`], [`orders`], [`trap`], [`tasks`]), the servers that live in the node ([`server`] and one module each), numbers
 //! ([`metrics`]).
 
+pub mod admission;
 pub mod awake;
 pub mod channel;
 pub mod config;

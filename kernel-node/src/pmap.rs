@@ -117,7 +117,7 @@ pub enum OrderKind {
 
 /// An object's memory, and the descriptors of it that tasks have been given.
 struct Frames {
-    memfd: Memfd,
+    memfd: Arc<Memfd>,
     /// Of memory without a pager, which may be frozen.
     file: Option<FileId>,
     reader: Option<Rc<OwnedFd>>,
@@ -235,16 +235,16 @@ impl LinuxPmap {
     ///
     /// Errors: Linux has no descriptor for it.
     pub fn object_adopt(&mut self, object: ObjectId, passable: Arc<Passable>) -> Result<(), SysError> {
-        let (memfd, id) = (Memfd::adopt(passable.frozen().memfd().reader()?)?, passable.frozen().id());
-        self.frozen.shown(id, object, Some(passable));
+        let (memfd, id) = (Arc::new(Memfd::adopt(passable.frozen().memfd().reader()?)?), passable.frozen().id());
+        self.frozen.shown(id, object, passable);
         self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
         Ok(())
     }
 
     /// The memory of an object without a pager is this, which a task can still write to.
     pub fn object_take(&mut self, object: ObjectId, memfd: Memfd) -> Result<(), SysError> {
-        let id = memfd.id()?;
-        self.frozen.shown(id, object, None);
+        let (id, memfd) = (memfd.id()?, Arc::new(memfd));
+        self.frozen.made(id, object, memfd.clone());
         self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
         Ok(())
     }
@@ -273,14 +273,15 @@ impl LinuxPmap {
 impl Pmap for LinuxPmap {
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
         let memfd = Memfd::create("mach-object", OBJECT_BYTES_MAX).map_err(|error| short("make an object", &error))?;
+        let memfd = Arc::new(memfd);
         self.objects.insert(object, Frames { memfd, file: None, reader: None, writer: None });
         Ok(())
     }
 
     fn object_create_internal(&mut self, object: ObjectId, size: u64) -> Result<(), KernReturn> {
-        let made = Memfd::freezable("mach-memory", size).and_then(|memfd| Ok((memfd.id()?, memfd)));
+        let made = Memfd::freezable("mach-memory", size).and_then(|memfd| Ok((memfd.id()?, Arc::new(memfd))));
         let (id, memfd) = made.map_err(|error| short("make memory", &error))?;
-        self.frozen.shown(id, object, None);
+        self.frozen.made(id, object, memfd.clone());
         self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
         Ok(())
     }

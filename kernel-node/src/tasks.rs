@@ -22,8 +22,9 @@ use sys::aio::Async;
 use sys::{Channel, PidFd, Uffd};
 use tokio::task::AbortHandle;
 
+use crate::admission::{self, CopyJob};
 use crate::channel::{self, ChannelError, ChannelId, Connection, Role, With};
-use crate::copying::CopyDone;
+use crate::copying::{CopyDone, Waited};
 use crate::frozen::Beside;
 use crate::node::{Due, Node};
 use crate::pmap::Order;
@@ -63,8 +64,8 @@ impl Node {
         let op = call.op.ok_or(ChannelError::OutOfPlace("a call without an operation"))?;
         let role = self.connections.get(&id).map_or(Role::New, |c| c.role);
         let mut started = None;
-        let answering = self.connections.get(&id).is_some_and(Connection::is_answering);
-        if answering && !matches!(op, call::Op::OrderDone(_)) {
+        let busy = self.connections.get(&id).is_some_and(Connection::is_busy);
+        if busy && !matches!(op, call::Op::OrderDone(_)) {
             return Err(ChannelError::OutOfPlace("a call while another is under way"));
         }
         match (role, op) {
@@ -79,13 +80,17 @@ impl Node {
                 connection.last_ticket = ticket;
                 let decoded = match msg.send {
                     true => {
-                        let beside = Beside::new(fds, task, &mut self.pmap.frozen);
+                        let beside = Beside::settling(fds, task, &mut self.pmap.frozen);
                         channel::decode_message(msg.message.take().unwrap_or_default(), beside).map(Some)
                     }
                     false => Ok(None),
                 };
                 self.caller = Some((task, id));
                 let done = match decoded {
+                    Ok(Some((message, None))) if self.has_to_settle(space, &message) => {
+                        self.park(id, Waited::Call { task, space, ticket, call: msg }, message);
+                        Ok(())
+                    }
                     Ok(Some((message, Some(code)))) => self.refuse_msg(id, space, ticket, &msg, (message, code)),
                     Ok(message) => self.mach_msg(id, space, ticket, &msg, message.map(|(message, _)| message)),
                     Err(code) => self.answer_result(id, ticket, code),
@@ -431,23 +436,55 @@ impl Node {
         let job = message.as_mut().and_then(|message| connection.admit(message.body.memory_mut()));
         match (job, message) {
             (Some(job), Some(message)) => {
-                self.copying.start(id, answer, message, job);
+                self.copying.start(id, Waited::Answer(answer), message, job);
                 Ok(())
             }
             (_, message) => connection.answer(answer, message.map_or(With::Nothing, With::Message)),
         }
     }
 
-    /// What an answer waited for is copied, or could not be: the thread that waits for it then loses its connection.
-    pub fn on_copied(&mut self, CopyDone { channel, answer, mut message, copied }: CopyDone) {
+    /// Whether a message has memory that is to be sealed before it is sent: whoever is no task looks at it as it comes.
+    fn has_to_settle(&self, space: SpaceId, message: &Message<NamedRight>) -> bool {
+        let to_a_task = || {
+            let receiver = self.kernel.ipc.receiving_space(space, message.remote.name);
+            receiver.is_some_and(|space| self.server_of(space).is_none())
+        };
+        admission::is_settling(message.body.memory()) && !to_a_task()
+    }
+
+    /// Has a call wait for that. To whoever interrupts it, it has not come yet.
+    fn park(&mut self, id: ChannelId, waited: Waited, message: Message<NamedRight>) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.parked = true;
+        connection.last_ticket = connection.last_ticket.saturating_sub(1);
+        let job = CopyJob::of(None, message.body.memory());
+        self.copying.start(id, waited, message, job);
+    }
+
+    /// What an answer or a call waited for is copied or sealed, or could not be: the thread that waits then loses its
+    /// connection.
+    pub fn on_copied(&mut self, CopyDone { channel, waited, mut message, copied }: CopyDone) {
         let Some(connection) = self.connections.get_mut(&channel) else { return };
-        let done = copied.map_err(ChannelError::from).and_then(|copied| {
-            if let Role::Thread(task) | Role::Agent(task) = connection.role {
-                copied.put(task, message.body.memory_mut());
+        connection.parked = false;
+        let done = match (copied, waited) {
+            (Err(error), _) => Err(error.into()),
+            (Ok(copied), Waited::Answer(answer)) => {
+                if let Role::Thread(task) | Role::Agent(task) = connection.role {
+                    copied.put(Some(task), message.body.memory_mut());
+                }
+                connection.answer(answer, With::Message(message))
             }
-            connection.answer(answer, With::Message(message))
-        });
+            (Ok(copied), Waited::Call { task, space, ticket, call }) => {
+                connection.last_ticket = ticket;
+                copied.put(None, message.body.memory_mut());
+                self.caller = Some((task, channel));
+                let done = self.mach_msg(channel, space, ticket, &call, Some(message));
+                self.caller = None;
+                done
+            }
+        };
         self.end_on_error(channel, done);
+        self.settle();
     }
 
     fn answer_result(&mut self, id: ChannelId, ticket: u64, code: MsgReturn) -> Result<(), ChannelError> {

@@ -18,25 +18,41 @@ use crate::trap;
 /// Starts the agent on a connection whose hello is done.
 pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>, task: Weak<Inner>) -> Result<(), SysError> {
     let errands = Errands::new(task, channel.clone());
-    AGENTS.fetch_add(1, Ordering::SeqCst);
-    let last_act = LastAct { channel, memory };
+    let last_act = LastAct { channel, memory, quiet: Quiet::new() };
     sys::thread::spawn_without_signals("mach-agent", move || obey(&last_act.channel, &last_act.memory, &errands))
         .map(drop)
 }
 
-/// Agents of the process: threads that write to no memory of the program's.
-static AGENTS: AtomicUsize = AtomicUsize::new(0);
+/// Threads of the process that write to no memory of the program's, agents among them.
+static QUIET: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts one of those, from before it begins. What ends is counted no more before it is gone from the list of threads, so
+/// that one too few are taken for quiet.
+#[derive(Debug)]
+pub(crate) struct Quiet(());
+
+impl Quiet {
+    pub fn new() -> Quiet {
+        QUIET.fetch_add(1, Ordering::SeqCst);
+        Quiet(())
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        QUIET.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// In a child by fork(2): none of its parent's is there.
 pub(crate) fn forked() {
-    AGENTS.store(0, Ordering::SeqCst);
+    QUIET.store(0, Ordering::SeqCst);
 }
 
 /// Whether the calling thread is the only one that may write to memory of the program's.
 pub(crate) fn is_alone() -> bool {
-    // What ends takes itself off the count before it is gone from the list, so that one too few are counted as agents.
-    let agents = AGENTS.load(Ordering::SeqCst);
-    sys::thread::count().is_ok_and(|threads| threads <= 1 + agents)
+    let quiet = QUIET.load(Ordering::SeqCst);
+    sys::thread::count().is_ok_and(|threads| threads <= 1 + quiet)
 }
 
 fn obey(channel: &Channel, memory: &Memory, errands: &Errands) {
@@ -59,11 +75,12 @@ fn obey(channel: &Channel, memory: &Memory, errands: &Errands) {
 struct LastAct {
     channel: Arc<Channel>,
     memory: Arc<Memory>,
+    #[allow(dead_code, reason = "it counts as long as it is there")]
+    quiet: Quiet,
 }
 
 impl Drop for LastAct {
     fn drop(&mut self) {
-        AGENTS.fetch_sub(1, Ordering::SeqCst);
         // Nothing that comes after this could be obeyed.
         self.channel.shutdown();
         self.memory.fail_closed();

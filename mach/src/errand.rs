@@ -44,8 +44,12 @@ impl Errands {
         let one = One(running);
         let started = sys::thread::spawn_without_signals("mach-errand", move || {
             let _one = one;
-            let done = match task.upgrade() {
-                Some(inner) => carry_out(&Task(inner), errand, fds),
+            let done = match task.upgrade().map(Task) {
+                // The kernel looks at what it is answered.
+                Some(task) => carry_out(&task, errand, fds).and_then(|brought| {
+                    let memory = task.settled(brought.memory).map_err(|error| error.code())?;
+                    Ok(Brought { memory, ..brought })
+                }),
                 None => Err(KernReturn::Terminated),
             };
             answer(&channel, order, done);

@@ -19,7 +19,7 @@ use proto::limits::{FROZEN_PARTS_MAX, TRAP_STORES_MAX};
 use proto::vm::{round_page, trunc_page};
 use proto::wire::body::Segment;
 use proto::wire::trap::{self, call};
-use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
+use proto::{Chunk, Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::arena::Advise;
 use sys::uffd::{Mode, WriteProtect};
 use sys::{Frozen, Memfd, Pagemap, SysError};
@@ -42,7 +42,8 @@ impl Task {
     /// A copy of memory that the node mapped for this task, as it is now. No byte is copied of memory that
     /// [`Task::allocate`] or [`Task::map_frozen`] made and no other task shares; both copies can be written to afterwards
     /// without the other's seeing it, and the next copy costs what was written meanwhile. Up to 32 KiB are copied; more than
-    /// that is as it was at one moment, whoever writes there meanwhile.
+    /// that is as it was at one moment, whoever writes there meanwhile. Much memory is sealed against every change after this
+    /// returns, by a thread of the library's; who receives it waits for that.
     ///
     /// Units: bytes; any range within mappings of the task.
     /// Errors: see [`CopyError`]; the memory is as before.
@@ -144,7 +145,7 @@ impl Task {
             if next <= at {
                 return Err(TrapError::Protocol("a freeze that does not go on").into());
             }
-            copy.add(&reply.answer.parts, reply.fds)?;
+            copy.add(&reply.answer.parts, reply.fds, self.0.memory.as_deref())?;
             at = next;
         }
         Ok(copy)
@@ -185,6 +186,7 @@ impl Task {
         if len == 0 {
             return Err(CopyError::Kern(KernReturn::InvalidArgument));
         }
+        let payload = &self.settled(payload.clone())?;
         let address = match Pieces::of(payload) {
             Some(pieces) if pieces.parts.len() == 1 => self.map_pieces(pieces, how),
             Some(pieces) => match self.map_pieces(pieces, how.clone()) {
@@ -196,6 +198,16 @@ impl Task {
         }?;
         let mapped = round_page(len).expect("it is mapped");
         Ok(Mapping::whole(self, address, mapped, len))
+    }
+
+    /// Memory as it was given, when all of it is sealed; copied if that cannot be.
+    pub(crate) fn settled(&self, payload: Payload) -> Result<Payload, CopyError> {
+        let Some(memory) = &self.0.memory else { return Ok(payload) };
+        let file = |chunk: &Chunk| chunk.stored()?.0.clone().downcast::<Frozen>().ok();
+        match payload.chunks().iter().filter_map(file).all(|file| memory.settling.wait(&file)) {
+            true => Ok(payload),
+            false => copied(&payload),
+        }
     }
 
     fn map_pieces(&self, pieces: Pieces, how: trap::MapFrozen) -> Result<u64, CopyError> {
@@ -232,9 +244,19 @@ struct Part {
 }
 
 impl Copy {
-    /// Adds what the node answered. A file that is not sealed after all has to be copied.
-    fn add(&mut self, parts: &[trap::FreezePart], fds: Vec<OwnedFd>) -> Result<(), CopyError> {
-        let frozen = |fd: OwnedFd| Memfd::adopt(fd).and_then(Frozen::new).ok().map(Arc::new);
+    /// Adds what the node answered. A file that is not sealed after all, nor going to be, has to be copied.
+    fn add(&mut self, parts: &[trap::FreezePart], fds: Vec<OwnedFd>, memory: Option<&Memory>) -> Result<(), CopyError> {
+        // What is in small pieces is of no use before it is sealed: the node would copy them.
+        let pieces = parts.iter().any(|part| part.size < SETTLING_BYTES_MIN);
+        let frozen = |fd: OwnedFd| {
+            let memfd = Memfd::adopt(fd).ok()?;
+            let settling = memory.and_then(|memory| Some((memory, memory.settling.get(memfd.id().ok()?)?)));
+            match settling {
+                Some((memory, file)) if !pieces || memory.settling.wait(&file) => Some(file),
+                Some(_) => None,
+                None => Frozen::new(memfd).ok().map(Arc::new),
+            }
+        };
         let files: Vec<Option<Arc<Frozen>>> = fds.into_iter().map(frozen).collect();
         for part in parts {
             let lies = match part.fd {
@@ -560,6 +582,8 @@ const PIECES_MAX: usize = 6000;
 const RUNS_MAX: usize = PIECES_MAX / 2;
 /// Files of one copy above which it is made one.
 const FILES_MAX: usize = TRAP_STORES_MAX - 1;
+/// Parts of what is not sealed yet are no smaller.
+const SETTLING_BYTES_MIN: u64 = 1 << 20;
 /// Bytes that are copied in one go.
 const COPY_BYTES: u64 = 1 << 20;
 /// Bytes after which it is looked whether the machine has memory left for more.

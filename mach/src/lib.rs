@@ -53,6 +53,7 @@ mod raw;
 mod region;
 mod right;
 mod service;
+mod settling;
 mod space;
 mod task;
 mod thaw;

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::Prot;
 use proto::vm::LARGE_PAGE_SIZE;
@@ -20,15 +20,21 @@ use sys::uffd::{Features, Mode, WriteProtect};
 use sys::{Arena, Backing, Errno, Memfd, SysError, Uffd, UffdMode};
 
 use crate::ranges::{Kind, Ranges};
+use crate::settling::Settling;
 
 /// Address space for the node's choice; the first size that the system grants.
 const ARENA_SIZES: [u64; 5] = [16 << 40, 1 << 40, 64 << 30, 4 << 30, 256 << 20];
+
+/// Less than this is torn down and sealed at once.
+const ASIDE_BYTES_MIN: u64 = 16 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
     pub uffd: Uffd,
     pub mode: UffdMode,
     pub arena: Arena,
+    /// What is frozen and not sealed yet.
+    pub settling: Arc<Settling>,
     locks: &'static Locks,
 }
 
@@ -73,7 +79,13 @@ impl Memory {
             None => Arena::reserve(&ARENA_SIZES),
         };
         let prepared = sys::guarded::install().and_then(|()| arena());
-        Ok(prepared.map(|arena| Memory { uffd, mode, arena, locks: Box::leak(Box::default()) }))
+        Ok(prepared.map(|arena| Memory {
+            uffd,
+            mode,
+            arena,
+            settling: Arc::default(),
+            locks: Box::leak(Box::default()),
+        }))
     }
 
     /// The memory of a child of fork(2), in the child: the `kept` parts of its parent's are there until the node has said what
@@ -85,7 +97,7 @@ impl Memory {
         let arena = self.arena.inherit(kept)?;
         let (uffd, mode) = Uffd::open(Features::MANAGED)?;
         let locks: &'static Locks = Box::leak(Box::default());
-        let memory = Memory { uffd, mode, arena, locks };
+        let memory = Memory { uffd, mode, arena, settling: Arc::default(), locks };
         let inherited = &mut memory.lock().inherited;
         for range in kept {
             for (start, end, kind) in of_parent.ranges.within(range.start, range.end - range.start) {
@@ -225,9 +237,17 @@ impl Memory {
         let MapObject { address, size, offset, .. } = map;
         let fd = fds.get(map.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
         let protection = Prot::from_bits_truncate(map.protection);
+        let wanted = |kind: &Kind| kind.shared && !kind.managed;
+        let parts = state.ranges.within(address, size);
+        let whole =
+            matches!(&parts[..], [(start, end, kind)] if wanted(kind) && end - start == size && *start == address);
+        // To tear the page tables of much memory down takes longer than all else: that is left to another thread.
+        let aside = match freeze.seal && size >= ASIDE_BYTES_MIN && whole {
+            true => self.arena.set_aside(address, size).ok(),
+            false => None,
+        };
         // Another thread may have unmapped a part meanwhile. What is wired is not frozen.
-        for (start, end, _) in state.ranges.within(address, size).into_iter().filter(|(_, _, k)| k.shared && !k.managed)
-        {
+        for (start, end, _) in parts.into_iter().filter(|(_, _, kind)| wanted(kind)) {
             let backing = Backing::Private(fd.as_fd(), offset + (start - address));
             self.arena.map(start, end - start, backing, protection)?;
             let kind = Kind { managed: false, shared: false, protection, locked: false };
@@ -236,7 +256,11 @@ impl Memory {
         if freeze.seal {
             // Where somebody else can still write to it, whoever hands it on sees that it is not sealed, and copies.
             let memfd = fd.try_clone().map_err(|_| SysError::new("dup(2)", Errno::MFILE, "a memfd"))?;
-            let _ = Memfd::adopt(memfd)?.freeze();
+            let memfd = Memfd::adopt(memfd)?;
+            match aside {
+                Some(aside) => self.settling.begin(memfd, aside),
+                None => drop(memfd.freeze()),
+            }
         }
         Ok(())
     }

@@ -25,6 +25,9 @@ pub const TRAP_VERSION: u32 = 4;
 const ENVELOPE_BYTES: usize = 16 << 10;
 /// Of one name in an out-of-line array.
 const NAME_BYTES: usize = size_of::<u32>();
+/// What decoding looks at, a body and names of rights, it fetches in pieces of at most so many bytes: whoever fetches can
+/// copy those from what may still change.
+pub const LOOKED_AT_BYTES_MAX: usize = MSG_RIGHTS_MAX * NAME_BYTES;
 /// A segment in a record at the most: two tags, a length, and three numbers.
 pub const SEGMENT_BYTES: usize = 20;
 /// Out-of-line contents of one message: data, and names of rights.
@@ -240,7 +243,12 @@ impl<F: FnMut(u32, u64, usize) -> Option<Payload>> Contents<F> {
         let bytes = usize::try_from(length).ok().filter(|n| *n <= MSG_INLINE_BYTES_MAX);
         let bytes = bytes.ok_or(MsgReturn::SendNoBuffer)?;
         let fd = fd.checked_sub(1).ok_or(MsgReturn::SendInvalidMemory)?;
-        Ok(self.fetched(fd, 0, bytes)?.to_bytes())
+        let mut body = Payload::default();
+        while body.len() < bytes {
+            let piece = LOOKED_AT_BYTES_MAX.min(bytes - body.len());
+            body.append(self.fetched(fd, body.len() as u64, piece)?);
+        }
+        Ok(body.to_bytes())
     }
 
     fn fetched(&mut self, fd: u32, offset: u64, length: usize) -> Result<Payload, MsgReturn> {

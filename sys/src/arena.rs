@@ -241,7 +241,7 @@ impl Arena {
         Ok(())
     }
 
-    fn check(&self, call: &'static str, address: u64, len: u64) -> Result<(), SysError> {
+    pub(crate) fn check(&self, call: &'static str, address: u64, len: u64) -> Result<(), SysError> {
         let aligned = address.is_multiple_of(PAGE_SIZE) && len.is_multiple_of(PAGE_SIZE) && len != 0;
         if aligned && self.contains(address, len) {
             return Ok(());

@@ -1,11 +1,14 @@
 //! A frozen memfd as bytes: mapped once, read by whoever holds a slice, and handed on as a descriptor.
 //!
+//! A file that is about to be sealed can be mapped before ([`Frozen::settling`]): then [`Frozen::is_settled`] tells.
+//!
 //! The bytes are a plain `&[u8]`, which rests on the seals: against writing, shrinking and growing, checked here and never
 //! taken back, so that no byte changes and no access is past the end, whoever else has the file.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use rustix::mm::{MapFlags, ProtFlags};
@@ -20,6 +23,8 @@ pub struct Frozen {
     id: FileId,
     /// `None` for an empty file.
     start: Option<NonNull<u8>>,
+    /// It is known to be sealed.
+    settled: AtomicBool,
 }
 
 // SAFETY: the mapping is read-only memory that nobody can change, and is unmapped by the last owner only.
@@ -35,18 +40,44 @@ impl Frozen {
         if !memfd.is_frozen() {
             return Err(SysError::new("fcntl(2)", Errno::PERM, "memory that can still change"));
         }
+        Frozen::mapped(memfd, true)
+    }
+
+    /// Maps a memfd that may not be sealed yet, in a way that does not keep anybody from sealing it.
+    ///
+    /// Conditions: until [`Frozen::is_settled`] the bytes are looked at only by who knows that nobody writes to them.
+    /// Errors: `EPERM` its size can still change; as [`Frozen::new`].
+    pub fn settling(memfd: Memfd) -> Result<Frozen, SysError> {
+        if !memfd.is_of_fixed_size() {
+            return Err(SysError::new("fcntl(2)", Errno::PERM, "memory that can still end"));
+        }
+        let settled = memfd.is_frozen();
+        Frozen::mapped(memfd, settled)
+    }
+
+    /// Whether nobody can change a byte any more.
+    pub fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire) || {
+            let settled = self.memfd.is_frozen();
+            self.settled.store(settled, Ordering::Release);
+            settled
+        }
+    }
+
+    fn mapped(memfd: Memfd, settled: bool) -> Result<Frozen, SysError> {
         let id = memfd.id()?;
         let start =
             match usize::try_from(memfd.size()).map_err(|_| SysError::new("mmap(2)", Errno::NOMEM, "a memfd"))? {
                 0 => None,
                 len => {
-                    let flags = MapFlags::SHARED | MapFlags::NORESERVE;
+                    // A shared mapping of a writable descriptor would count as a writer.
+                    let flags = if settled { MapFlags::SHARED } else { MapFlags::PRIVATE } | MapFlags::NORESERVE;
                     // SAFETY: without MAP_FIXED the kernel takes a range that nobody uses.
                     let at = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, &memfd, 0) };
                     NonNull::new(at.context("mmap(2)", || format!("{len:#x} bytes of a memfd"))?.cast())
                 }
             };
-        Ok(Frozen { memfd, id, start })
+        Ok(Frozen { memfd, id, start, settled: AtomicBool::new(settled) })
     }
 
     /// The file.
@@ -109,6 +140,19 @@ mod tests {
     fn what_can_still_change_is_refused() {
         let memfd = Memfd::create("test", 4096).unwrap();
         assert_eq!(Frozen::new(memfd).unwrap_err().errno, Errno::PERM);
+    }
+
+    #[test]
+    fn what_is_about_to_be_sealed_is_settled_when_it_is() {
+        let memfd = Memfd::freezable("test", 8192).unwrap();
+        memfd.write_at(0, &[b"text"]).unwrap();
+        let frozen = Arc::new(Frozen::settling(Memfd::adopt(memfd.writer().unwrap()).unwrap()).unwrap());
+        assert!(!frozen.is_settled());
+        memfd.freeze().unwrap();
+        assert!(frozen.is_settled() && &frozen.bytes(0, 4).unwrap()[..] == b"text");
+        let other = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
+        let refused = Frozen::settling(Memfd::adopt(other).unwrap());
+        assert_eq!(refused.unwrap_err().errno, Errno::PERM);
     }
 
     #[test]

@@ -8,11 +8,13 @@
 //! [`Arena`], which owns them and hands out no reference, and by [`Uffd`], whose addresses belong to the process that
 //! made the descriptor and which fills none but missing pages of ranges that were registered (for the own process the
 //! same caveat as for a file handle on `/proc/self/mem` applies). [`Shared`] is reached by atomic operations only, and
-//! [`Frozen`] cannot change.
+//! [`Frozen`] cannot
+//! change, except one that is still to be sealed: whoever made it that way answers for that.
 
 pub mod aio;
 pub mod anonymous;
 pub mod arena;
+pub mod aside;
 mod error;
 pub mod forked;
 pub mod frozen;

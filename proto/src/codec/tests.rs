@@ -164,7 +164,14 @@ fn the_largest_message_goes_beside_its_record() {
     let message = with_body(body);
     let (record, beside) = encode(message.clone(), 2);
     assert!(record.encoded_len() <= ENVELOPE_BYTES);
-    assert_eq!(decode(record, fetch_from(&beside.bytes.concat())).unwrap(), message);
+    let bytes = beside.bytes.concat();
+    let (mut fetch, mut looked_at) = (fetch_from(&bytes), 0);
+    let mut body_in_pieces = |fd, offset, length| {
+        looked_at += if length <= LOOKED_AT_BYTES_MAX { length } else { 0 };
+        fetch(fd, offset, length)
+    };
+    assert_eq!(decode(record, &mut body_in_pieces).unwrap(), message);
+    assert_eq!(looked_at, message.body.bytes().len(), "all of the body, and not the memory");
     let (_, beside) = encode(with_body(vec![Item::OutOfLine(vec![2; TRAP_INLINE_OOL_BYTES_MAX].into())]), 0);
     assert!(beside.is_empty());
 }

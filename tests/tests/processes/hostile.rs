@@ -28,11 +28,22 @@ fn say(channel: &Channel, op: call::Op, fds: &[std::os::fd::BorrowedFd<'_>]) -> 
 }
 
 fn hear(channel: &Channel) -> Option<Answer> {
+    hear_all(channel).map(|(answer, _)| answer)
+}
+
+fn hear_all(channel: &Channel) -> Option<(Answer, Vec<OwnedFd>)> {
     let mut buffer = vec![0; TRAP_RECORD_BYTES_MAX];
     match channel.recv(&mut buffer) {
-        Ok(Received::Record(len, _)) => Answer::decode(&buffer[..len]).ok(),
+        Ok(Received::Record(len, fds)) => Some((Answer::decode(&buffer[..len]).ok()?, fds)),
         _ => None,
     }
+}
+
+/// Memory that can still be made longer and shorter.
+fn memfd_of_any_size() -> OwnedFd {
+    let file = tempfile::tempfile_in("/dev/shm").expect("a file in memory");
+    file.set_len(BESIDE as u64).expect("room");
+    file.into()
 }
 
 /// A connection that has become a task, and the name of the task's port.
@@ -73,13 +84,35 @@ fn with_memory(to: u32) -> call::Op {
     call::Op::Msg(Msg { send: true, message: Some(message), send_timeout_ms: Some(0), ..Msg::default() })
 }
 
+/// Who never seals what it sends is waited for shortly, and then what it sent is copied.
 #[test]
-fn memory_that_can_still_change_is_refused_and_frozen_memory_cannot() {
+fn vm_copy_9_memory_that_can_still_change_is_copied_and_frozen_memory_cannot() {
     let nodes = Nodes::start(1);
     let witness = nodes.task(1);
     let (channel, task_self) = attach(&nodes).expect("a task");
-    let open = Memfd::create("hostile", BESIDE as u64).expect("a descriptor");
+    let open = Memfd::freezable("hostile", BESIDE as u64).expect("a descriptor");
+    open.write_at(0, &[vec![b'a'; BESIDE]]).expect("it is open");
+    // The kernel is sent a copy.
     say(&channel, with_memory(task_self), &[open.as_fd()]);
+    assert_eq!(hear(&channel).expect("an answer").result, 0);
+    // So is a task: here its own, which changes the file when it has it.
+    say(&channel, call::Op::ReplyPort(ReplyPort {}), &[]);
+    let port = hear(&channel).expect("an answer").name;
+    let call::Op::Msg(mut msg) = with_memory(port) else { unreachable!() };
+    msg.message.as_mut().expect("a message").remote = Some(NamedRight { name: port, disposition: 20 });
+    let msg = Msg { receive: true, receive_name: port, ..msg };
+    say(&channel, call::Op::Msg(msg.clone()), &[open.as_fd()]);
+    let (answer, fds) = hear_all(&channel).expect("an answer");
+    assert_eq!((answer.result, fds.len()), (0, 1));
+    open.write_at(0, &[vec![b'b'; BESIDE]]).expect("it is open");
+    let segment = answer.message.expect("a message").memory_beside[0];
+    let came = Memfd::adopt(fds.into_iter().next().expect("one")).expect("memory");
+    let mut bytes = vec![0; segment.length as usize];
+    came.read_at(segment.offset, &mut bytes).expect("all of it");
+    assert!(came.is_frozen() && bytes == vec![b'a'; BESIDE]);
+    // What can be made shorter is none at all.
+    let short = memfd_of_any_size();
+    say(&channel, call::Op::Msg(msg), &[short.as_fd()]);
     let result = hear(&channel).expect("an answer").result;
     assert_eq!(MsgReturn::from_raw(result), Some(MsgReturn::SendInvalidMemory));
     let frozen = Memfd::frozen("hostile", &[vec![7u8; BESIDE]]).expect("a descriptor");

@@ -21,6 +21,7 @@ mod ports;
 mod reading;
 mod regions;
 mod services;
+mod settling;
 mod soak;
 mod spaces;
 mod tasks;

@@ -150,6 +150,15 @@ impl Ipc {
         queued.chain(blocked).take(count).map(|id| listed(&self.kmsgs[id])).collect()
     }
 
+    /// The space that would receive what is sent to a name now; `None` for a name of no port, a port of the kernel, and one
+    /// whose receive right is on its way.
+    pub fn receiving_space(&self, space: SpaceId, name: PortName) -> Option<SpaceId> {
+        match self.ports.get(self.view(space, name)?.port()?)?.receiver {
+            Receiver::Space { space, .. } => Some(space),
+            _ => None,
+        }
+    }
+
     /// The names of a space; none for one that is gone.
     pub fn names_of(&self, space: SpaceId) -> impl Iterator<Item = NameInfo> + '_ {
         let names = self.spaces.get(space).into_iter().flat_map(|s| s.table.iter().map(|(name, _)| name));
