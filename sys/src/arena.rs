@@ -2,23 +2,29 @@
 //!
 //! 1. Every address inside belongs to the arena as long as it lives: what is not mapped is inaccessible, never free, so
 //!    the C library's allocator or a stray `mmap` cannot land there.
-//! 2. No Rust reference ever points inside. Bytes go in and out by guarded copies, or through raw pointers, whose use is
+//!    The program can still unmap a part by its address, and then anything may come to lie there ([`Arena::reclaim`]).
+//! 2. What is not mapped shows a file of the arena's own, so that it is told from memory of others that is inaccessible.
+//! 3. No Rust reference ever points inside. Bytes go in and out by guarded copies, or through raw pointers, whose use is
 //!    the caller's `unsafe`; so changing mappings here is safe.
 
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use proto::{PAGE_SIZE, Prot};
 use rustix::mm::{Advice, MapFlags, MlockFlags, MprotectFlags, ProtFlags};
 
 use crate::error::{Context, Errno, SysError};
 use crate::guarded::{self, MemoryFault};
+use crate::memfd::{FileId, Memfd};
 
 /// A reserved range. Dropping it unmaps everything inside.
 #[derive(Debug)]
 pub struct Arena {
     start: u64,
     size: u64,
+    /// An empty file that reserved parts show, each at its distance from the start.
+    blank: Memfd,
+    blank_id: FileId,
 }
 
 /// What a part of an arena is mapped to.
@@ -62,13 +68,15 @@ impl Arena {
     /// Conditions: whole pages.
     /// Errors: the last refusal, `ENOMEM` as a rule (`RLIMIT_AS`, `vm.overcommit_memory=2`).
     pub fn reserve(sizes: &[u64]) -> Result<Arena, SysError> {
+        let blank = Memfd::create("mach-arena", 0)?;
+        let blank_id = blank.id()?;
         let mut refused = SysError::new("mmap(2)", Errno::INVAL, "reserve no address space");
         for &size in sizes {
             if let Some(arena) = PLACES.iter().find_map(|&place| Arena::reserve_exactly(place, size).ok()) {
                 return Ok(arena);
             }
-            match reserve_at(0, size, MapFlags::empty()) {
-                Ok(start) => return Ok(Arena { start, size }),
+            match reserve_at(0, size, MapFlags::empty(), blank.as_fd(), 0) {
+                Ok(start) => return Ok(Arena { start, size, blank, blank_id }),
                 Err(errno) => {
                     refused = SysError::new("mmap(2)", errno, format!("reserve {size:#x} bytes of address space"));
                 }
@@ -83,14 +91,12 @@ impl Arena {
     /// Errors: `EEXIST` something is mapped there; as [`Arena::reserve`].
     pub fn reserve_exactly(start: u64, size: u64) -> Result<Arena, SysError> {
         let what = || format!("reserve {size:#x} bytes of address space at {start:#x}");
-        match reserve_at(start, size, MapFlags::FIXED_NOREPLACE).context("mmap(2)", what)? {
-            at if at == start => Ok(Arena { start, size }),
-            // A kernel that does not know the flag (before 4.17) takes the address for a wish.
-            at => {
-                drop(Arena { start: at, size });
-                Err(SysError::new("mmap(2)", Errno::EXIST, what()))
-            }
-        }
+        let blank = Memfd::create("mach-arena", 0)?;
+        let blank_id = blank.id()?;
+        let at = reserve_at(start, size, MapFlags::FIXED_NOREPLACE, blank.as_fd(), 0).context("mmap(2)", what)?;
+        let arena = Arena { start: at, size, blank, blank_id };
+        // A kernel that does not know the flag (before 4.17) takes the address for a wish.
+        if at == start { Ok(arena) } else { Err(SysError::new("mmap(2)", Errno::EXIST, what())) }
     }
 
     /// The same addresses in a child of fork(2), for itself: the `kept` parts stay as they are mapped, all else is reserved
@@ -108,7 +114,8 @@ impl Arena {
             }
             at = at.max(range.end);
         }
-        Ok(Arena { start: self.start, size: self.size })
+        let blank = Memfd::adopt(self.blank.writer()?)?;
+        Ok(Arena { start: self.start, size: self.size, blank, blank_id: self.blank_id })
     }
 
     /// The first address.
@@ -158,10 +165,31 @@ impl Arena {
     /// Conditions: whole pages inside the arena. Threads that wait there for a userfaultfd sleep on until it wakes the
     /// range (uffd-rules 6).
     pub fn release(&self, address: u64, len: u64) -> Result<(), SysError> {
+        self.reserve_again("release", address, len, MapFlags::FIXED)
+    }
+
+    /// Reserves a part again that the program has unmapped.
+    ///
+    /// Conditions: whole pages inside the arena. Errors: `EEXIST` something else lies there.
+    pub fn reclaim(&self, address: u64, len: u64) -> Result<(), SysError> {
+        self.reserve_again("reclaim", address, len, MapFlags::FIXED_NOREPLACE)
+    }
+
+    /// The file that reserved parts show, and where in it the first byte of the arena is: so much lower than its address.
+    pub fn blank(&self) -> (FileId, u64) {
+        (self.blank_id, self.start)
+    }
+
+    /// Leaves all as it is for the rest of the process's life: memory of others lies within.
+    pub fn abandon(&mut self) {
+        self.size = 0;
+    }
+
+    fn reserve_again(&self, what: &str, address: u64, len: u64, how: MapFlags) -> Result<(), SysError> {
         self.check("mmap(2)", address, len)?;
-        reserve_at(address, len, MapFlags::FIXED)
+        reserve_at(address, len, how, self.blank.as_fd(), address - self.start)
             .map(drop)
-            .context("mmap(2)", || format!("release {len:#x} bytes at {address:#x}"))
+            .context("mmap(2)", || format!("{what} {len:#x} bytes at {address:#x}"))
     }
 
     /// Sets what accesses a part permits.
@@ -263,6 +291,9 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
+        if self.size == 0 {
+            return;
+        }
         // SAFETY: the range was reserved by this arena and no reference points into it.
         let _ = unsafe { rustix::mm::munmap(self.start as *mut libc::c_void, self.size as usize) };
     }
@@ -271,12 +302,12 @@ impl Drop for Arena {
 /// Where arenas are put: far from what Linux, its loader and sanitizers put anywhere on machines with 47 bits of address.
 const PLACES: [u64; 4] = [16 << 40, 32 << 40, 48 << 40, 64 << 40];
 
-fn reserve_at(address: u64, len: u64, fixed: MapFlags) -> Result<u64, Errno> {
+fn reserve_at(address: u64, len: u64, fixed: MapFlags, blank: BorrowedFd<'_>, offset: u64) -> Result<u64, Errno> {
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | fixed;
+    let (at, len) = (address as *mut libc::c_void, len as usize);
     // SAFETY: without MAP_FIXED the kernel takes a range that nobody uses; with it, the caller has checked that the range
     // lies inside an arena, to which no reference points.
-    let at =
-        unsafe { rustix::mm::mmap_anonymous(address as *mut libc::c_void, len as usize, ProtFlags::empty(), flags) }?;
+    let at = unsafe { rustix::mm::mmap(at, len, ProtFlags::empty(), flags, blank, offset) }?;
     Ok(at as u64)
 }
 
@@ -357,6 +388,36 @@ mod tests {
         assert_eq!(arena.protect(start, u64::MAX - 4095, RW).unwrap_err().errno, Errno::INVAL);
         arena.read(end - 2, &mut [0; 4]).unwrap_err();
         arena.touch_read(u64::MAX - 10, 20).unwrap_err();
+    }
+
+    #[test]
+    fn a_part_that_the_program_unmapped_is_reserved_again_unless_something_lies_there() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        let maps = crate::Maps::open().unwrap();
+        let whole = arena.start()..arena.start() + arena.size();
+        let (blank, shift) = arena.blank();
+        let reserved = |at: u64, end: u64| {
+            let found = maps.within(at..end).unwrap();
+            found.len() == 1
+                && found[0].range == (at..end)
+                && found[0].file == Some(blank)
+                && !found[0].shared
+                && found[0].offset == at - shift
+        };
+        assert!(reserved(whole.start, whole.end));
+        let at = arena.start() + 8 * PAGE_SIZE;
+        assert_eq!(arena.reclaim(at, PAGE_SIZE).unwrap_err().errno, Errno::EXIST);
+        // SAFETY: a part of the arena, to which nothing refers.
+        unsafe { rustix::mm::munmap(at as *mut libc::c_void, 2 * PAGE_SIZE as usize) }.unwrap();
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
+        let (other, len) = ((at + PAGE_SIZE) as *mut libc::c_void, PAGE_SIZE as usize);
+        // SAFETY: nothing lies there, which the flag has the kernel check.
+        unsafe { rustix::mm::mmap_anonymous(other, len, ProtFlags::empty(), flags) }.unwrap();
+        assert_eq!(arena.reclaim(at, 2 * PAGE_SIZE).unwrap_err().errno, Errno::EXIST);
+        arena.reclaim(at, PAGE_SIZE).unwrap();
+        assert!(reserved(whole.start, at + PAGE_SIZE) && !reserved(at + PAGE_SIZE, at + 2 * PAGE_SIZE));
+        arena.release(at + PAGE_SIZE, PAGE_SIZE).unwrap();
+        assert!(reserved(whole.start, whole.end), "one mapping again");
     }
 
     #[test]

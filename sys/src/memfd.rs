@@ -22,10 +22,22 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 const SLICES_MAX: usize = 1024;
 
 /// A file among all files of the machine.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct FileId {
     device: u64,
     inode: u64,
+}
+
+impl FileId {
+    pub(crate) fn new(device: u64, inode: u64) -> FileId {
+        FileId { device, inode }
+    }
+
+    /// The file of a descriptor.
+    pub fn of(fd: impl AsFd) -> Result<FileId, SysError> {
+        let stat = rustix::fs::fstat(fd).context("fstat(2)", || "a memfd")?;
+        Ok(FileId { device: stat.st_dev, inode: stat.st_ino })
+    }
 }
 
 /// A memfd of fixed size.
@@ -95,8 +107,7 @@ impl Memfd {
 
     /// Tells two descriptors of one file from those of two.
     pub fn id(&self) -> Result<FileId, SysError> {
-        let stat = rustix::fs::fstat(&self.fd).context("fstat(2)", || "a memfd")?;
-        Ok(FileId { device: stat.st_dev, inode: stat.st_ino })
+        FileId::of(&self.fd)
     }
 
     /// Whether a range holds no page.
