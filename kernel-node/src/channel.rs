@@ -447,6 +447,7 @@ pub fn order_result(errno: i32) -> Result<(), KernReturn> {
     match errno {
         0 => Ok(()),
         ENOMEM => Err(KernReturn::NoSpace),
+        EEXIST => Err(KernReturn::MemoryPresent),
         EAGAIN => Err(KernReturn::ResourceShortage),
         _ => Err(KernReturn::Failure),
     }
@@ -456,5 +457,7 @@ pub fn order_result(errno: i32) -> Result<(), KernReturn> {
 const RIDING_BYTES_MAX: usize = 4 << 10;
 /// `ENOMEM`: too many mappings.
 const ENOMEM: i32 = 12;
+/// `EEXIST`: memory of the task's own lies there.
+const EEXIST: i32 = 17;
 /// `EAGAIN`: more memory would be locked than the task may.
 const EAGAIN: i32 = 11;

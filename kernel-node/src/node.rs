@@ -16,6 +16,7 @@ use kernel_core::kern::{Cx, Effect, Kernel};
 use kernel_core::vm::{Fault, FaultClass, FaultOutcome, OrderId};
 use kernel_core::{TaskId, Time, vm};
 use proto::{Incarnation, NodeName, TraceId};
+use sys::uffd::UffdEvent;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -208,6 +209,36 @@ impl Node {
         Fault { task, address: event.address, kind, write: event.write, trace: self.new_trace() }
     }
 
+    /// What a task's userfaultfd told; when it was done, if that was a fault.
+    pub fn on_memory_event(&mut self, task: TaskId, event: UffdEvent) -> Option<Time> {
+        match event {
+            UffdEvent::Fault(event) => {
+                let fault = self.fault_of(task, event);
+                return Some(self.on_fault(fault));
+            }
+            UffdEvent::Unmapped { address, len } => {
+                tracing::debug!(task = task.0, address, len, "a task unmapped memory itself");
+                self.with_vm(|vm, cx| vm.range_unmapped(task, address, len, cx));
+            }
+            UffdEvent::Moved { from, to, len } => {
+                tracing::warn!(
+                    task = task.0,
+                    from,
+                    to,
+                    len,
+                    "a task moved mapped memory, where it is neither brought nor written"
+                );
+                self.with_vm(|vm, cx| vm.range_moved(task, from, to, len, cx));
+            }
+            UffdEvent::Other(kind) => tracing::warn!(task = task.0, kind, "an event that nobody asked for"),
+        }
+        None
+    }
+
+    fn with_vm(&mut self, f: impl FnOnce(&mut vm::Vm, &mut vm::VmCx<'_>)) {
+        self.with_kernel(|kernel, cx| kernel.vm_call(cx, f));
+    }
+
     fn fault_done(&mut self, class: FaultClass, since: Time, trace: TraceId) -> Time {
         let now = self.now();
         let took = std::time::Duration::from_nanos(now.0.saturating_sub(since.0));
@@ -227,9 +258,14 @@ impl Node {
         loop {
             self.with_kernel_at(now, |kernel, cx| kernel.settle(cx));
             let ordered = self.send_orders();
+            let told = self.pmap.take_events();
+            let any_told = !told.is_empty();
+            told.into_iter().for_each(|(task, event)| {
+                self.on_memory_event(task, event);
+            });
             // Two lists that change places, so that neither is made anew each time.
             std::mem::swap(&mut effects, &mut self.effects);
-            if effects.is_empty() && !ordered {
+            if effects.is_empty() && !ordered && !any_told {
                 break;
             }
             for effect in effects.drain(..) {
@@ -258,6 +294,13 @@ impl Node {
             Effect::Ipc(ipc::Effect::PortDied { .. }) => {}
             Effect::Kill(task) => self.kill(task),
             Effect::Created(task) => self.created(task),
+            Effect::Unruly(task) => {
+                tracing::error!(
+                    task = task.0,
+                    "a task writes to mapped memory that it moved or protected itself; it is ended"
+                );
+                self.kill(task);
+            }
             Effect::AbortThread(thread) => self.abort(thread),
             Effect::FaultDone { class, since, trace } => {
                 self.fault_done(class, since, trace);

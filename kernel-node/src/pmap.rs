@@ -6,6 +6,10 @@
 //! range is gone, the process is gone) are stepped over by `sys::uffd`, which then wakes the range; what is left is
 //! logged here and woken, since a thread that faults again costs less than one that sleeps for ever.
 //!
+//! While a thread of a task unmaps or moves managed memory, Linux refuses every call on the task's memory, until the event is
+//! read and the thread has gone on. A call is repeated then, since what rests on it must not be done before it has taken
+//! effect; what is read meanwhile is kept for [`LinuxPmap::take_events`].
+//!
 //! Orders that only a task can carry out are collected in [`LinuxPmap::take_orders`]; the shell sends them.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +17,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
@@ -21,8 +26,8 @@ use proto::limits::OBJECT_BYTES_MAX;
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::aio::Async;
 use sys::probe::Load;
-use sys::uffd::WriteProtect;
-use sys::{FileId, Memfd, SysError, Uffd};
+use sys::uffd::{Sweep, UffdEvent, WriteProtect};
+use sys::{Errno, FileId, Memfd, PidFd, SysError, Uffd};
 
 use crate::frozen::{FrozenTable, Passable};
 
@@ -138,12 +143,41 @@ impl Frames {
 /// A task's memory as this layer sees it.
 struct Space {
     uffd: Rc<Async<Uffd>>,
+    pidfd: Rc<PidFd>,
     /// Private managed mappings, start to end. They are not registered for write protection, so entering a page with it would cost
     /// a refused system call first.
     private: BTreeMap<u64, u64>,
 }
 
 impl Space {
+    /// One call on the memory, repeated until the task's own changes do not keep it from taking effect.
+    ///
+    /// Conditions: a task that keeps changing its memory for [`CHANGES_MAX`] is killed, and the call ends when it is gone.
+    fn call(
+        &self,
+        call: impl Fn(&Uffd) -> Result<Sweep, SysError>,
+        events: &mut Vec<UffdEvent>,
+    ) -> Result<(), SysError> {
+        let (mut since, mut killed) = (None, false);
+        loop {
+            let sweep = call(self.uffd.get())?;
+            if !sweep.stalled {
+                return Ok(());
+            }
+            self.uffd.get().read_events(events)?;
+            let began = *since.get_or_insert_with(Instant::now);
+            if began.elapsed() < CHANGES_MAX {
+                continue;
+            }
+            if killed {
+                return Err(SysError::new("userfaultfd", Errno::BUSY, "a killed task goes on changing its memory"));
+            }
+            tracing::error!("a task changes its memory all the time; it is ended");
+            self.pidfd.kill()?;
+            (since, killed) = (None, true);
+        }
+    }
+
     fn is_private(&self, address: u64) -> bool {
         self.private.range(..=address).next_back().is_some_and(|(_, end)| address < *end)
     }
@@ -171,6 +205,8 @@ pub struct LinuxPmap {
     objects: BTreeMap<ObjectId, Frames>,
     tasks: BTreeMap<TaskId, Space>,
     orders: VecDeque<Order>,
+    /// Events that were read here, for the shell.
+    events: Vec<(TaskId, UffdEvent)>,
     /// Orders that could not even be made; answered as failed.
     failed: Vec<(OrderId, KernReturn)>,
     last_order: u64,
@@ -180,8 +216,13 @@ pub struct LinuxPmap {
 
 impl LinuxPmap {
     /// From now on the task's memory is reached through `uffd`.
-    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Async<Uffd>>) {
-        self.tasks.insert(task, Space { uffd, private: BTreeMap::new() });
+    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Async<Uffd>>, pidfd: Rc<PidFd>) {
+        self.tasks.insert(task, Space { uffd, pidfd, private: BTreeMap::new() });
+    }
+
+    /// Events of tasks that were read while something else was to be done, in order.
+    pub fn take_events(&mut self) -> Vec<(TaskId, UffdEvent)> {
+        std::mem::take(&mut self.events)
     }
 
     /// Whether the task's memory is reached through here.
@@ -221,11 +262,14 @@ impl LinuxPmap {
     }
 
     /// One call on a task's userfaultfd. A task that is gone has no thread to wait.
-    fn on_task(&self, task: TaskId, address: u64, len: u64, call: impl FnOnce(&Uffd) -> Result<(), SysError>) {
-        let Some(uffd) = self.tasks.get(&task).map(|space| space.uffd.get()) else { return };
-        if let Err(error) = call(uffd) {
+    fn on_task(&mut self, task: TaskId, address: u64, len: u64, call: impl Fn(&Uffd) -> Result<Sweep, SysError>) {
+        let Some(space) = self.tasks.get(&task) else { return };
+        let mut events = Vec::new();
+        let done = space.call(call, &mut events);
+        self.events.extend(events.into_iter().map(|event| (task, event)));
+        if let Err(error) = done {
             tracing::warn!(task = task.0, address, len, %error, "a task's memory could not be reached; its threads fault again");
-            if let Err(error) = uffd.wake(address, len) {
+            if let Err(error) = space.uffd.get().wake(address, len) {
                 tracing::debug!(task = task.0, %error, "nor could they be woken");
             }
         }
@@ -309,6 +353,10 @@ impl Pmap for LinuxPmap {
         Payload::from(Bytes::from(buffer))
     }
 
+    fn is_present(&self, object: ObjectId, offset: u64) -> bool {
+        !self.frames(object).memfd.is_hole(offset, PAGE_SIZE)
+    }
+
     fn discard(&mut self, object: ObjectId, offset: u64, len: u64) {
         if let Err(error) = self.frames(object).memfd.punch(offset, len) {
             // The table says absent all the same: what the file still holds is thrown away at the next fault.
@@ -319,27 +367,25 @@ impl Pmap for LinuxPmap {
     fn enter(&mut self, task: TaskId, address: u64, len: u64, writable: bool) {
         let open = writable || self.tasks.get(&task).is_some_and(|space| space.is_private(address));
         let protect = if open { WriteProtect::Off } else { WriteProtect::On };
-        self.on_task(task, address, len, |uffd| uffd.continue_range(address, len, protect).map(drop));
+        self.on_task(task, address, len, |uffd| uffd.continue_range(address, len, protect));
     }
 
     fn protect(&mut self, task: TaskId, address: u64, len: u64) {
-        self.on_task(task, address, len, |uffd| uffd.write_protect(address, len, WriteProtect::On, false).map(drop));
+        self.on_task(task, address, len, |uffd| uffd.write_protect(address, len, WriteProtect::On, false));
     }
 
     fn unprotect(&mut self, task: TaskId, address: u64, len: u64) {
-        self.on_task(task, address, len, |uffd| uffd.write_protect(address, len, WriteProtect::Off, true).map(drop));
+        self.on_task(task, address, len, |uffd| uffd.write_protect(address, len, WriteProtect::Off, true));
     }
 
     fn error(&mut self, task: TaskId, address: u64, len: u64) {
-        self.on_task(task, address, len, |uffd| {
-            // A write-protect mark on an absent page would pass for a page (uffd-rules 5).
-            uffd.write_protect(address, len, WriteProtect::Off, false)?;
-            uffd.poison(address, len).map(drop)
-        });
+        // A write-protect mark on an absent page would pass for a page (uffd-rules 5).
+        self.on_task(task, address, len, |uffd| uffd.write_protect(address, len, WriteProtect::Off, false));
+        self.on_task(task, address, len, |uffd| uffd.poison(address, len));
     }
 
     fn wake(&mut self, task: TaskId, address: u64, len: u64) {
-        self.on_task(task, address, len, |uffd| uffd.wake(address, len));
+        self.on_task(task, address, len, |uffd| uffd.wake(address, len).map(|()| Sweep::default()));
     }
 
     fn free_pages(&self) -> u64 {
@@ -413,6 +459,9 @@ impl Pmap for LinuxPmap {
         self.order(task, OrderKind::Wire { address, size, wired })
     }
 }
+
+/// How long a task may keep calls on its memory from taking effect by changing it.
+const CHANGES_MAX: Duration = Duration::from_secs(1);
 
 fn short(what: &str, error: &SysError) -> KernReturn {
     tracing::warn!(what, %error, "memory is short");

@@ -15,7 +15,6 @@ use proto::wire::link::Frame;
 use proto::{Incarnation, PAGE_SIZE, Payload};
 use sys::aio::Async;
 use sys::seqpacket::Received;
-use sys::uffd::UffdEvent;
 use sys::{Channel, Listener, PidFd, Uffd};
 use tokio::runtime::LocalOptions;
 use tokio::task::spawn_local;
@@ -340,15 +339,7 @@ impl Shell {
             let mut node = self.node.borrow_mut();
             let mut served = None;
             for event in events.drain(..) {
-                match event {
-                    UffdEvent::Fault(event) => {
-                        let fault = node.fault_of(task, event);
-                        served = Some(node.on_fault(fault));
-                    }
-                    UffdEvent::Other(kind) => {
-                        tracing::warn!(task = task.0, kind, "an event that nobody asked for");
-                    }
-                }
+                served = node.on_memory_event(task, event);
             }
             match served {
                 Some(now) => node.settle_at(now),

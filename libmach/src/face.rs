@@ -39,6 +39,7 @@ fn order_code(errno: sys::Errno) -> i32 {
     let code = match errno {
         sys::Errno::NOMEM => KernReturn::NoSpace,
         sys::Errno::AGAIN => KernReturn::ResourceShortage,
+        sys::Errno::EXIST => KernReturn::MemoryPresent,
         _ => KernReturn::Failure,
     };
     code.raw()

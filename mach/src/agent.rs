@@ -2,7 +2,8 @@
 //!
 //! It takes no signals, touches no managed memory, and ends with its connection. What has to touch that it leaves to threads
 //! of their own ([`crate::errand`]). A connection that ends means that the
-//! node is gone (or gave this task up), and then the agent's last act is [`Memory::fail_closed`].
+//! node is gone (or gave this task up), and then the agent closes the memory ([`Memory::fail_closed`]) and answers in the
+//! node's place as long as the task is there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -17,8 +18,8 @@ use crate::trap;
 
 /// Starts the agent on a connection whose hello is done.
 pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>, task: Weak<Inner>) -> Result<(), SysError> {
-    let errands = Errands::new(task, channel.clone());
-    let last_act = LastAct { channel, memory, quiet: Quiet::new() };
+    let errands = Errands::new(task.clone(), channel.clone());
+    let last_act = LastAct { channel, memory, task, quiet: Quiet::new() };
     sys::thread::spawn_without_signals("mach-agent", move || obey(&last_act.channel, &last_act.memory, &errands))
         .map(drop)
 }
@@ -75,6 +76,7 @@ fn obey(channel: &Channel, memory: &Memory, errands: &Errands) {
 struct LastAct {
     channel: Arc<Channel>,
     memory: Arc<Memory>,
+    task: Weak<Inner>,
     #[allow(dead_code, reason = "it counts as long as it is there")]
     quiet: Quiet,
 }
@@ -84,5 +86,8 @@ impl Drop for LastAct {
         // Nothing that comes after this could be obeyed.
         self.channel.shutdown();
         self.memory.fail_closed();
+        // Whoever unmaps or moves memory of the task waits until somebody has read of it, and pages that the program lets
+        // go are missing again.
+        while self.task.strong_count() > 0 && self.memory.answer_in_the_nodes_place().is_ok() {}
     }
 }

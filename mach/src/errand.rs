@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use prost::Message as _;
+use proto::vm::{round_page, trunc_page};
 use proto::wire::body::NamedMessage;
 use proto::wire::trap::{Call, Collect, Copy, Errand, MapCopy, MapMemory, OrderDone, Read, Write, call, errand};
 use proto::{KernReturn, Payload, Prot, codec};
@@ -119,6 +120,9 @@ fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {
     let memory = task.0.memory.as_ref().ok_or(KernReturn::InvalidTask)?;
     // A thread that freezes what it alone writes to does not reckon with this one, which came later.
     let _not_while_freezing = memory.alone();
+    let end = address.checked_add(data.len() as u64).and_then(round_page).ok_or(KernReturn::InvalidAddress)?;
+    let pages = trunc_page(address)..end;
+    memory.refuse_changed(pages.start, pages.end - pages.start).map_err(|error| error.code())?;
     let mut at = address;
     for chunk in data.chunks() {
         memory.arena.write(at, chunk).map_err(|fault| memory.why_not(Prot::WRITE, fault.address, at).code())?;

@@ -85,6 +85,13 @@ pub enum CopyError {
     /// A part could not be read.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// The program has unmapped, moved or replaced a part of the range by its address (munmap(2), mremap(2), mmap(2)).
+    /// What lies there now is not looked at.
+    #[error("what lies at {address:#x} is not what the node mapped there: the program itself unmapped or replaced it")]
+    Changed {
+        /// The first such address.
+        address: u64,
+    },
     /// Linux refused something.
     #[error(transparent)]
     Sys(SysError),
@@ -100,6 +107,8 @@ impl CopyError {
             CopyError::NoMemory => KernReturn::InvalidTask,
             CopyError::Kern(code) => *code,
             CopyError::Memory(_) => KernReturn::MemoryError,
+            CopyError::Sys(error) if error.errno == sys::Errno::FAULT => KernReturn::MemoryError,
+            CopyError::Changed { .. } => KernReturn::InvalidAddress,
             CopyError::Sys(_) => KernReturn::ResourceShortage,
             CopyError::Trap(_) => KernReturn::Terminated,
         }

@@ -22,7 +22,7 @@ use proto::wire::trap::{self, ForkPart, call};
 use sys::Memfd;
 
 use crate::agent;
-use crate::freeze::copy_out;
+use crate::bytes_out::copy_out;
 use crate::memory::{Memory, State};
 use crate::task::{Inner, Task};
 use crate::trap::Connection;

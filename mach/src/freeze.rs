@@ -25,7 +25,8 @@ use sys::uffd::{Mode, WriteProtect};
 use sys::{Frozen, Memfd, Pagemap, SysError};
 
 use crate::agent;
-use crate::error::{CopyError, MemoryError, TrapError};
+use crate::bytes_out::copy_all;
+use crate::error::{CopyError, TrapError};
 use crate::mapping::Mapping;
 use crate::memory::Memory;
 use crate::task::Task;
@@ -50,7 +51,8 @@ impl Task {
     /// Source: Mach 3 manual page vm_read(2); spec [vm.copy.1] to [vm.copy.3].
     pub fn freeze(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
-        if len <= COPIED_BYTES_MAX {
+        let pages = pages_of(address, len)?;
+        if len <= COPIED_BYTES_MAX && memory.is_intact(pages.start, pages.end - pages.start) {
             let mut bytes = vec![0; len as usize];
             // What cannot be read is looked at more closely below.
             if memory.arena.read(address, &mut bytes).is_ok() {
@@ -63,12 +65,12 @@ impl Task {
     /// As [`Task::freeze`], and however little it is, what can be frozen is afterwards.
     pub(crate) fn freeze_in_place(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
-        let end = address.checked_add(len).and_then(round_page);
-        let pages = trunc_page(address)..end.ok_or(CopyError::Kern(KernReturn::InvalidArgument))?;
+        let pages = pages_of(address, len)?;
         if len == 0 {
             return Ok(Payload::default());
         }
         let _one_at_a_time = memory.alone();
+        memory.refuse_changed(pages.start, pages.end - pages.start)?;
         let whole = self.freeze_alone(memory, &pages, false)?;
         Ok(whole.slice((address - pages.start) as usize, len as usize))
     }
@@ -222,6 +224,14 @@ impl Task {
     }
 }
 
+/// The pages of a range.
+///
+/// Errors: `InvalidArgument` it wraps.
+fn pages_of(address: u64, len: u64) -> Result<Range<u64>, CopyError> {
+    let end = address.checked_add(len).and_then(round_page);
+    Ok(trunc_page(address)..end.ok_or(CopyError::Kern(KernReturn::InvalidArgument))?)
+}
+
 /// Errors: the node's code, if it is not `Success`.
 pub(crate) fn succeeded(result: i32) -> Result<(), CopyError> {
     match KernReturn::from_raw(result) {
@@ -353,83 +363,7 @@ fn copied(payload: &Payload) -> Result<Payload, CopyError> {
     Ok(copy)
 }
 
-/// Copies ranges of the task's memory, whole pages, into a fresh file, one behind the other, and many small ones with one call.
-fn copy_all(memory: &Memory, ranges: impl Iterator<Item = Range<u64>>, memfd: &Memfd) -> Result<(), CopyError> {
-    let mut buffer = Vec::with_capacity(COPY_BYTES.min(memfd.size()) as usize);
-    let mut written = 0;
-    for range in ranges {
-        let size = range.end - range.start;
-        if buffer.len() as u64 + size > COPY_BYTES {
-            written += flush(memfd, written, &mut buffer)?;
-        }
-        if size > COPY_BYTES {
-            copy_out(memory, &range, memfd, written)?;
-            written += size;
-            continue;
-        }
-        let filled = buffer.len();
-        buffer.resize(filled + size as usize, 0);
-        let read = memory.arena.read(range.start, &mut buffer[filled..]);
-        read.map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
-    }
-    flush(memfd, written, &mut buffer).map(drop)
-}
-
-fn flush(memfd: &Memfd, offset: u64, buffer: &mut Vec<u8>) -> Result<u64, CopyError> {
-    write_pages(memfd, offset, buffer).map_err(CopyError::Sys)?;
-    let bytes = buffer.len() as u64;
-    buffer.clear();
-    Ok(bytes)
-}
-
-/// Copies a range of the task's memory, whole pages, into a fresh file, piece by piece. What is zero the file has already.
-pub(crate) fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
-    let mut buffer = vec![0; COPY_BYTES.min(range.end - range.start) as usize];
-    let (mut at, mut unlooked) = (range.start, LOOK_BYTES);
-    while at < range.end {
-        if unlooked == 0 {
-            // What the object's pager brings takes as much again.
-            if sys::probe::available_bytes().is_some_and(|left| left < 2 * LOOK_BYTES) {
-                return Err(CopyError::Kern(KernReturn::ResourceShortage));
-            }
-            unlooked = LOOK_BYTES;
-        }
-        let piece = &mut buffer[..COPY_BYTES.min(range.end - at) as usize];
-        memory.arena.read(at, piece).map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
-        write_pages(memfd, to + (at - range.start), piece).map_err(CopyError::Sys)?;
-        at += piece.len() as u64;
-        unlooked -= COPY_BYTES;
-    }
-    Ok(())
-}
-
-/// Writes whole pages into a file that is still empty there; those of zeroes are left out.
-fn write_pages(memfd: &Memfd, offset: u64, pages: &[u8]) -> Result<(), SysError> {
-    const ZEROES: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
-    let mut at = 0;
-    let pages: Vec<&[u8]> = pages.chunks(PAGE_SIZE as usize).collect();
-    let is_zero = |page: &[u8]| *page == ZEROES[..page.len()];
-    for run in pages.chunk_by(|a, b| is_zero(a) == is_zero(b)) {
-        if !is_zero(run[0]) {
-            memfd.write_at(offset + at, run)?;
-        }
-        at += run.len() as u64 * PAGE_SIZE;
-    }
-    Ok(())
-}
-
 impl Memory {
-    /// The error for a byte that could not be accessed: it is not mapped any more, or not for that, or its pager did not bring
-    /// it.
-    pub(crate) fn why_not(&self, access: Prot, address: u64, start: u64) -> CopyError {
-        match self.kind_at(address) {
-            Some(kind) if !kind.protection.contains(access) => CopyError::Kern(KernReturn::ProtectionFailure),
-            Some(kind) if kind.managed => MemoryError::Fault { offset: address.saturating_sub(start) }.into(),
-            // Memory without a pager is always there. If it is mapped now, it was not a moment ago.
-            _ => CopyError::Kern(KernReturn::InvalidAddress),
-        }
-    }
-
     /// (1): `None` when nothing in the range was frozen before, or nothing of that was written to.
     fn gather(&self, pages: &Range<u64>, whole: bool) -> Result<Option<Gathered>, CopyError> {
         let private = self.private_within(pages);
@@ -511,9 +445,9 @@ impl Memory {
     pub(crate) fn protect_all(&self, private: &[Range<u64>], protected: &mut Vec<Range<u64>>) -> Result<(), SysError> {
         let mut protect = |part: Range<u64>| {
             let len = part.end - part.start;
-            self.uffd.register(part.start, len, Mode::WRITE_PROTECT)?;
+            self.freezer.register(part.start, len, Mode::WRITE_PROTECT)?;
             protected.push(part.clone());
-            self.uffd.write_protect(part.start, len, WriteProtect::On, false).map(drop)
+            self.freezer.write_protect(part.start, len, WriteProtect::On, false).map(drop)
         };
         private.iter().try_for_each(|range| self.on_private(range, &mut protect))
     }
@@ -531,8 +465,8 @@ impl Memory {
         for range in protected {
             // It takes the protection with it. Of those who wait it wakes who waits for a missing page. What the node serves
             // by now has to stay registered.
-            self.on_private(range, |part| self.uffd.unregister(part.start, part.end - part.start))?;
-            self.uffd.wake(range.start, range.end - range.start)?;
+            self.on_private(range, |part| self.freezer.unregister(part.start, part.end - part.start))?;
+            self.freezer.wake(range.start, range.end - range.start)?;
         }
         Ok(())
     }
@@ -584,10 +518,6 @@ const RUNS_MAX: usize = PIECES_MAX / 2;
 const FILES_MAX: usize = TRAP_STORES_MAX - 1;
 /// Parts of what is not sealed yet are no smaller.
 const SETTLING_BYTES_MIN: u64 = 1 << 20;
-/// Bytes that are copied in one go.
-const COPY_BYTES: u64 = 1 << 20;
-/// Bytes after which it is looked whether the machine has memory left for more.
-const LOOK_BYTES: u64 = 64 * COPY_BYTES;
 const _: () = assert!(PIECES_MAX < FROZEN_PARTS_MAX);
 
 #[cfg(test)]

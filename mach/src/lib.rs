@@ -31,6 +31,7 @@ mod agent;
 #[cfg(feature = "tokio")]
 mod aio;
 mod beside;
+mod bytes_out;
 mod cancel;
 mod collect;
 mod errand;
@@ -41,6 +42,8 @@ mod freeze;
 #[rustfmt::skip]
 #[allow(missing_docs, clippy::all)]
 pub mod iface;
+mod inherited;
+mod intact;
 mod kernel;
 mod lane;
 mod mapping;
@@ -48,6 +51,7 @@ mod memory;
 mod message;
 mod msg;
 mod names;
+mod parts;
 mod ranges;
 mod raw;
 mod region;

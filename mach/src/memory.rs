@@ -4,21 +4,26 @@
 //! 1. A part of the arena becomes accessible only after it was registered, so no thread can make a zero page there.
 //! 2. Orders are carried out, and memory is closed, under one lock, which is never held while managed memory is touched.
 //!    After closing no order is carried out: nothing could serve what it would map.
-//! 3. The descriptor held here keeps waiting threads asleep when the node dies, until [`Memory::fail_closed`] has given
+//! 3. What the program has put into the arena itself is neither unmapped, replaced nor protected ([`crate::intact`]).
+//! 4. The descriptor held here keeps waiting threads asleep when the node dies, until [`Memory::fail_closed`] has given
 //!    each of them an error (uffd-rules 1).
 
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use proto::Prot;
-use proto::vm::LARGE_PAGE_SIZE;
-use proto::wire::body::Segment;
+use proto::vm::{LARGE_PAGE_SIZE, trunc_page};
 use proto::wire::trap::{FreezeObject, MapObject, MapParts, Order, order};
+use proto::{KernReturn, PAGE_SIZE, Prot};
 use sys::arena::Advise;
-use sys::uffd::{Features, Mode, WriteProtect};
-use sys::{Arena, Backing, Errno, Memfd, SysError, Uffd, UffdMode};
+use sys::uffd::{Features, Mode, Sweep, UffdEvent, WriteProtect};
+use sys::{Arena, Backing, Errno, FileId, Maps, Memfd, SysError, Uffd, UffdMode};
 
+use crate::error::CopyError;
+use crate::inherited::keep;
+use crate::intact::{self, Lies, Part};
+use crate::parts::in_mappings;
 use crate::ranges::{Kind, Ranges};
 use crate::settling::Settling;
 
@@ -31,8 +36,12 @@ const ASIDE_BYTES_MIN: u64 = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Memory {
     pub uffd: Uffd,
+    /// Holds writers up while frozen memory is copied ([`crate::freeze`]). The node has no part in it, nor does it send
+    /// events of anything but faults: what it is registered for is replaced without waiting for anybody.
+    pub freezer: Uffd,
     pub mode: UffdMode,
     pub arena: Arena,
+    maps: Maps,
     /// What is frozen and not sealed yet.
     pub settling: Arc<Settling>,
     locks: &'static Locks,
@@ -47,9 +56,9 @@ struct Locks {
 
 #[derive(Default, Debug)]
 pub(crate) struct State {
-    ranges: Ranges,
+    pub ranges: Ranges,
     /// What this process has by fork(2) and has not been told to keep.
-    inherited: Ranges,
+    pub inherited: Ranges,
     closed: bool,
 }
 
@@ -73,53 +82,29 @@ impl Memory {
     ///
     /// Errors: the outer one no userfaultfd, the inner one no address space or no handlers.
     pub fn new(place: Option<(u64, u64)>) -> Result<Result<Memory, SysError>, SysError> {
-        let (uffd, mode) = Uffd::open(Features::MANAGED)?;
         let arena = || match place {
             Some((start, size)) => Arena::reserve_exactly(start, size),
             None => Arena::reserve(&ARENA_SIZES),
         };
-        let prepared = sys::guarded::install().and_then(|()| arena());
-        Ok(prepared.map(|arena| Memory {
-            uffd,
-            mode,
-            arena,
-            settling: Arc::default(),
-            locks: Box::leak(Box::default()),
-        }))
+        Memory::over(|| sys::guarded::install().and_then(|()| arena()))
     }
 
-    /// The memory of a child of fork(2), in the child: the `kept` parts of its parent's are there until the node has said what
-    /// of them it has, and no others.
-    ///
-    /// Conditions: as [`Arena::inherit`]; `of_parent` was locked since before the fork.
-    /// Errors: no userfaultfd, or too many mappings.
-    pub fn inherit(&self, of_parent: &State, kept: &[Range<u64>]) -> Result<Memory, SysError> {
-        let arena = self.arena.inherit(kept)?;
+    /// Over an arena; the errors of [`Memory::new`].
+    pub fn over(arena: impl FnOnce() -> Result<Arena, SysError>) -> Result<Result<Memory, SysError>, SysError> {
         let (uffd, mode) = Uffd::open(Features::MANAGED)?;
-        let locks: &'static Locks = Box::leak(Box::default());
-        let memory = Memory { uffd, mode, arena, settling: Arc::default(), locks };
-        let inherited = &mut memory.lock().inherited;
-        for range in kept {
-            for (start, end, kind) in of_parent.ranges.within(range.start, range.end - range.start) {
-                // A lock is the parent's alone.
-                inherited.insert(start, end - start, Kind { locked: false, ..kind });
-            }
-        }
-        Ok(memory)
-    }
-
-    /// What was inherited and is not to be kept goes.
-    pub fn drop_inherited(&self) {
-        let mut state = self.lock();
-        for (start, end, _) in std::mem::take(&mut state.inherited).all() {
-            let _ = self.arena.release(start, end - start);
-        }
+        let (freezer, _) = Uffd::open(Features::WP | Features::WP_SHMEM)?;
+        let prepared = arena().and_then(|arena| Ok((arena, Maps::open()?)));
+        Ok(prepared.map(|(arena, maps)| {
+            let (settling, locks) = (Arc::default(), Box::leak(Box::default()));
+            Memory { uffd, freezer, mode, arena, maps, settling, locks }
+        }))
     }
 
     /// Carries out one order; `fds` came beside it.
     ///
     /// Errors: what Linux refused; the range is unmapped then. `EBADF` the descriptor is missing; `EINVAL` outside the
-    /// arena; `EPIPE` the node is gone; `EAGAIN` the process may not lock so much.
+    /// arena; `EPIPE` the node is gone; `EAGAIN` the process may not lock so much; `EEXIST` memory of the program's own lies
+    /// there, which is left alone.
     pub fn carry_out(&self, order: &Order, fds: &[OwnedFd]) -> Result<(), SysError> {
         let mut state = self.lock();
         if state.closed {
@@ -128,8 +113,8 @@ impl Memory {
         match order.op.as_ref() {
             Some(order::Op::Map(map)) => self.map(&mut state, map, fds),
             Some(order::Op::MapParts(parts)) => self.map_parts(&mut state, parts, fds),
-            Some(order::Op::Freeze(freeze)) => self.freeze_object(&mut state, freeze, fds),
             Some(order::Op::Inherit(inherit)) => keep(&mut state, inherit.address, inherit.size),
+            Some(order::Op::Freeze(freeze)) => self.freeze_object(&mut state, freeze, fds),
             Some(order::Op::Unmap(unmap)) => self.unmap(&mut state, unmap.address, unmap.size),
             Some(order::Op::Protect(p)) => {
                 self.protect(&mut state, p.address, p.size, Prot::from_bits_truncate(p.protection))
@@ -157,9 +142,43 @@ impl Memory {
         state.closed = true;
         let managed: Vec<_> = state.ranges.all().filter(|(_, _, kind)| kind.managed).collect();
         for (start, end, kind) in managed {
-            if self.close_range(start, end - start, kind).is_err() {
-                let _ = self.unmap(&mut state, start, end - start);
+            for part in self.mapped_parts(&state, start, end - start).unwrap_or_default() {
+                let (address, size) = (part.start, part.end - part.start);
+                if self.close_range(address, size, kind).is_err() {
+                    let _ = self.unmap(&mut state, address, size);
+                }
             }
+        }
+    }
+
+    /// After [`Memory::fail_closed`], in place of the node: threads that fault get an error, and those that unmap or move
+    /// memory go on. Answers after a second at the latest, or when the userfaultfd fails.
+    pub fn answer_in_the_nodes_place(&self) -> Result<(), SysError> {
+        self.uffd.wait(Duration::from_secs(1))?;
+        let mut events = Vec::new();
+        self.uffd.read_events(&mut events)?;
+        for event in events {
+            if let UffdEvent::Fault(fault) = event {
+                self.poison(trunc_page(fault.address), PAGE_SIZE)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes every page that is not mapped an error.
+    fn poison(&self, address: u64, size: u64) -> Result<Sweep, SysError> {
+        self.read_until_done(|| self.uffd.write_protect(address, size, WriteProtect::Off, false))?;
+        self.read_until_done(|| self.uffd.poison(address, size))
+    }
+
+    /// Reads what stalls a call. What are faults among it comes again when the call is done.
+    fn read_until_done(&self, call: impl Fn() -> Result<Sweep, SysError>) -> Result<Sweep, SysError> {
+        loop {
+            let sweep = call()?;
+            if !sweep.stalled {
+                return Ok(sweep);
+            }
+            self.uffd.read_events(&mut Vec::new())?;
         }
     }
 
@@ -168,9 +187,9 @@ impl Memory {
             if kind.protection.contains(Prot::WRITE) {
                 self.arena.protect(address, size, kind.protection - Prot::WRITE)?;
             }
-            self.uffd.write_protect(address, size, WriteProtect::Off, true)?;
+            self.read_until_done(|| self.uffd.write_protect(address, size, WriteProtect::Off, true))?;
         }
-        let sweep = self.uffd.poison(address, size)?;
+        let sweep = self.read_until_done(|| self.uffd.poison(address, size))?;
         match sweep.is_complete() {
             true => Ok(()),
             false => Err(SysError::new("UFFDIO_POISON", Errno::IO, format!("{sweep:?}"))),
@@ -183,6 +202,10 @@ impl Memory {
         let fd = fds.get(map.fd as usize).ok_or_else(|| {
             SysError::new("order", Errno::BADF, format!("descriptor {} of {} is missing", map.fd, fds.len()))
         })?;
+        self.make_room(state, address, size)?;
+        let (file, shift) = (FileId::of(fd)?, address.wrapping_sub(offset));
+        let kind = Kind { managed: !unmanaged, shared, protection, locked: false, file, shift };
+        state.ranges.insert(address, size, kind);
         let backing = if shared { Backing::Shared(fd.as_fd(), offset) } else { Backing::Private(fd.as_fd(), offset) };
         let done = match unmanaged {
             true => {
@@ -197,38 +220,11 @@ impl Memory {
             }
             false => self.map_managed(address, size, backing, protection, shared),
         };
-        match done {
-            Ok(()) => {
-                let kind = Kind { managed: !unmanaged, shared, protection, locked: false };
-                state.ranges.insert(address, size, kind);
-            }
+        if done.is_err() {
             // Half a mapping would be one that nobody serves.
-            Err(_) => drop(self.unmap(state, address, size)),
+            let _ = self.unmap(state, address, size);
         }
         done
-    }
-
-    fn map_parts(&self, state: &mut State, order: &MapParts, fds: &[OwnedFd]) -> Result<(), SysError> {
-        let (address, protection) = (order.address, Prot::from_bits_truncate(order.protection));
-        let size = order.parts.iter().try_fold(0u64, |all, part| all.checked_add(part.length));
-        let size = size.filter(|size| self.arena.contains(address, *size));
-        let size = size.ok_or_else(|| SysError::new("order", Errno::INVAL, "parts that leave the arena"))?;
-        let mapped = in_mappings(address, &order.parts).into_iter().try_for_each(|(at, part)| {
-            let fd = fds.get(part.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
-            self.arena.map(at, part.length, Backing::Private(fd.as_fd(), part.offset), protection)?;
-            if takes_large_pages(at, part.offset, part.length) {
-                let _ = self.arena.advise(at, part.length, Advise::HugePages);
-            }
-            Ok(())
-        });
-        let mapped = mapped.and_then(|()| self.arena.advise(address, size, Advise::DontFork));
-        match mapped {
-            Ok(()) => {
-                state.ranges.insert(address, size, Kind { managed: false, shared: false, protection, locked: false })
-            }
-            Err(_) => drop(self.unmap(state, address, size)),
-        }
-        mapped
     }
 
     /// All threads of the task go over to the private mapping at one moment.
@@ -237,21 +233,24 @@ impl Memory {
         let MapObject { address, size, offset, .. } = map;
         let fd = fds.get(map.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
         let protection = Prot::from_bits_truncate(map.protection);
-        let wanted = |kind: &Kind| kind.shared && !kind.managed;
-        let parts = state.ranges.within(address, size);
-        let whole =
-            matches!(&parts[..], [(start, end, kind)] if wanted(kind) && end - start == size && *start == address);
+        let (file, shift) = (FileId::of(fd)?, address.wrapping_sub(offset));
+        let parts = self.parts(state, address, size)?;
+        // Another thread may have unmapped a part meanwhile; the program must not have.
+        if let Some(changed) = parts.iter().find(|part| matches!(part.lies, Lies::Nothing | Lies::Others)) {
+            return Err(intact::changed(&changed.range));
+        }
+        let wanted = |part: &Part| matches!(part.lies, Lies::Mapped(kind) if kind.shared && !kind.managed);
         // To tear the page tables of much memory down takes longer than all else: that is left to another thread.
-        let aside = match freeze.seal && size >= ASIDE_BYTES_MIN && whole {
+        let aside = match freeze.seal && size >= ASIDE_BYTES_MIN && parts.iter().all(wanted) {
             true => self.arena.set_aside(address, size).ok(),
             false => None,
         };
-        // Another thread may have unmapped a part meanwhile. What is wired is not frozen.
-        for (start, end, _) in parts.into_iter().filter(|(_, _, kind)| wanted(kind)) {
-            let backing = Backing::Private(fd.as_fd(), offset + (start - address));
-            self.arena.map(start, end - start, backing, protection)?;
-            let kind = Kind { managed: false, shared: false, protection, locked: false };
-            state.ranges.insert(start, end - start, kind);
+        for Part { range, .. } in parts.into_iter().filter(wanted) {
+            let (start, len) = (range.start, range.end - range.start);
+            self.arena.map(start, len, Backing::Private(fd.as_fd(), offset + (start - address)), protection)?;
+            // What is wired is not frozen.
+            let kind = Kind { managed: false, shared: false, protection, locked: false, file, shift };
+            state.ranges.insert(start, len, kind);
         }
         if freeze.seal {
             // Where somebody else can still write to it, whoever hands it on sees that it is not sealed, and copies.
@@ -263,6 +262,31 @@ impl Memory {
             }
         }
         Ok(())
+    }
+
+    fn map_parts(&self, state: &mut State, order: &MapParts, fds: &[OwnedFd]) -> Result<(), SysError> {
+        let (address, protection) = (order.address, Prot::from_bits_truncate(order.protection));
+        let size = order.parts.iter().try_fold(0u64, |all, part| all.checked_add(part.length));
+        let size = size.filter(|size| self.arena.contains(address, *size));
+        let size = size.ok_or_else(|| SysError::new("order", Errno::INVAL, "parts that leave the arena"))?;
+        self.make_room(state, address, size)?;
+        let files = fds.iter().map(|fd| FileId::of(fd)).collect::<Result<Vec<_>, _>>()?;
+        let mapped = in_mappings(address, &order.parts).into_iter().try_for_each(|(at, part)| {
+            let fd = fds.get(part.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
+            let (file, shift) = (files[part.fd as usize], at.wrapping_sub(part.offset));
+            let kind = Kind { managed: false, shared: false, protection, locked: false, file, shift };
+            state.ranges.insert(at, part.length, kind);
+            self.arena.map(at, part.length, Backing::Private(fd.as_fd(), part.offset), protection)?;
+            if takes_large_pages(at, part.offset, part.length) {
+                let _ = self.arena.advise(at, part.length, Advise::HugePages);
+            }
+            Ok(())
+        });
+        let mapped = mapped.and_then(|()| self.arena.advise(address, size, Advise::DontFork));
+        if mapped.is_err() {
+            let _ = self.unmap(state, address, size);
+        }
+        mapped
     }
 
     /// The private parts of a range that the node does not serve: frozen memory, and what was written to it. None once
@@ -295,33 +319,31 @@ impl Memory {
 
     /// Maps a part of a file with the same bytes in place of private memory, as far as it still is private.
     pub fn remap_private(&self, address: u64, size: u64, file: BorrowedFd<'_>, offset: u64) -> Result<(), SysError> {
-        self.remap(address, size, offset, false, |at| Backing::Private(file, at))
+        self.remap(address, size, file, offset, false)
     }
 
     /// The same, and the memory is shared from then on.
     pub fn remap_shared(&self, address: u64, size: u64, file: BorrowedFd<'_>, offset: u64) -> Result<(), SysError> {
-        self.remap(address, size, offset, true, |at| Backing::Shared(file, at))
+        self.remap(address, size, file, offset, true)
     }
 
-    fn remap<'fd>(
-        &self,
-        address: u64,
-        size: u64,
-        offset: u64,
-        shared: bool,
-        backing: impl Fn(u64) -> Backing<'fd>,
-    ) -> Result<(), SysError> {
+    fn remap(&self, address: u64, size: u64, fd: BorrowedFd<'_>, offset: u64, shared: bool) -> Result<(), SysError> {
         let mut state = self.lock();
-        let parts = state.ranges.within(address, size).into_iter();
-        for (start, end, kind) in parts.filter(|(_, _, kind)| !kind.managed && !kind.shared) {
-            self.arena.map(start, end - start, backing(offset + (start - address)), kind.protection)?;
+        let (file, shift) = (FileId::of(fd)?, address.wrapping_sub(offset));
+        for part in self.parts(&state, address, size)? {
+            let Lies::Mapped(kind) = part.lies else { continue };
+            if kind.managed || kind.shared {
+                continue;
+            }
+            let (start, size) = (part.range.start, part.range.end - part.range.start);
+            let at = offset + (start - address);
+            let backing = if shared { Backing::Shared(fd, at) } else { Backing::Private(fd, at) };
+            self.arena.map(start, size, backing, kind.protection)?;
             if kind.locked {
                 // The lock went with what was mapped there, which had as many pages.
-                self.arena.lock(start, end - start, true)?;
+                self.arena.lock(start, size, true)?;
             }
-            if shared {
-                state.ranges.insert(start, end - start, Kind { shared, ..kind });
-            }
+            state.ranges.insert(start, size, Kind { file, shift, shared, ..kind });
         }
         Ok(())
     }
@@ -348,20 +370,44 @@ impl Memory {
         self.arena.protect(address, size, protection)
     }
 
+    /// The addresses are kept, whoever unmapped what was there; the program's own memory stays.
     fn unmap(&self, state: &mut State, address: u64, size: u64) -> Result<(), SysError> {
-        self.arena.release(address, size)?;
+        let mut others = None;
+        for part in self.parts(state, address, size)? {
+            let (start, size) = (part.range.start, part.range.end - part.range.start);
+            match part.lies {
+                Lies::Mapped(kind) => {
+                    if kind.managed {
+                        self.unregister(start, size)?;
+                    }
+                    self.arena.release(start, size)?;
+                }
+                Lies::Reserved => {}
+                Lies::Nothing => self.arena.reclaim(start, size)?,
+                Lies::Others => others = others.or(Some(part.range)),
+            }
+        }
         state.ranges.remove(address, size);
         // Whoever waits there is not woken by the unmapping (uffd-rules 6).
-        self.uffd.wake(address, size)
+        self.uffd.wake(address, size)?;
+        others.map_or(Ok(()), |range| Err(intact::in_the_way(&range)))
+    }
+
+    /// Before it is unmapped, for what is registered is unmapped only when the node has read of it. Nobody can touch it by
+    /// then, for a page that is missing would be a zero page.
+    fn unregister(&self, address: u64, size: u64) -> Result<(), SysError> {
+        self.arena.protect(address, size, Prot::empty())?;
+        self.uffd.unregister(address, size)
     }
 
     /// Only what is mapped: a reserved part must not become accessible.
     fn protect(&self, state: &mut State, address: u64, size: u64, protection: Prot) -> Result<(), SysError> {
-        if !self.arena.contains(address, size) {
-            return Err(SysError::new("order", Errno::INVAL, format!("{size:#x} bytes at {address:#x}")));
+        let parts = self.parts(state, address, size)?;
+        if let [Part { range, lies: Lies::Others }] = &parts[..] {
+            return Err(intact::in_the_way(range));
         }
-        for (start, end, _) in state.ranges.within(address, size) {
-            self.arena.protect(start, end - start, protection)?;
+        for part in self.mapped_parts(state, address, size)? {
+            self.arena.protect(part.start, part.end - part.start, protection)?;
         }
         state.ranges.protect(address, size, protection);
         Ok(())
@@ -369,10 +415,11 @@ impl Memory {
 
     /// Only what is mapped. No page is touched: that could wait for a pager, under the lock.
     fn wire(&self, state: &mut State, address: u64, size: u64, wired: bool) -> Result<(), SysError> {
-        for (start, end, _) in state.ranges.within(address, size) {
-            if let Err(error) = self.arena.lock(start, end - start, wired) {
+        let parts = self.mapped_parts(state, address, size)?;
+        for part in &parts {
+            if let Err(error) = self.arena.lock(part.start, part.end - part.start, wired) {
                 // A part that is locked belongs to no wired range; what unlocking answers changes nothing.
-                let _ = self.arena.lock(address, size, false);
+                parts.iter().for_each(|part| drop(self.arena.lock(part.start, part.end - part.start, false)));
                 state.ranges.lock(address, size, false);
                 // Not "too many mappings", for which the node takes ENOMEM.
                 return Err(SysError { errno: Errno::AGAIN, ..error });
@@ -382,61 +429,88 @@ impl Memory {
         Ok(())
     }
 
+    /// Whether all of a range is mapped by the node's orders and still there.
+    pub fn is_intact(&self, address: u64, size: u64) -> bool {
+        self.check_intact(&self.lock(), address, size).is_ok()
+    }
+
+    /// Errors: `Changed` the program has unmapped, moved or replaced what the node mapped there; `InvalidAddress` outside the
+    /// arena. Where nothing was mapped only the node knows what is to be said.
+    pub fn refuse_changed(&self, address: u64, size: u64) -> Result<(), CopyError> {
+        if !self.arena.contains(address, size) {
+            return Err(CopyError::Kern(KernReturn::InvalidAddress));
+        }
+        let parts = self.parts(&self.lock(), address, size).map_err(CopyError::Sys)?;
+        match parts.iter().find(|part| matches!(part.lies, Lies::Nothing | Lies::Others)) {
+            Some(part) => Err(CopyError::Changed { address: part.range.start }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_intact(&self, state: &State, address: u64, size: u64) -> Result<(), SysError> {
+        let parts = self.parts(state, address, size)?;
+        match parts.iter().find(|part| !matches!(part.lies, Lies::Mapped(_))) {
+            None => Ok(()),
+            Some(part) => Err(intact::changed(&part.range)),
+        }
+    }
+
+    /// What the program has unmapped is reserved again, so that something can be mapped in its place.
+    fn make_room(&self, state: &State, address: u64, size: u64) -> Result<(), SysError> {
+        for part in self.parts(state, address, size)? {
+            match part.lies {
+                Lies::Nothing => self.arena.reclaim(part.range.start, part.range.end - part.range.start)?,
+                Lies::Others => return Err(intact::in_the_way(&part.range)),
+                Lies::Mapped(_) | Lies::Reserved => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What was mapped in a range, as far as it is still there: runs, in order.
+    pub fn mapped_parts(&self, state: &State, address: u64, size: u64) -> Result<Vec<Range<u64>>, SysError> {
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        for part in self.parts(state, address, size)?.into_iter().filter(|p| matches!(p.lies, Lies::Mapped(_))) {
+            match runs.last_mut() {
+                Some(last) if last.end == part.range.start => last.end = part.range.end,
+                _ => runs.push(part.range),
+            }
+        }
+        Ok(runs)
+    }
+
+    pub fn parts(&self, state: &State, address: u64, size: u64) -> Result<Vec<Part>, SysError> {
+        if !self.arena.contains(address, size) {
+            return Err(SysError::new("order", Errno::INVAL, format!("{size:#x} bytes at {address:#x}")));
+        }
+        intact::parts(&self.arena, &self.maps, &state.ranges, &(address..address + size))
+    }
+
     /// No order is carried out while this is held.
     pub fn lock(&self) -> MutexGuard<'static, State> {
         // A panic under the lock leaves the table as the kernel has it, up to one order; closing must go on.
         self.locks.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Decides what a child by fork(2) gets: of the memory that the node does not serve, the `kept` ranges.
-    pub fn leave_to_child(&self, state: &State, kept: &[Range<u64>]) {
-        let advise = |start: u64, end: u64, advise| drop(self.arena.advise(start, end - start, advise));
-        for (start, end, _) in state.ranges.all().filter(|(_, _, kind)| !kind.managed) {
-            advise(start, end, Advise::DontFork);
-        }
-        for range in kept {
-            advise(range.start, range.end, Advise::DoFork);
-        }
-    }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        // The arena is unmapped next, for which nobody is to be waited for, and with it nothing that is the program's own.
+        let parts = self.parts(&self.lock(), self.arena.start(), self.arena.size());
+        let mut others = parts.is_err();
+        for Part { range, lies } in parts.unwrap_or_default() {
+            match lies {
+                Lies::Mapped(kind) if kind.managed => drop(self.unregister(range.start, range.end - range.start)),
+                Lies::Mapped(_) | Lies::Reserved => {}
+                Lies::Nothing | Lies::Others => others = true,
+            }
+        }
+        if others {
+            self.arena.abandon();
+        }
         // The locks stay, what is under them need not.
         *self.lock() = State::default();
     }
-}
-
-/// The process has the range by fork(2), as its parent had it.
-fn keep(state: &mut State, address: u64, size: u64) -> Result<(), SysError> {
-    let parts = state.inherited.within(address, size);
-    if parts.iter().map(|(start, end, _)| end - start).sum::<u64>() != size {
-        return Err(SysError::new("order", Errno::INVAL, "what was to be inherited is not there"));
-    }
-    for (start, end, kind) in parts {
-        state.ranges.insert(start, end - start, kind);
-    }
-    state.inherited.remove(address, size);
-    Ok(())
-}
-
-/// What to map where, in this order, for parts that lie one behind the other from an address on. What the others cut out of
-/// one file is mapped as one, and they over it: that takes about half as many calls.
-fn in_mappings(address: u64, parts: &[Segment]) -> Vec<(u64, Segment)> {
-    let mut at = address;
-    let place = |part: &Segment| {
-        at += part.length;
-        (at - part.length, *part)
-    };
-    let placed: Vec<(u64, Segment)> = parts.iter().map(place).collect();
-    let Some((there, largest)) = placed.iter().max_by_key(|(_, part)| part.length).copied() else { return placed };
-    let lies_with = |(at, part): &(u64, Segment)| {
-        part.fd == largest.fd && part.offset.wrapping_sub(*at) == largest.offset.wrapping_sub(there)
-    };
-    let [first, last] = [placed.iter().find(|p| lies_with(p)), placed.iter().rfind(|p| lies_with(p))];
-    let (Some((start, first)), Some((end, last))) = (first, last) else { return placed };
-    let whole = Segment { length: end + last.length - start, ..*first };
-    std::iter::once((*start, whole)).chain(placed.iter().filter(|p| !lies_with(p)).copied()).collect()
 }
 
 /// Whether a large page of the object can be one of the mapping.
@@ -446,21 +520,38 @@ fn takes_large_pages(address: u64, offset: u64, size: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proto::wire::trap::Unmap;
+
     use super::*;
 
+    /// An order to map two pages of the descriptor beside it, managed, at the start of the arena.
+    fn map_order(memory: &Memory) -> Order {
+        let (address, size, protection) = (memory.arena.start(), 2 * PAGE_SIZE, Prot::READ.bits());
+        let map = MapObject { address, size, protection, shared: true, ..MapObject::default() };
+        Order { order: 1, op: Some(order::Op::Map(map)) }
+    }
+
+    fn lies(memory: &Memory) -> Vec<Lies> {
+        let parts = memory.parts(&memory.lock(), memory.arena.start(), 2 * PAGE_SIZE).unwrap();
+        parts.into_iter().map(|part| part.lies).collect()
+    }
+
     #[test]
-    fn what_others_cut_out_of_one_file_is_mapped_as_one() {
-        let part = |fd, offset, length| Segment { fd, offset, length };
-        let mapped = |parts: &[Segment]| {
-            let lines = in_mappings(1000, parts).into_iter();
-            lines.map(|(at, p)| (at - 1000, p.fd, p.offset, p.length)).collect::<Vec<_>>()
-        };
-        let scattered = [part(1, 0, 5), part(0, 35, 50), part(1, 5, 5), part(0, 90, 10), part(0, 0, 7), part(1, 9, 1)];
-        let base = (5, 0, 35, 65);
-        assert_eq!(mapped(&scattered), [base, (0, 1, 0, 5), (55, 1, 5, 5), (70, 0, 0, 7), (77, 1, 9, 1)]);
-        assert_eq!(mapped(&[part(3, 8, 4)]), [(0, 3, 8, 4)]);
-        assert_eq!(mapped(&[part(0, 8, 4), part(0, 0, 4)]).len(), 2);
-        assert_eq!(mapped(&[]), []);
+    fn half_a_mapping_is_none_and_a_whole_one_is_unmapped_without_waiting_for_the_node() {
+        let memory = Memory::new(None).unwrap().unwrap();
+        let memfd = Memfd::create("test", 2 * PAGE_SIZE).unwrap();
+        let order = map_order(&memory);
+        // Linux maps it, and does not let it be registered.
+        memory.carry_out(&order, &[memfd.reader().unwrap()]).unwrap_err();
+        assert_eq!(lies(&memory), [Lies::Reserved]);
+        memory.carry_out(&order, &[memfd.writer().unwrap()]).unwrap();
+        assert!(matches!(lies(&memory)[..], [Lies::Mapped(kind)] if kind.managed && kind.shared));
+        let unmap = Unmap { address: memory.arena.start() + PAGE_SIZE, size: PAGE_SIZE };
+        memory.carry_out(&Order { order: 2, op: Some(order::Op::Unmap(unmap)) }, &[]).unwrap();
+        assert!(matches!(lies(&memory)[..], [Lies::Mapped(_), Lies::Reserved]));
+        // Nor does its end wait for anybody, though another holds the userfaultfd.
+        let _nodes = memory.uffd.try_clone().unwrap();
+        drop(memory);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proto::Prot;
+use sys::FileId;
 
 /// How a part is mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +16,10 @@ pub(crate) struct Kind {
     pub protection: Prot,
     /// Linux keeps its pages as they come.
     pub locked: bool,
+    /// The file that it shows.
+    pub file: FileId,
+    /// So much lower than its address is where in the file it lies, modulo 2^64.
+    pub shift: u64,
 }
 
 /// Parts that do not overlap, by their first address.
@@ -84,7 +89,8 @@ mod tests {
     use super::*;
 
     fn kind(n: u32) -> Kind {
-        Kind { managed: true, shared: false, protection: Prot::from_bits_retain(n), locked: false }
+        let (file, shift) = (FileId::default(), 0);
+        Kind { managed: true, shared: false, protection: Prot::from_bits_retain(n), locked: false, file, shift }
     }
 
     fn shown(ranges: &Ranges) -> Vec<(u64, u64, u32)> {

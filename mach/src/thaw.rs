@@ -12,8 +12,9 @@ use proto::wire::trap::{self, call};
 use sys::{Memfd, SysError};
 
 use crate::agent;
+use crate::bytes_out::copy_out;
 use crate::error::CopyError;
-use crate::freeze::{copy_out, succeeded};
+use crate::freeze::succeeded;
 use crate::memory::Memory;
 use crate::task::Task;
 

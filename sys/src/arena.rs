@@ -7,7 +7,6 @@
 //! 3. No Rust reference ever points inside. Bytes go in and out by guarded copies, or through raw pointers, whose use is
 //!    the caller's `unsafe`; so changing mappings here is safe.
 
-use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use proto::{PAGE_SIZE, Prot};
@@ -99,22 +98,12 @@ impl Arena {
         if at == start { Ok(arena) } else { Err(SysError::new("mmap(2)", Errno::EXIST, what())) }
     }
 
-    /// The same addresses in a child of fork(2), for itself: the `kept` parts stay as they are mapped, all else is reserved
-    /// again, whether Linux left it out of the child or not.
+    /// The same addresses in a child of fork(2), for itself. What Linux has left out of the child is free there: it is to be
+    /// reclaimed.
     ///
-    /// Conditions: in a child, before it has other threads; `kept` is in order and apart. The arena of the parent is not
-    /// used any more in this process, nor dropped.
-    /// Errors: `EINVAL` no whole pages inside; `ENOMEM` too many mappings.
-    pub fn inherit(&self, kept: &[Range<u64>]) -> Result<Arena, SysError> {
-        let end = self.start + self.size;
-        let mut at = self.start;
-        for range in kept.iter().chain([&(end..end)]) {
-            if range.start > at {
-                self.release(at, range.start - at)?;
-            }
-            at = at.max(range.end);
-        }
-        let blank = Memfd::adopt(self.blank.writer()?)?;
+    /// Conditions: in a child. The arena of the parent is not used any more in this process, nor dropped.
+    pub fn inherit(&self) -> Result<Arena, SysError> {
+        let blank = Memfd::adopt(self.blank.reader()?)?;
         Ok(Arena { start: self.start, size: self.size, blank, blank_id: self.blank_id })
     }
 
@@ -355,25 +344,6 @@ mod tests {
         let again = Arena::reserve_exactly(start, size).unwrap();
         assert_eq!((again.start(), again.size()), (start, size));
         assert!(PLACES.contains(&Arena::reserve(&[1 << 40]).unwrap().start()));
-    }
-
-    /// As in a child: but for the kept part, whatever was there is reserved and nothing else.
-    #[test]
-    fn what_is_not_kept_is_reserved_again() {
-        let arena = Arena::reserve(&[1 << 20]).unwrap();
-        let page = |n: u64| arena.start() + n * PAGE_SIZE;
-        arena.map(page(0), 8 * PAGE_SIZE, Backing::Anonymous, RW).unwrap();
-        arena.write(page(3), b"kept").unwrap();
-        let own = arena.inherit(&[page(2)..page(4), page(6)..page(7)]).unwrap();
-        assert_eq!((own.start(), own.size()), (arena.start(), arena.size()));
-        let mut text = [0; 4];
-        own.read(page(3), &mut text).unwrap();
-        assert_eq!(&text, b"kept");
-        for gone in [0, 1, 4, 5, 7, 9] {
-            own.read(page(gone), &mut text).unwrap_err();
-        }
-        assert_eq!(arena.inherit(std::slice::from_ref(&(page(0) + 1..page(1)))).unwrap_err().errno, Errno::INVAL);
-        std::mem::forget(arena);
     }
 
     #[test]

@@ -33,6 +33,9 @@ impl Pmap for NoMemory {
     fn read_out(&mut self, _: ObjectId, _: u64, _: u64) -> Payload {
         Payload::default()
     }
+    fn is_present(&self, _: ObjectId, _: u64) -> bool {
+        true
+    }
     fn discard(&mut self, _: ObjectId, _: u64, _: u64) {}
     fn enter(&mut self, _: TaskId, _: u64, _: u64, _: bool) {}
     fn protect(&mut self, _: TaskId, _: u64, _: u64) {}

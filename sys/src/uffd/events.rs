@@ -2,7 +2,9 @@
 
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use userfaultfd_sys as abi;
 
 use super::Uffd;
@@ -37,6 +39,23 @@ pub struct FaultEvent {
 pub enum UffdEvent {
     /// A fault.
     Fault(FaultEvent),
+    /// A registered range was moved (mremap(2)), and is registered where it is now. Whoever moved it waits until the
+    /// event is read.
+    Moved {
+        /// Where it was.
+        from: u64,
+        /// Where it is.
+        to: u64,
+        /// Bytes that it had before; what it has grown by is registered, too.
+        len: u64,
+    },
+    /// A registered range was unmapped. Whoever did it waits until the event is read.
+    Unmapped {
+        /// First byte.
+        address: u64,
+        /// Bytes.
+        len: u64,
+    },
     /// An event that we never ask for: whoever opened the descriptor asked for it. A fork's descriptor is closed.
     Other(u8),
 }
@@ -67,6 +86,15 @@ impl Uffd {
         let count = bytes / size_of::<abi::uffd_msg>();
         out.extend(messages[..count].iter().map(UffdEvent::from_raw));
         Ok(count)
+    }
+
+    /// Waits until there are events to read, or the time is over.
+    pub fn wait(&self, limit: Duration) -> Result<(), SysError> {
+        let limit = Timespec::try_from(limit).map_err(|_| SysError::new("poll(2)", Errno::INVAL, "a time"))?;
+        match rustix::event::poll(&mut [PollFd::new(self, PollFlags::IN)], Some(&limit)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(SysError::new("poll(2)", errno, "a userfaultfd")),
+        }
     }
 
     fn read_raw(&self, messages: &mut [abi::uffd_msg]) -> Result<usize, Errno> {
@@ -115,6 +143,16 @@ impl UffdEvent {
                 // SAFETY: the kernel installed the descriptor in this process for the reader of the event: us, once.
                 drop(unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fork.ufd as i32) });
                 UffdEvent::Other(message.event)
+            }
+            abi::UFFD_EVENT_REMAP => {
+                // SAFETY: as above.
+                let abi::uffd_msg_remap { from, to, len } = unsafe { message.arg.remap };
+                UffdEvent::Moved { from, to, len }
+            }
+            abi::UFFD_EVENT_UNMAP => {
+                // SAFETY: as above.
+                let abi::uffd_msg_remove { start, end } = unsafe { message.arg.remove };
+                UffdEvent::Unmapped { address: start, len: end.saturating_sub(start) }
             }
             other => UffdEvent::Other(other),
         }

@@ -25,6 +25,8 @@ mod raw;
 mod sweep;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_events;
 
 pub use events::{FaultEvent, FaultKind, UffdEvent};
 pub use sweep::{Sweep, WriteProtect};
@@ -67,10 +69,11 @@ bitflags! {
         /// `UFFDIO_MOVE`.
         const MOVE = abi::UFFD_FEATURE_MOVE;
 
-        /// What a task's memory is served with. No event but faults is asked for: an unread one makes every call on
-        /// the descriptor answer `EAGAIN` (uffd-rules 3).
+        /// What a task's memory is served with. With `EVENT_REMAP` a range that is moved stays registered. Until an event
+        /// is read, its causer waits, and every call on the descriptor answers `EAGAIN` (uffd-rules 3). `EVENT_REMOVE`
+        /// would tell nothing: pages that madvise(2) takes are missing or minor faults again.
         const MANAGED = Self::WP.bits() | Self::MISSING_SHMEM.bits() | Self::MINOR_SHMEM.bits()
-            | Self::WP_SHMEM.bits() | Self::POISON.bits();
+            | Self::WP_SHMEM.bits() | Self::POISON.bits() | Self::EVENT_REMAP.bits() | Self::EVENT_UNMAP.bits();
 
         const _ = !0;
     }

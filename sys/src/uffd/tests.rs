@@ -5,23 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::{PAGE_SIZE, Prot};
-use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::*;
 use crate::{Arena, Backing, Memfd};
 
 const RW: Prot = Prot::READ.union(Prot::WRITE);
-const PAGES: u64 = 8;
+pub const PAGES: u64 = 8;
 
 /// A shared mapping of a memfd, registered for everything.
-struct World {
-    uffd: Uffd,
-    arena: Arc<Arena>,
-    memfd: Memfd,
+pub struct World {
+    pub uffd: Uffd,
+    pub arena: Arc<Arena>,
+    pub memfd: Memfd,
 }
 
 impl World {
-    fn new() -> World {
+    pub fn new() -> World {
         World::with_mode(Mode::MISSING | Mode::MINOR | Mode::WRITE_PROTECT)
     }
 
@@ -34,16 +33,16 @@ impl World {
         World { uffd, arena: Arc::new(arena), memfd }
     }
 
-    fn page(&self, index: u64) -> u64 {
+    pub fn page(&self, index: u64) -> u64 {
         self.arena.start() + index * PAGE_SIZE
     }
 
-    fn fill(&self, index: u64, byte: u8) {
+    pub fn fill(&self, index: u64, byte: u8) {
         self.memfd.write_at(index * PAGE_SIZE, &[vec![byte; PAGE_SIZE as usize]]).unwrap();
     }
 
     /// A thread that reads the first byte of a page.
-    fn reader(&self, index: u64) -> std::thread::JoinHandle<Option<u8>> {
+    pub fn reader(&self, index: u64) -> std::thread::JoinHandle<Option<u8>> {
         let (arena, address) = (self.arena.clone(), self.page(index));
         std::thread::spawn(move || {
             let mut byte = [0];
@@ -52,27 +51,34 @@ impl World {
     }
 
     /// A thread that writes the first byte of a page.
-    fn writer(&self, index: u64, byte: u8) -> std::thread::JoinHandle<bool> {
+    pub fn writer(&self, index: u64, byte: u8) -> std::thread::JoinHandle<bool> {
         let (arena, address) = (self.arena.clone(), self.page(index));
         std::thread::spawn(move || arena.write(address, &[byte]).is_ok())
     }
 
-    fn fault(&self) -> FaultEvent {
+    pub fn fault(&self) -> FaultEvent {
+        match self.event() {
+            UffdEvent::Fault(fault) => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The only event that comes.
+    pub fn event(&self) -> UffdEvent {
         let mut events = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(10);
         while events.is_empty() {
             assert!(Instant::now() < deadline, "no event");
-            let second = Timespec { tv_sec: 1, tv_nsec: 0 };
-            rustix::event::poll(&mut [PollFd::new(&self.uffd, PollFlags::IN)], Some(&second)).unwrap();
+            self.uffd.wait(Duration::from_secs(1)).unwrap();
             self.uffd.read_events(&mut events).unwrap();
         }
         match events[..] {
-            [UffdEvent::Fault(fault)] => fault,
+            [event] => event,
             _ => panic!("{events:?}"),
         }
     }
 
-    fn no_event(&self) {
+    pub fn no_event(&self) {
         assert_eq!(self.uffd.read_events(&mut Vec::new()).unwrap(), 0);
     }
 }
@@ -273,6 +279,7 @@ fn protecting_steps_over_holes_and_protects_behind_them() {
         w.fill(page, 1);
     }
     w.uffd.continue_range(w.page(0), PAGES * PAGE_SIZE, WriteProtect::Off).unwrap();
+    w.uffd.unregister(w.page(3), 2 * PAGE_SIZE).unwrap();
     w.arena.release(w.page(3), 2 * PAGE_SIZE).unwrap();
     let sweep = w.uffd.write_protect(w.page(0), PAGES * PAGE_SIZE, WriteProtect::On, false).unwrap();
     assert_eq!(sweep, Sweep { done: 6 * PAGE_SIZE, no_entry: 2 * PAGE_SIZE, ..Sweep::default() });
@@ -360,6 +367,7 @@ fn a_read_only_shared_mapping_cannot_be_registered_and_a_private_one_can() {
     w.uffd.continue_range(at, PAGE_SIZE, WriteProtect::Off).unwrap();
     assert_eq!(w.reader(PAGES).join().unwrap(), Some(6));
     // Protection means nothing there, and is no error.
+    w.uffd.unregister(at, PAGE_SIZE).unwrap();
     w.arena.map(at, PAGE_SIZE, Backing::Private(reader.as_fd(), 0), RW).unwrap();
     w.uffd.register(at, PAGE_SIZE, Mode::MISSING | Mode::MINOR).unwrap();
     assert_eq!(w.uffd.continue_range(at, PAGE_SIZE, WriteProtect::On).unwrap().done, PAGE_SIZE);

@@ -20,7 +20,11 @@ const PROGRAM_MAX: Duration = Duration::from_secs(60);
 /// Builds a program in both forms, runs each as a task of a node of its own, and expects success.
 #[track_caller]
 fn runs(source: &str) {
-    let nodes = Nodes::start(1);
+    runs_on(&Nodes::start(1), source);
+}
+
+#[track_caller]
+fn runs_on(nodes: &Nodes, source: &str) {
     for form in [Form::Static, Form::Shared] {
         let program = Program::build(nodes.folder(), &[source], form);
         succeeds(&program, Some(&nodes.socket(1)));
@@ -230,6 +234,59 @@ fn when_the_node_is_killed_no_kind_of_memory_shows_zeroes() {
 }
 
 #[test]
+fn vm_behind_6_what_a_program_does_to_allocated_memory_itself_is_found_out() {
+    // With a limit it has a pager, and Linux tells of it.
+    runs_on(&Nodes::with(1, &["--memory-limit", "0"]), "tests/c/behind.c");
+}
+
+/// Exports the file of 16 pages, of one letter each, that the programs know as "letters".
+fn export_letters(nodes: &Nodes) {
+    let bytes: Vec<u8> = (0..16).flat_map(|page| [b'a' + page; 4096]).collect();
+    nodes.export(1, &nodes.file("letters", &bytes), "letters", true);
+}
+
+/// As `runs`, each with a file of letters of its own.
+#[track_caller]
+fn runs_with_letters(source: &str) {
+    for form in [Form::Static, Form::Shared] {
+        let nodes = Nodes::start(1);
+        export_letters(&nodes);
+        let program = Program::build(nodes.folder(), &[source], form);
+        succeeds(&program, Some(&nodes.socket(1)));
+        nodes.assert_up(1);
+    }
+}
+
+#[test]
+fn vm_behind_2_what_a_program_does_to_a_mapped_object_itself_never_shows_zeroes() {
+    runs_with_letters("tests/c/behind_object.c");
+}
+
+#[test]
+fn vm_behind_2_a_program_that_writes_to_what_it_moved_is_ended() {
+    use std::os::unix::process::ExitStatusExt;
+    let nodes = Nodes::start(1);
+    export_letters(&nodes);
+    let program = Program::build(nodes.folder(), &["tests/c/behind_moved.c"], Form::Static);
+    let mut command = program.command();
+    command.env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(1));
+    let output = finished(command);
+    assert_eq!(output.status.signal(), Some(9), "{}", String::from_utf8_lossy(&output.stderr));
+    let mapping = nodes.map(1, "letters", false);
+    let mut byte = [0];
+    mapping.read_at(0, &mut byte).expect("the object is served");
+    assert!(byte == [b'w'] || byte == [b'x'], "{byte:?}");
+    assert!(nodes.log(1).contains("it is ended"), "the log says so");
+}
+
+#[test]
+fn vm_behind_7_without_its_node_a_program_that_changes_its_memory_neither_hangs_nor_sees_zeroes() {
+    let nodes = Nodes::start(1);
+    export_letters(&nodes);
+    killed_under(&nodes, "tests/c/behind_dead.c", Form::Static);
+}
+
+#[test]
 fn queues_that_are_full_or_empty_and_buffers_too_small() {
     runs("tests/c/timeouts.c");
 }
@@ -286,18 +343,23 @@ fn a_call_that_fails_leaves_nothing_for_the_next() {
 #[test]
 fn when_the_node_is_killed_receives_and_servers_end() {
     for form in [Form::Static, Form::Shared] {
-        let nodes = Nodes::start(1);
-        let program = Program::build(nodes.folder(), &["tests/c/orphans.c"], form);
-        let mut command = program.command();
-        command.env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(1)).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("it runs");
-        let mut said = [0; 8];
-        child.stdout.as_mut().expect("it is piped").read_exact(&mut said).expect("it says that it waits");
-        nodes.kill(1);
-        let ended = || child.try_wait().expect("our own child");
-        let status = wait_until(PROGRAM_MAX, "the end of the program", ended);
-        assert!(status.success(), "{form:?}: {status}");
+        killed_under(&Nodes::start(1), "tests/c/orphans.c", form);
     }
+}
+
+/// Kills the node when the program says that it waits, and expects success.
+#[track_caller]
+fn killed_under(nodes: &Nodes, source: &str, form: Form) {
+    let program = Program::build(nodes.folder(), &[source], form);
+    let mut command = program.command();
+    command.env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(1)).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let mut said = [0; 8];
+    child.stdout.as_mut().expect("it is piped").read_exact(&mut said).expect("it says that it waits");
+    nodes.kill(1);
+    let ended = || child.try_wait().expect("our own child");
+    let status = wait_until(PROGRAM_MAX, "the end of the program", ended);
+    assert!(status.success(), "{form:?}: {status}");
 }
 
 #[test]

@@ -49,7 +49,9 @@ impl Floor {
             memfd.write_at(at, &[&page]).or_fail(what)?;
         }
         let arena = Arena::reserve(&[size]).or_fail(what)?;
-        let (uffd, _) = Uffd::open(Features::MANAGED).or_fail(what)?;
+        // Of faults alone: else each `forget` would wait until the other process has read of it.
+        let features = Features::MANAGED - Features::EVENT_REMAP - Features::EVENT_UNMAP;
+        let (uffd, _) = Uffd::open(features).or_fail(what)?;
         if channel.send(b"uffd", &[uffd.as_fd()]).or_fail(what)? != Sent::Done {
             return Err(Failure::new(Exit::Failed, what()).because("the other process ended"));
         }

@@ -60,6 +60,8 @@ pub enum Effect {
     Kill(TaskId),
     /// There is a task that waits for its process.
     Created(TaskId),
+    /// As `Kill`, for a task that writes to memory where that can be neither permitted nor refused.
+    Unruly(TaskId),
     /// End the `mach_msg` in which a thread waits, if it does: `thread_abort`.
     AbortThread(ThreadId),
     /// A fault that had to wait is over; for metrics and traces.
@@ -261,6 +263,7 @@ impl Kernel {
         match event {
             VmEvent::ToPager { object, call: vm::ToPager::Create { size }, .. } => self.object_give(object, size, cx),
             VmEvent::ToPager { object, call, trace } => self.call_pager(object, call, trace),
+            VmEvent::Unruly { task } => cx.out.push(Effect::Unruly(task)),
             VmEvent::ObjectGone { object } => self.object_gone(object),
             VmEvent::FaultDone { class, since, trace, .. } => cx.out.push(Effect::FaultDone { class, since, trace }),
             VmEvent::MsyncDone { ticket, result } => {

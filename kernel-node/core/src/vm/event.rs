@@ -14,6 +14,11 @@ pub struct Ticket(pub u64);
 /// One thing that the caller of a `Vm` method has to do after it returns.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum VmEvent {
+    /// A task writes to memory where that can be neither permitted nor refused: its process is to be ended.
+    Unruly {
+        /// Whose.
+        task: TaskId,
+    },
     /// Send `call` to the pager of `object`.
     ToPager {
         /// Whose pager, and the control port to name in the call.

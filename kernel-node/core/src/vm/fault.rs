@@ -55,7 +55,18 @@ impl Vm {
         }
         let (id, start, view) = (entry.object, entry.start, entry.view(fault.task));
         let page = view.page_at(address);
-        match self.objects[id].pages.get(page) {
+        let mut state = self.objects[id].pages.get(page);
+        if let Page::Resident(was) = state
+            // Before it becomes a written page it counts whether it is there.
+            && (fault.kind == FaultKind::Missing || write && !was.dirty)
+            && !cx.pmap.is_present(id, page * PAGE_SIZE)
+        {
+            match self.page_vanished(id, page, was, cx) {
+                Some(now) => state = now,
+                None => return self.fault_failed(fault.task, address, cx),
+            }
+        }
+        match state {
             Page::Resident(r) if r.lock.permits(write) => {
                 let covered = self.resolve(id, page, r, &view, &fault, write, cx);
                 self.read_ahead(id, start, page, covered, &fault, cx);
@@ -109,6 +120,11 @@ impl Vm {
         }
         match self.tasks.get(&fault.task) {
             None => self.fault_failed(fault.task, address, cx),
+            // What the task moved there: no order could refuse it.
+            Some(map) if !map.arena().contains(&address) => {
+                cx.out.push(VmEvent::Unruly { task: fault.task });
+                self.count(fault.task, FaultClass::Refused)
+            }
             Some(map) if map.is_leaving(address) && self.is_unmapping(fault.task, address) => {
                 self.count(fault.task, FaultClass::Refused)
             }

@@ -277,7 +277,9 @@ impl Vm {
 
     /// Second: what goes back is read out and sent, clean and written pages apart.
     pub(super) fn return_pages(&mut self, id: ObjectId, job: &LockJob, step: &[(u64, Resident)], cx: &mut VmCx<'_>) {
-        let returned = step.iter().filter(|(_, r)| job.returns(*r)).map(|(p, r)| (*p, r.dirty));
+        // A clean page that a task took out of the object says nothing.
+        let there = |p: u64, r: &Resident| r.dirty || cx.pmap.is_present(id, p * PAGE_SIZE);
+        let returned = step.iter().filter(|(p, r)| job.returns(*r) && there(*p, r)).map(|(p, r)| (*p, r.dirty));
         for (run, dirty) in runs(returned, DATA_RETURN_BYTES_MAX / PAGE_SIZE) {
             let pages = run.end - run.start;
             let data = cx.pmap.read_out(id, run.start * PAGE_SIZE, pages * PAGE_SIZE);

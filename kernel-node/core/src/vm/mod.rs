@@ -15,6 +15,7 @@
 //! Spec: docs/spec/vm.md.
 
 mod attribute;
+mod behind;
 mod check;
 mod clock;
 mod copy;

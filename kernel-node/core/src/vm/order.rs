@@ -11,7 +11,7 @@ use proto::{KernReturn, PAGE_SIZE, Prot};
 use super::event::FaultClass;
 use super::object::ObjectState;
 use super::wait::Waiter;
-use super::{OrderId, Vm, VmCx};
+use super::{OrderId, Vm, VmCx, VmEvent};
 use crate::TaskId;
 
 /// An order that its task has not answered.
@@ -170,7 +170,15 @@ impl Vm {
     fn carried_out(&mut self, id: OrderId, done: Order, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
         match done {
             Order::Map { .. } | Order::Freeze { .. } if result.is_ok() => {}
-            Order::Map { task, range } => self.map_failed(task, range, cx),
+            Order::Map { task, range } => {
+                self.map_failed(task, range.clone(), cx);
+                // Memory of the task's own lies there, and nothing else ever will.
+                if result == Err(KernReturn::MemoryPresent)
+                    && let Some(map) = self.tasks.get_mut(&task)
+                {
+                    map.leave(range);
+                }
+            }
             Order::Freeze { task, range } => self.freeze_failed(task, range),
             Order::Unmap { task, range } => {
                 cx.pmap.wake(task, range.start, range.end - range.start);
@@ -182,7 +190,11 @@ impl Vm {
             }
             Order::Wire { task, range, wired: true } if result.is_err() => self.wire_failed(task, range, id),
             Order::Wire { .. } => {}
-            Order::Protect { refused, .. } => {
+            Order::Protect { task, refused, .. } => {
+                // Linux does not refuse them, so they would come again and again.
+                if !refused.is_empty() && result.is_err_and(|code| code != KernReturn::Terminated) {
+                    cx.out.push(VmEvent::Unruly { task });
+                }
                 for w in refused {
                     cx.pmap.wake(w.task, w.address, PAGE_SIZE);
                     self.fault_ended(w, FaultClass::Refused, cx);

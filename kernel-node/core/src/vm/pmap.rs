@@ -144,8 +144,12 @@ pub trait Pmap {
     /// Errors: as `fill`.
     fn zero(&mut self, object: ObjectId, offset: u64, len: u64) -> Result<(), KernReturn>;
 
-    /// The bytes of resident pages. They no longer change: every page of the range is write-protected in every task.
+    /// The bytes of resident pages. They no longer change: every page of the range is write-protected in every task. What a
+    /// task took out is zero.
     fn read_out(&mut self, object: ObjectId, offset: u64, len: u64) -> Payload;
+
+    /// Whether the object holds a page. A task that may write can take it out at any time.
+    fn is_present(&self, object: ObjectId, offset: u64) -> bool;
 
     /// Takes pages out of every mapping in every task and out of the object (punches them). The next touch is a missing
     /// fault.

@@ -346,7 +346,7 @@ impl Vm {
         removed
     }
 
-    fn order_unmap(&mut self, task: TaskId, range: Range<u64>, cx: &mut VmCx<'_>) -> OrderId {
+    pub(super) fn order_unmap(&mut self, task: TaskId, range: Range<u64>, cx: &mut VmCx<'_>) -> OrderId {
         self.tasks.get_mut(&task).expect("its entries were just removed").leave(range.clone());
         let order = cx.pmap.unmap(task, range.start, range.end - range.start);
         self.orders.insert(order, Order::Unmap { task, range });

@@ -128,7 +128,17 @@ impl Vm {
     /// Does for `page` what its waiters need, as its state now is: lets through those who may, asks for the rest.
     pub(super) fn review(&mut self, id: ObjectId, page: u64, arrival: &Arrival, cx: &mut VmCx<'_>) {
         let object = &self.objects[id];
-        match object.pages.get(page) {
+        let mut state = object.pages.get(page);
+        if let Page::Resident(was) = state
+            && !was.dirty
+            && was.lock.permits(true)
+            && object.waits.get(&page).is_some_and(|wait| wait.waiters.iter().any(|w| w.write))
+            && !cx.pmap.is_present(id, page * PAGE_SIZE)
+        {
+            // If memory is short, the thread finds it missing and comes again.
+            state = self.page_vanished(id, page, was, cx).unwrap_or(state);
+        }
+        match state {
             Page::Resident(r) => {
                 for w in self.take_waiters(id, page, |w| r.lock.permits(w.write)) {
                     self.let_through(id, page, w, arrival, cx);

@@ -66,6 +66,9 @@ impl Pmap for Memory {
         let pages = (offset..offset + len).step_by(PAGE_SIZE as usize);
         Payload::from(pages.flat_map(|at| self.pages[&(object, at)].clone()).collect::<Vec<u8>>())
     }
+    fn is_present(&self, object: ObjectId, offset: u64) -> bool {
+        self.pages.contains_key(&(object, offset))
+    }
     fn discard(&mut self, object: ObjectId, offset: u64, len: u64) {
         self.pages.retain(|(o, at), _| *o != object || !(offset..offset + len).contains(at));
     }

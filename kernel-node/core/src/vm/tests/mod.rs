@@ -4,6 +4,7 @@ mod oracle;
 mod pager;
 mod rig;
 mod rules_attribute;
+mod rules_behind;
 mod rules_copy;
 mod rules_fault;
 mod rules_inherit;

@@ -199,6 +199,7 @@ fn words(e: &VmEvent) -> String {
         VmEvent::ToPager { call, .. } => call,
         VmEvent::MsyncDone { ticket, result } => return format!("msync {} {result:?}", ticket.0),
         VmEvent::ObjectGone { .. } => return "gone".into(),
+        VmEvent::Unruly { task } => return format!("unruly {}", task.0),
         VmEvent::FaultDone { class, .. } => return format!("fault {}", class.label()),
     };
     let access = |a: Prot| if a.contains(Prot::WRITE) { "write" } else { "read" };

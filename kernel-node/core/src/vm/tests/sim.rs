@@ -30,6 +30,8 @@ pub struct SimPmap {
     pub lost: Vec<(ObjectId, u64)>,
     /// What tasks wrote while a page was read out: object, page, value.
     pub racing_writes: Vec<(ObjectId, u64, u8)>,
+    /// Pages that tasks took out of objects.
+    pub removed: BTreeSet<(ObjectId, u64)>,
     /// Calls of `fill`, `zero` and `object_create` that fail from now on.
     pub fail_next: u32,
 }
@@ -191,6 +193,43 @@ impl SimPmap {
         self.tasks.get_mut(&task).unwrap().areas.get_mut(&address).unwrap().protection = protection;
     }
 
+    /// A task unmaps pages itself.
+    pub fn munmap(&mut self, task: TaskId, address: u64, size: u64) {
+        self.clear(task, address, size);
+    }
+
+    /// A task moves pages itself; what it can touch it takes along.
+    pub fn mremap(&mut self, task: TaskId, from: u64, to: u64, size: u64) {
+        self.clear(task, to, size);
+        let t = self.tasks.entry(task).or_default();
+        for i in (0..size).step_by(PAGE_SIZE as usize) {
+            let (from, to) = (from + i, to + i);
+            let (area, mapped, copy) = (t.areas.remove(&from), t.mapped.remove(&from), t.copies.remove(&from));
+            t.areas.extend(area.map(|area| (to, area)));
+            t.mapped.extend(mapped.map(|mapped| (to, mapped)));
+            t.copies.extend(copy.map(|copy| (to, copy)));
+            t.poisoned.remove(&from);
+        }
+    }
+
+    /// A task gives pages back that it can have again: `MADV_DONTNEED`.
+    pub fn dont_need(&mut self, task: TaskId, address: u64) {
+        let t = self.tasks.entry(task).or_default();
+        t.mapped.remove(&address);
+        t.copies.remove(&address);
+        t.poisoned.remove(&address);
+    }
+
+    /// A task takes a page out of its object: `MADV_REMOVE`.
+    pub fn remove(&mut self, object: ObjectId, page: u64) {
+        self.objects.get_mut(&object).expect("the object has memory").remove(&page);
+        for t in self.tasks.values_mut() {
+            let SimTask { areas, mapped, .. } = t;
+            mapped.retain(|at, _| (areas[at].object, areas[at].page) != (object, page));
+        }
+        self.removed.insert((object, page));
+    }
+
     /// Whether the page at `address` is mapped, and writable if so.
     pub fn mapped(&self, task: TaskId, address: u64) -> Option<bool> {
         self.tasks.get(&task)?.mapped.get(&address).map(|m| m.writable)
@@ -236,6 +275,7 @@ impl SimPmap {
         }
         let memfd = self.objects.get_mut(&object).expect("the object has memory");
         for i in 0..len / PAGE_SIZE {
+            self.removed.remove(&(object, offset / PAGE_SIZE + i));
             memfd.insert(offset / PAGE_SIZE + i, bytes((i * PAGE_SIZE) as usize));
         }
         Ok(())
@@ -280,7 +320,11 @@ impl Pmap for SimPmap {
         let memfd = self.objects.get_mut(&object).expect("the object has memory");
         let mut out = Vec::new();
         for page in pages.clone() {
-            out.extend_from_slice(memfd.get(&page).expect("a page that is read out is resident"));
+            match memfd.get(&page) {
+                Some(bytes) => out.extend_from_slice(bytes),
+                None if self.removed.contains(&(object, page)) => out.extend_from_slice(&[0; PAGE_SIZE as usize]),
+                None => panic!("a page that is read out is resident"),
+            }
             self.unreturned.remove(&(object, page));
         }
         for t in self.tasks.values() {
@@ -295,6 +339,10 @@ impl Pmap for SimPmap {
             }
         }
         out.into()
+    }
+
+    fn is_present(&self, object: ObjectId, offset: u64) -> bool {
+        self.objects[&object].contains_key(&(offset / PAGE_SIZE))
     }
 
     fn discard(&mut self, object: ObjectId, offset: u64, len: u64) {
@@ -320,7 +368,14 @@ impl Pmap for SimPmap {
         for at in (address..address + len).step_by(PAGE_SIZE as usize) {
             let Some(area) = t.areas.get(&at).filter(|a| a.managed) else { continue };
             let Some(memfd) = self.objects.get(&area.object) else { continue };
-            assert!(memfd.contains_key(&area.page), "page {} is entered and not there", area.page);
+            if !memfd.contains_key(&area.page) {
+                assert!(
+                    self.removed.contains(&(area.object, area.page)),
+                    "page {} is entered and not there",
+                    area.page
+                );
+                continue;
+            }
             t.poisoned.remove(&at);
             t.mapped.entry(at).or_insert(Mapped { writable: writable && area.shared });
         }

@@ -146,6 +146,7 @@ impl World {
                     assert_ne!(result, KernReturn::TimedOut);
                 }
                 VmEvent::FaultDone { .. } => {}
+                VmEvent::Unruly { task } => panic!("{task:?} does as it is told"),
             }
         }
         let lost = std::mem::take(&mut self.sim.lost);
@@ -371,11 +372,46 @@ impl World {
             }
             2..=5 if self.troubles.strays => {
                 let (Some(id), page) = (self.objects[n], self.dice.below(PAGES)) else { return };
-                if let Some(memfd) = self.sim.objects.get_mut(&id) {
+                let removed = self.sim.removed.contains(&(id, page));
+                if let Some(memfd) = self.sim.objects.get_mut(&id).filter(|_| !removed) {
                     memfd.entry(page).or_insert_with(|| vec![0xee; PAGE_SIZE as usize]);
                 }
             }
+            6 | 7 if self.troubles.strays => self.behind(n),
             _ => {}
+        }
+    }
+
+    /// A task changes its memory itself.
+    fn behind(&mut self, n: usize) {
+        let task = self.tasks[self.dice.below(self.tasks.len() as u64) as usize];
+        let regions: Vec<Region> = self.regions(task).into_iter().filter(|r| r.object.is_some()).collect();
+        let Some(r) = regions.get(self.dice.below(regions.len().max(1) as u64) as usize) else { return };
+        let skip = self.dice.below(r.size / PAGE_SIZE) * PAGE_SIZE;
+        let size = (1 + self.dice.below((r.size - skip) / PAGE_SIZE)) * PAGE_SIZE;
+        let address = r.address + skip;
+        match self.dice.below(4) {
+            0 => {
+                self.sim.munmap(task, address, size);
+                self.call(|vm, cx| vm.range_unmapped(task, address, size, cx));
+            }
+            1 => {
+                self.tickets += 1;
+                let to = (self.tickets << 32) + address;
+                self.sim.mremap(task, address, to, size);
+                self.call(|vm, cx| vm.range_moved(task, address, to, size, cx));
+            }
+            2 => self.sim.dont_need(task, address),
+            _ => {
+                let (Some(id), page) = (self.objects[n], self.dice.below(PAGES)) else { return };
+                let Some(object) = self.vm.objects.get(id) else { return };
+                let Some(was) = object.pages.get(page).resident() else { return };
+                self.sim.remove(id, page);
+                if was.dirty {
+                    self.memory[n].insert(page, vec![0; PAGE_SIZE as usize]);
+                    self.sim.unreturned.insert((id, page));
+                }
+            }
         }
     }
 

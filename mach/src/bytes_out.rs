@@ -1,0 +1,96 @@
+//! Bytes of the task's memory on their way into a file, and why they could not be had.
+
+use std::ops::Range;
+
+use proto::{KernReturn, PAGE_SIZE, Prot};
+use sys::{Memfd, SysError};
+
+use crate::error::{CopyError, MemoryError};
+use crate::memory::Memory;
+
+/// Copies ranges of the task's memory, whole pages, into a fresh file, one behind the other, and many small ones with one call.
+pub(crate) fn copy_all(
+    memory: &Memory,
+    ranges: impl Iterator<Item = Range<u64>>,
+    memfd: &Memfd,
+) -> Result<(), CopyError> {
+    let mut buffer = Vec::with_capacity(COPY_BYTES.min(memfd.size()) as usize);
+    let mut written = 0;
+    for range in ranges {
+        let size = range.end - range.start;
+        if buffer.len() as u64 + size > COPY_BYTES {
+            written += flush(memfd, written, &mut buffer)?;
+        }
+        if size > COPY_BYTES {
+            copy_out(memory, &range, memfd, written)?;
+            written += size;
+            continue;
+        }
+        let filled = buffer.len();
+        buffer.resize(filled + size as usize, 0);
+        let read = memory.arena.read(range.start, &mut buffer[filled..]);
+        read.map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
+    }
+    flush(memfd, written, &mut buffer).map(drop)
+}
+
+fn flush(memfd: &Memfd, offset: u64, buffer: &mut Vec<u8>) -> Result<u64, CopyError> {
+    write_pages(memfd, offset, buffer).map_err(CopyError::Sys)?;
+    let bytes = buffer.len() as u64;
+    buffer.clear();
+    Ok(bytes)
+}
+
+/// Copies a range of the task's memory, whole pages, into a fresh file, piece by piece. What is zero the file has already.
+pub(crate) fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
+    let mut buffer = vec![0; COPY_BYTES.min(range.end - range.start) as usize];
+    let (mut at, mut unlooked) = (range.start, LOOK_BYTES);
+    while at < range.end {
+        if unlooked == 0 {
+            // What the object's pager brings takes as much again.
+            if sys::probe::available_bytes().is_some_and(|left| left < 2 * LOOK_BYTES) {
+                return Err(CopyError::Kern(KernReturn::ResourceShortage));
+            }
+            unlooked = LOOK_BYTES;
+        }
+        let piece = &mut buffer[..COPY_BYTES.min(range.end - at) as usize];
+        memory.arena.read(at, piece).map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
+        write_pages(memfd, to + (at - range.start), piece).map_err(CopyError::Sys)?;
+        at += piece.len() as u64;
+        unlooked -= COPY_BYTES;
+    }
+    Ok(())
+}
+
+/// Writes whole pages into a file that is still empty there; those of zeroes are left out.
+fn write_pages(memfd: &Memfd, offset: u64, pages: &[u8]) -> Result<(), SysError> {
+    const ZEROES: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+    let mut at = 0;
+    let pages: Vec<&[u8]> = pages.chunks(PAGE_SIZE as usize).collect();
+    let is_zero = |page: &[u8]| *page == ZEROES[..page.len()];
+    for run in pages.chunk_by(|a, b| is_zero(a) == is_zero(b)) {
+        if !is_zero(run[0]) {
+            memfd.write_at(offset + at, run)?;
+        }
+        at += run.len() as u64 * PAGE_SIZE;
+    }
+    Ok(())
+}
+
+impl Memory {
+    /// The error for a byte that could not be accessed: it is not mapped any more, or not for that, or its pager did not bring
+    /// it.
+    pub(crate) fn why_not(&self, access: Prot, address: u64, start: u64) -> CopyError {
+        match self.kind_at(address) {
+            Some(kind) if !kind.protection.contains(access) => CopyError::Kern(KernReturn::ProtectionFailure),
+            Some(kind) if kind.managed => MemoryError::Fault { offset: address.saturating_sub(start) }.into(),
+            // Memory without a pager is always there. If it is mapped now, it was not a moment ago.
+            _ => CopyError::Kern(KernReturn::InvalidAddress),
+        }
+    }
+}
+
+/// Bytes that are copied in one go.
+const COPY_BYTES: u64 = 1 << 20;
+/// Bytes after which it is looked whether the machine has memory left for more.
+const LOOK_BYTES: u64 = 64 * COPY_BYTES;

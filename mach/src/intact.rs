@@ -1,0 +1,134 @@
+//! Whether memory that the node mapped is still what was mapped there.
+//!
+//! The program can unmap, move or replace any of it by its address, and Linux may then place other memory of the program's in
+//! the hole. So before anything in the arena is replaced, protected, or copied for somebody else, what lies there is looked
+//! at: the file that a mapping shows, and where in it, tells whose it is. What is the program's own is left alone, and the
+//! node hears an error.
+//!
+//! Spec: docs/spec/vm.md, *What the program does itself*.
+
+use std::ops::Range;
+
+use sys::{Arena, Errno, Maps, SysError, Vma};
+
+use crate::ranges::{Kind, Ranges};
+
+/// A part of the arena, and what lies there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Part {
+    pub range: Range<u64>,
+    pub lies: Lies,
+}
+
+/// What lies in a part of the arena.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lies {
+    /// What was mapped there by the node's order.
+    Mapped(Kind),
+    /// Nothing was mapped, and the addresses are kept.
+    Reserved,
+    /// Nothing at all: the program unmapped it.
+    Nothing,
+    /// Something of the program's.
+    Others,
+}
+
+/// What lies in a range of the arena: parts in order, which cover it.
+///
+/// Errors: `/proc` does not tell.
+pub(crate) fn parts(arena: &Arena, maps: &Maps, ranges: &Ranges, range: &Range<u64>) -> Result<Vec<Part>, SysError> {
+    let mapped = ranges.within(range.start, range.end.saturating_sub(range.start));
+    let vmas = maps.within(range.clone())?;
+    let (blank, shift) = arena.blank();
+    let is = |vma: &Vma, at: u64, file, shift: u64, shared| {
+        let offset = vma.offset + (at - vma.range.start);
+        vma.file == Some(file) && vma.shared == shared && offset == at.wrapping_sub(shift)
+    };
+    let (mut mapped, mut vmas) = (mapped.into_iter().peekable(), vmas.into_iter().peekable());
+    let mut parts: Vec<Part> = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        while mapped.next_if(|(_, end, _)| *end <= at).is_some() {}
+        while vmas.next_if(|vma| vma.range.end <= at).is_some() {}
+        let (kind, kind_end) = match mapped.peek() {
+            Some((start, end, kind)) if *start <= at => (Some(*kind), *end),
+            next => (None, next.map_or(range.end, |(start, ..)| *start)),
+        };
+        let (vma, vma_end) = match vmas.peek() {
+            Some(vma) if vma.range.start <= at => (Some(vma), vma.range.end),
+            next => (None, next.map_or(range.end, |vma| vma.range.start)),
+        };
+        let lies = match (kind, vma) {
+            (_, None) => Lies::Nothing,
+            (Some(kind), Some(vma)) if is(vma, at, kind.file, kind.shift, kind.shared) => Lies::Mapped(kind),
+            (None, Some(vma)) if is(vma, at, blank, shift, false) => Lies::Reserved,
+            _ => Lies::Others,
+        };
+        let end = kind_end.min(vma_end).min(range.end);
+        match parts.last_mut() {
+            Some(last) if last.lies == lies => last.range.end = end,
+            _ => parts.push(Part { range: at..end, lies }),
+        }
+        at = end;
+    }
+    Ok(parts)
+}
+
+/// What was mapped is not there any more, or something else is.
+pub(crate) fn changed(range: &Range<u64>) -> SysError {
+    let what = format!("the program itself unmapped, moved or replaced what was at {:#x}", range.start);
+    SysError::new("order", Errno::FAULT, what)
+}
+
+/// Something of the program's is in the way.
+pub(crate) fn in_the_way(range: &Range<u64>) -> SysError {
+    let what = format!("memory of the program's own lies at {:#x}, within what the node mapped", range.start);
+    SysError::new("order", Errno::EXIST, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use proto::{PAGE_SIZE, Prot};
+    use sys::{Backing, FileId, Memfd};
+
+    use super::*;
+
+    #[test]
+    fn what_lies_elsewhere_in_its_file_or_is_of_another_kind_is_not_what_was_mapped() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        let (maps, mut ranges) = (Maps::open().unwrap(), Ranges::default());
+        let memfd = Memfd::create("test", 16 * PAGE_SIZE).unwrap();
+        let page = |n: u64| arena.start() + n * PAGE_SIZE;
+        let kind = |at: u64, offset: u64, shared, file: FileId| Kind {
+            managed: false,
+            shared,
+            protection: Prot::READ,
+            locked: false,
+            file,
+            shift: at.wrapping_sub(offset),
+        };
+        let (id, other) = (memfd.id().unwrap(), arena.blank().0);
+        // Four pages as mapped, two of which say otherwise: at another offset, of another file.
+        arena.map(page(1), 4 * PAGE_SIZE, Backing::Shared(memfd.as_fd(), 8 * PAGE_SIZE), Prot::READ).unwrap();
+        let right = kind(page(1), 8 * PAGE_SIZE, true, id);
+        ranges.insert(page(1), 6 * PAGE_SIZE, right);
+        ranges.insert(page(3), PAGE_SIZE, kind(page(3), 0, true, id));
+        ranges.insert(page(4), PAGE_SIZE, Kind { file: other, ..right });
+        arena.map(page(5), PAGE_SIZE, Backing::Private(memfd.as_fd(), 12 * PAGE_SIZE), Prot::READ).unwrap();
+        arena.map(page(8), PAGE_SIZE, Backing::Anonymous, Prot::empty()).unwrap();
+        let found = parts(&arena, &maps, &ranges, &(page(0)..page(10))).unwrap();
+        let expected = [
+            (0, 1, Lies::Reserved),
+            (1, 3, Lies::Mapped(right)),
+            // The last of these is still reserved, where something was to be mapped.
+            (3, 7, Lies::Others),
+            (7, 8, Lies::Reserved),
+            (8, 9, Lies::Others),
+            (9, 10, Lies::Reserved),
+        ];
+        assert_eq!(found, expected.map(|(from, to, lies)| Part { range: page(from)..page(to), lies }));
+        assert_eq!(parts(&arena, &maps, &ranges, &(page(2)..page(2))).unwrap(), []);
+    }
+}
