@@ -39,11 +39,4 @@ mod tests {
         assert_eq!(mapped(&[part(0, 8, 4), part(0, 0, 4)]).len(), 2);
         assert_eq!(mapped(&[]), []);
     }
-
-    #[test]
-    fn large_pages_need_the_size_and_one_border_of_both() {
-        let (page, large) = (proto::PAGE_SIZE, LARGE_PAGE_SIZE);
-        assert!(takes_large_pages(large, 0, large) && takes_large_pages(3 * large + page, page, 2 * large));
-        assert!(!takes_large_pages(large + page, 0, 4 * large) && !takes_large_pages(large, 0, large - page));
-    }
 }

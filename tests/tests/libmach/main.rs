@@ -280,6 +280,11 @@ fn vm_behind_2_a_program_that_writes_to_what_it_moved_is_ended() {
 }
 
 #[test]
+fn vm_behind_9_a_task_whose_first_thread_has_ended_goes_on() {
+    runs_with_letters("tests/c/alone.c");
+}
+
+#[test]
 fn vm_behind_7_without_its_node_a_program_that_changes_its_memory_neither_hangs_nor_sees_zeroes() {
     let nodes = Nodes::start(1);
     export_letters(&nodes);

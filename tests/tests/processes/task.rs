@@ -2,7 +2,8 @@
 //!
 //! `mach-test-task SOCKET read NAME FILE` reads pages at random and compares them with the file; at the first memory
 //! error it looks at every page and prints `readable N unreadable M`. A page that is not the file's is printed and ends it
-//! with code 1. `... write NAME` writes words at random; `... ports` sends, receives and calls; `... serve NAME` answers calls
+//! with code 1. `... exec NAME FILE` maps, allocates and writes, and becomes `... read NAME FILE` in the middle of that.
+//! `... write NAME` writes words at random; `... ports` sends, receives and calls; `... serve NAME` answers calls
 //! and `... call NAME` makes them. Each prints `ready` first.
 //! `... soak LIFE SEED` is a process of the soak (`tests/src/soak/worker.rs`), `... crowd NUMBER LIFE SEED MILLIS` one of a crowd
 //! (`tests/src/crowd.rs`), and `... pass END SEED` one that soon is gone (`tests/src/passing.rs`).
@@ -24,6 +25,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         [socket, "read", name, file] => read(&map(socket, name, false)?, &std::fs::read(file)?),
+        [socket, "exec", name, file] => exec(socket, name, file),
         [socket, "write", name] => write(&map(socket, name, true)?),
         [socket, "ports"] => ports(&attach(socket, false)?),
         [socket, "soak", life, seed] => work(socket.as_ref(), Life(life.parse()?), seed.parse()?),
@@ -36,7 +38,7 @@ fn main() -> anyhow::Result<ExitCode> {
         [socket, "call", name] => call(&attach(socket, false)?, name),
         _ => {
             anyhow::bail!(
-                "SOCKET read NAME FILE, SOCKET ports, SOCKET write|serve|call NAME, SOCKET soak LIFE SEED, \
+                "SOCKET read|exec NAME FILE, SOCKET ports, SOCKET write|serve|call NAME, SOCKET soak LIFE SEED, \
                  SOCKET crowd NUMBER LIFE SEED MILLIS, or SOCKET pass END SEED"
             )
         }
@@ -81,6 +83,26 @@ fn read(mapping: &Mapping, file: &[u8]) -> anyhow::Result<ExitCode> {
     }
     println!("readable {readable} unreadable {}", pages - readable);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Conditions: the object may be written.
+fn exec(socket: &str, name: &str, file: &str) -> anyhow::Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    let (mapping, bytes) = (map(socket, name, true)?, std::fs::read(file)?);
+    let task = attach(socket, true)?;
+    let memory = task.allocate(1 << 20)?;
+    memory.write_at(0, b"gone soon")?;
+    let _copy = task.freeze(memory.address(), memory.len())?;
+    // What is written is what was there, so that the pages are dirty and the file stays as it is.
+    mapping.write_at(0, &bytes[..3 * PAGE as usize])?;
+    std::thread::spawn(move || {
+        let mut page = [0; PAGE as usize];
+        let pages = mapping.len() / PAGE;
+        (0..).all(|round: u64| mapping.read_at(round * 7 % pages * PAGE, &mut page).is_ok())
+    });
+    std::thread::sleep(Duration::from_millis(5));
+    let error = std::process::Command::new(std::env::current_exe()?).args([socket, "read", name, file]).exec();
+    Err(error.into())
 }
 
 fn wrong(page: u64) -> anyhow::Result<ExitCode> {

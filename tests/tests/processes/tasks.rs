@@ -129,6 +129,45 @@ fn a_task_killed_while_it_waits_for_a_page_leaves_nothing() {
     all_readable(&mapping, &bytes, 0..512);
 }
 
+/// Descriptors that a node has open.
+fn descriptors(nodes: &Nodes) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", nodes.pid(1))).expect("a node of ours").count()
+}
+
+#[test]
+fn vm_behind_8_what_a_process_was_before_exec_is_gone_and_what_it_becomes_is_another_task() {
+    let nodes = Nodes::start(1);
+    let path = nodes.file("data", &contents(512 * PAGE));
+    nodes.export(1, &path, "data", true);
+    let path = path.display().to_string();
+    let count = || (nodes.info(1).tasks, nodes.info(1).ports, descriptors(&nodes));
+    // Whoever asked last may still be on its way out.
+    let steady = || {
+        mach_tests::wait_until(GONE_WITHIN, "a node at rest", || {
+            let (first, rest) = (count(), [(); 4].map(|()| (std::thread::sleep(Duration::from_millis(20)), count()).1));
+            rest.iter().all(|later| *later == first).then_some(first)
+        })
+    };
+    // A task that has never been another one.
+    let before = steady();
+    let plain = worker(&nodes, 1, &["read", "data", &path]);
+    let one = steady();
+    assert_eq!(one.0, before.0 + 1);
+    drop(plain);
+    let settled = |wanted: (u32, u32, usize)| {
+        let what = format!("nothing but {wanted:?}");
+        mach_tests::wait_until(GONE_WITHIN, &what, || (count() == wanted).then_some(()));
+    };
+    settled(before);
+    for _ in 0..4 {
+        let task = worker(&nodes, 1, &["exec", "data", &path]);
+        settled(one);
+        drop(task);
+        settled(before);
+    }
+    nodes.assert_up(1);
+}
+
 #[test]
 fn a_task_outlives_the_thread_that_attached() {
     let nodes = Nodes::start(2);
