@@ -270,7 +270,7 @@ impl Memory {
         let size = size.filter(|size| self.arena.contains(address, *size));
         let size = size.ok_or_else(|| SysError::new("order", Errno::INVAL, "parts that leave the arena"))?;
         self.make_room(state, address, size)?;
-        let files = fds.iter().map(|fd| FileId::of(fd)).collect::<Result<Vec<_>, _>>()?;
+        let files = fds.iter().map(FileId::of).collect::<Result<Vec<_>, _>>()?;
         let mapped = in_mappings(address, &order.parts).into_iter().try_for_each(|(at, part)| {
             let fd = fds.get(part.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
             let (file, shift) = (files[part.fd as usize], at.wrapping_sub(part.offset));

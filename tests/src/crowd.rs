@@ -392,13 +392,15 @@ const CHILD_WITHHELD: u8 = 4;
 /// The life of a child: compares, writes everywhere, and compares again.
 fn child(regions: &[Known], object: &Mapping, mark: &[u8; 8]) -> u8 {
     let mut code = 0;
-    // With a pager, so nothing of it is there.
     let wrong = |what: &str, page: usize| {
         eprintln!("child: page {page}: {what}");
         CHILD_WRONG
     };
-    if object.read_at(0, &mut [0]).is_ok() {
-        code |= wrong("an object is there", 0);
+    // A copy; if it were none, those who know its pages would find out.
+    for at in (0..object.len()).step_by(PAGE) {
+        if object.read_at(at, &mut [0; 8]).is_ok() && object.write_at(at, mark).is_err() {
+            code |= wrong("a copy of an object cannot be written", at as usize / PAGE);
+        }
     }
     for region in regions {
         for (page, bytes) in region.bytes.chunks(PAGE).enumerate() {

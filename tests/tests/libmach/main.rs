@@ -122,7 +122,7 @@ fn memory_of_the_node_goes_by_copy_on_write() {
 }
 
 #[test]
-fn vm_copy_8_a_memory_object_is_copied_for_this_task_and_for_another() {
+fn vm_copy_10_a_memory_object_is_copied_for_this_task_and_for_another() {
     let nodes = Nodes::start(1);
     let bytes: Vec<u8> = b"seven pages".iter().copied().chain([0; 4096 - 11]).cycle().take(7 * 4096).collect();
     nodes.export(1, &nodes.file("object", &bytes), "object", true);

@@ -44,7 +44,7 @@ fn regions(task: &Task) -> Vec<(u64, u64, u32)> {
 
 /// Three nodes: the object's pager on the first, who asks on the second, and tasks on the second and the third.
 #[test]
-fn vm_copy_8_an_object_is_copied_for_any_task_by_its_port() {
+fn vm_copy_10_an_object_is_copied_for_any_task_by_its_port() {
     let nodes = Nodes::start(3);
     let bytes = contents(300 * PAGE as usize);
     nodes.export(1, &nodes.file("object", &bytes), "object", true);
@@ -96,7 +96,7 @@ fn vm_copy_8_an_object_is_copied_for_any_task_by_its_port() {
 }
 
 #[test]
-fn vm_copy_8_a_page_that_does_not_come_leaves_nothing_mapped() {
+fn vm_copy_10_a_page_that_does_not_come_leaves_nothing_mapped() {
     let nodes = Nodes::start(2);
     nodes.export(1, &nodes.file("object", &contents(64 * PAGE as usize)), "object", false);
     let (asker, task) = (nodes.task(2), nodes.task(2));
@@ -122,7 +122,7 @@ fn vm_copy_8_a_page_that_does_not_come_leaves_nothing_mapped() {
 
 /// Pages that the pager declares zero, and those that hold nothing but zeroes, take no memory of the copy.
 #[test]
-fn vm_copy_8_zeroes_take_no_memory_of_a_copy() {
+fn vm_copy_10_zeroes_take_no_memory_of_a_copy() {
     let nodes = Nodes::start(1);
     let path = nodes.folder().join("sparse");
     let file = std::fs::File::create(&path).expect("a file");
@@ -148,7 +148,7 @@ fn vm_copy_8_zeroes_take_no_memory_of_a_copy() {
 
 /// A copy of more than a node with a limit keeps: pages leave behind the reading.
 #[test]
-fn vm_copy_8_an_object_larger_than_memory_is_copied() {
+fn vm_copy_10_an_object_larger_than_memory_is_copied() {
     let nodes = Nodes::with(1, &["--memory-limit", "4MiB"]);
     let bytes = contents(16 << 20);
     nodes.export(1, &nodes.file("object", &bytes), "object", false);

@@ -88,7 +88,8 @@ fn resident_bytes(nodes: &Nodes) -> u64 {
 fn read_what_is_told_of(socket: &Path, stop: &AtomicBool) -> u64 {
     let task = Task::attach(options(socket, true)).expect("a task");
     let port = ReceiveRight::allocate(&task).expect("a port");
-    task.check_in(SINK, NamedRight::NULL, port.made_send()).expect("the name is free");
+    // The name of the one before may not be free yet.
+    wait_until(SOON, "the name is free", || task.check_in(SINK, NamedRight::NULL, port.made_send()).ok());
     let mut read = 0;
     while !stop.load(Ordering::Relaxed) {
         let Ok(message) = port.receive(Some(Duration::from_millis(50))) else { continue };
@@ -119,20 +120,34 @@ fn one_comes_and_goes(socket: &Path, number: u64) {
     }
 }
 
-fn come_and_go(socket: &Path, count: u64) {
-    let next = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    match next.fetch_add(1, Ordering::Relaxed) {
-                        number if number < count => one_comes_and_goes(socket, number),
-                        _ => break,
-                    }
-                }
-            });
+/// Has so many come, while somebody reads their memory; answers of how many.
+fn come_and_go(nodes: &Nodes, count: u64) -> u64 {
+    let (stop, socket) = (AtomicBool::new(false), &nodes.socket(1));
+    /// Whatever becomes of the others, the reader ends.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
         }
-    });
+    }
+    let next = AtomicU64::new(0);
+    let some = || {
+        loop {
+            match next.fetch_add(1, Ordering::Relaxed) {
+                number if number < count => one_comes_and_goes(socket, number),
+                _ => break,
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| read_what_is_told_of(socket, &stop));
+        let stopped = Stop(&stop);
+        wait_until(SOON, "the sink is known", || nodes.task(1).look_up(SINK, "").ok());
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("one of the tasks"));
+        drop(stopped);
+        reader.join().expect("the reader")
+    })
 }
 
 #[test]
@@ -143,40 +158,24 @@ fn a_thousand_tasks_come_and_go_and_nothing_is_left() {
     // Its pages stay, so that they are as many before and after.
     let witness = nodes.map(1, OBJECT, false);
     all_readable(&witness, &bytes, 0..OBJECT_PAGES as usize);
-    let (stop, socket) = (AtomicBool::new(false), &nodes.socket(1));
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_what_is_told_of(socket, &stop));
-        wait_until(SOON, "the sink is known", || nodes.task(1).look_up(SINK, "").ok());
-        /// Whatever becomes of the test, the reader ends.
-        struct Stop<'a>(&'a AtomicBool);
-        impl Drop for Stop<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
-        let stopped = Stop(&stop);
-        let tasks = nodes.info(1).tasks;
-        come_and_go(socket, WARM_UP);
-        wait_until(SOON, "the first are gone", || (nodes.info(1).tasks == tasks).then_some(()));
-        std::thread::sleep(Duration::from_secs(1));
-        let (idle, before) = (Holdings::of(&nodes), resident_bytes(&nodes));
-        let began = Instant::now();
-        come_and_go(socket, TASKS);
-        println!("{TASKS} tasks came and went in {:?}", began.elapsed());
-        let deadline = Instant::now() + SOON;
-        let mut left = Holdings::of(&nodes);
-        while left != idle {
-            assert!(Instant::now() < deadline, "{left:#?}, and before: {idle:#?}");
-            std::thread::sleep(Duration::from_millis(100));
-            left = Holdings::of(&nodes);
-        }
-        let after = resident_bytes(&nodes);
-        println!("{before} bytes of the node were in memory before, {after} after");
-        assert!(after <= before + KEPT_BYTES_MAX, "{} bytes more than before", after - before);
-        drop(stopped);
-        let read = reader.join().expect("the reader");
-        println!("the memory of {read} tasks was read");
-        assert!(read > 10, "the memory of {read} tasks was read");
-    });
+    let tasks = nodes.info(1).tasks;
+    come_and_go(&nodes, WARM_UP);
+    wait_until(SOON, "the first are gone", || (nodes.info(1).tasks == tasks).then_some(()));
+    std::thread::sleep(Duration::from_secs(1));
+    let (idle, before) = (Holdings::of(&nodes), resident_bytes(&nodes));
+    let began = Instant::now();
+    let read = come_and_go(&nodes, TASKS);
+    println!("{TASKS} tasks came and went in {:?}; the memory of {read} was read", began.elapsed());
+    assert!(read > 10, "the memory of {read} tasks was read");
+    let deadline = Instant::now() + SOON;
+    let mut left = Holdings::of(&nodes);
+    while left != idle {
+        assert!(Instant::now() < deadline, "{left:#?}, and before: {idle:#?}");
+        std::thread::sleep(Duration::from_millis(100));
+        left = Holdings::of(&nodes);
+    }
+    let after = resident_bytes(&nodes);
+    println!("{before} bytes of the node were in memory before, {after} after");
+    assert!(after <= before + KEPT_BYTES_MAX, "{} bytes more than before", after - before);
     nodes.assert_up(1);
 }

@@ -129,7 +129,7 @@ impl Kernel {
     ///
     /// Errors, in the answer: what the task could not do, `MemoryError` for a page that the pager did not bring; nothing is
     /// mapped then.
-    /// Source: spec [vm.copy.8]; mach-api §2.3.
+    /// Source: spec [vm.copy.10]; mach-api §2.3.
     pub(super) fn copy_object(&mut self, task: TaskId, aside: Mapped, request: MapRequest, reply: Reply) {
         let size = round_page(request.size).expect("it is mapped");
         let errand = Errand::MapCopy { from: aside.address, size, how: request };

@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub inheritance: Inherit,
     /// The access for which it is wired; none if it is not.
     pub wired: Prot,
-    /// The task reads the object there to make a copy of it: no call finds the entry, and no list shows it. [vm.copy.8]
+    /// The task reads the object there to make a copy of it: no call finds the entry, and no list shows it. [vm.copy.10]
     pub aside: bool,
     /// The order by which the task learned last whether it is: what became of an earlier one means nothing any more.
     pub wired_by: Option<OrderId>,

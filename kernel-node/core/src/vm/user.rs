@@ -63,7 +63,7 @@ impl Vm {
     /// unknown bits, an offset that is not whole pages or too large, an object that is dead or unknown; `NoSpace` the place is
     /// taken, the mask forbids it, no place is large enough, or the map has too many entries; `InvalidAddress` a fixed place
     /// outside the arena; `ResourceShortage` too many objects, or no memory for one.
-    /// Source: spec [vm.map.2] to [vm.map.5], [vm.copy.8]; mach-api §2.3.
+    /// Source: spec [vm.map.2] to [vm.map.5], [vm.copy.10]; mach-api §2.3.
     pub fn vm_map(&mut self, task: TaskId, request: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
         let result = self.map_checked(task, request, cx);
         if let (Err(_), Some(id)) = (result, request.object)

@@ -125,7 +125,7 @@ fn vm_write_2_a_range_is_written_over_another() {
 }
 
 #[test]
-fn vm_copy_8_a_copy_is_answered_when_its_object_is_not_mapped_any_more() {
+fn vm_copy_10_a_copy_is_answered_when_its_object_is_not_mapped_any_more() {
     let mut w = World::new();
     let object = w.give_object();
     let place = ARENA.start + 0x10000;

@@ -117,16 +117,17 @@ fn in_stripes(r: &mut Rig, from: u64, pages: u64) {
 fn vm_copy_1_a_call_tells_so_many_parts_and_gives_so_many_orders() {
     let mut r = Rig::new();
     let half = FREEZE_ORDERS_MAX as u64;
+    let third = FROZEN_PARTS_MAX as u64 - 2 * half + 2;
     in_stripes(&mut r, 0, half);
     in_stripes(&mut r, half, half);
-    in_stripes(&mut r, 2 * half, half + 2);
-    let first = freeze(&mut r, ONE, 0, 3 * half + 2).unwrap();
+    in_stripes(&mut r, 2 * half, third);
+    let first = freeze(&mut r, ONE, 0, 2 * half + third).unwrap();
     assert_eq!((first.len(), r.sim.orders.len()), (FROZEN_PARTS_MAX, FREEZE_ORDERS_MAX));
     let frozen = first.iter().filter(|part| part.object.is_some()).count();
     assert_eq!(frozen, FREEZE_ORDERS_MAX, "the second object is left to be copied");
     r.orders();
-    let rest = freeze(&mut r, ONE, 2 * half, half + 2).unwrap();
-    assert!(rest.len() == half as usize + 2 && rest.iter().all(|part| part.object.is_none()), "in too many pieces");
+    let rest = freeze(&mut r, ONE, 2 * half, third).unwrap();
+    assert!(rest.len() == third as usize && rest.iter().all(|part| part.object.is_none()), "in too many pieces");
 }
 
 #[test]
@@ -337,7 +338,7 @@ fn copy_of(object: ObjectId) -> MapRequest {
 }
 
 #[test]
-fn vm_copy_8_what_is_mapped_aside_is_read_and_found_by_no_call() {
+fn vm_copy_10_what_is_mapped_aside_is_read_and_found_by_no_call() {
     let mut r = Rig::new();
     let o = r.object(TWO, 4, RW);
     let last = (4 << 30) / PAGE_SIZE - 2;
@@ -372,7 +373,7 @@ fn vm_copy_8_what_is_mapped_aside_is_read_and_found_by_no_call() {
 }
 
 #[test]
-fn vm_copy_8_there_is_room_for_the_object_and_for_its_copy() {
+fn vm_copy_10_there_is_room_for_the_object_and_for_its_copy() {
     let mut r = Rig::new();
     let o = r.object(TWO, 4, RW);
     let pages = (4 << 30) / PAGE_SIZE;
@@ -403,7 +404,7 @@ fn vm_copy_8_there_is_room_for_the_object_and_for_its_copy() {
 }
 
 #[test]
-fn vm_copy_8_an_object_that_is_copied_goes_with_the_copying() {
+fn vm_copy_10_an_object_that_is_copied_goes_with_the_copying() {
     let mut r = Rig::new();
     let o = r.vm.object_create().unwrap();
     let aside = r.call(|vm, cx| vm.vm_map(ONE, copy_of(o), cx)).unwrap();

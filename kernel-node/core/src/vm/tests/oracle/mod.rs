@@ -294,7 +294,7 @@ impl Run {
         assert_eq!(self.ordered(), [(What::Map, (at..at + pages).collect())]);
     }
 
-    /// Not copies, for which an object is mapped where no call finds it: [vm.copy.8].
+    /// Not copies, for which an object is mapped where no call finds it: [vm.copy.10].
     fn map_object(&mut self) {
         let (task, mut request) = (self.some_task(), self.some_request());
         let known = self.model.contents.iter().filter(|(_, c)| matches!(c.kind, Kind::Object { .. }));
