@@ -170,15 +170,8 @@ impl Vm {
     fn carried_out(&mut self, id: OrderId, done: Order, result: Result<(), KernReturn>, cx: &mut VmCx<'_>) {
         match done {
             Order::Map { .. } | Order::Freeze { .. } if result.is_ok() => {}
-            Order::Map { task, range } => {
-                self.map_failed(task, range.clone(), cx);
-                // Memory of the task's own lies there, and nothing else ever will.
-                if result == Err(KernReturn::MemoryPresent)
-                    && let Some(map) = self.tasks.get_mut(&task)
-                {
-                    map.leave(range);
-                }
-            }
+            // Where memory of the task's own lies, nothing else ever will.
+            Order::Map { task, range } => self.map_failed(task, range, result != Err(KernReturn::MemoryPresent), cx),
             Order::Freeze { task, range } => self.freeze_failed(task, range),
             Order::Unmap { task, range } => {
                 cx.pmap.wake(task, range.start, range.end - range.start);

@@ -353,15 +353,17 @@ impl Vm {
         order
     }
 
-    /// A task could not map what it was told to: nothing is there. The addresses are given out again as those of what it has
-    /// unmapped, since another order may be under way for them.
-    pub(super) fn map_failed(&mut self, task: TaskId, range: Range<u64>, cx: &mut VmCx<'_>) {
+    /// A task could not map what it was told to: nothing is there. If the addresses are `free`, they are given out again as
+    /// those of what it has unmapped, since another order may be under way for them; else never.
+    pub(super) fn map_failed(&mut self, task: TaskId, range: Range<u64>, free: bool, cx: &mut VmCx<'_>) {
         let starts = self.tasks.get(&task).map_or_else(Vec::new, |map| map.all_touched(range));
         for range in self.remove_entries(task, starts, true, cx) {
             cx.pmap.wake(task, range.start, range.end - range.start);
             let map = self.tasks.get_mut(&task).expect("its entries were just removed");
             map.leave(range.clone());
-            map.unmapped.push(range);
+            if free {
+                map.unmapped.push(range);
+            }
         }
     }
 
