@@ -84,7 +84,11 @@ impl Memory {
         match self.kind_at(address) {
             Some(kind) if !kind.protection.contains(access) => CopyError::Kern(KernReturn::ProtectionFailure),
             Some(kind) if kind.managed => MemoryError::Fault { offset: address.saturating_sub(start) }.into(),
-            // Memory without a pager is always there. If it is mapped now, it was not a moment ago.
+            // Memory without a pager is always there, unless the program itself has made it inaccessible. If it can be read now,
+            // it was not mapped a moment ago.
+            Some(_) if self.arena.read(address, &mut [0]).is_err() && self.kind_at(address).is_some() => {
+                MemoryError::Fault { offset: address.saturating_sub(start) }.into()
+            }
             _ => CopyError::Kern(KernReturn::InvalidAddress),
         }
     }

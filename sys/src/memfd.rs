@@ -196,12 +196,19 @@ impl Memfd {
         self.fallocate(FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, len)
     }
 
-    /// Makes pages of zeroes present, whatever was there before.
+    /// Makes pages of zeroes present, whatever was there before. They are written: what fallocate(2) makes passes for a hole
+    /// ([`Memfd::is_hole`]) until somebody touches it.
     ///
     /// Conditions: whole pages.
     pub fn zero(&self, offset: u64, len: u64) -> Result<(), SysError> {
-        self.punch(offset, len)?;
-        self.fallocate(FallocateFlags::KEEP_SIZE, offset, len)
+        static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
+        let mut at = 0;
+        while at < len {
+            let size = (len - at).min(ZEROES.len() as u64);
+            self.write_at(offset + at, &[&ZEROES[..size as usize]])?;
+            at += size;
+        }
+        Ok(())
     }
 
     /// Bytes of memory that the file takes now; for measurements, not for decisions.
@@ -274,6 +281,18 @@ mod tests {
     use super::*;
 
     const PAGE: u64 = proto::PAGE_SIZE;
+
+    #[test]
+    fn pages_of_zeroes_are_there() {
+        let memfd = Memfd::create("test", 64 * PAGE_SIZE).unwrap();
+        memfd.write_at(PAGE_SIZE, &[b"x"]).unwrap();
+        memfd.zero(PAGE_SIZE, 40 * PAGE_SIZE).unwrap();
+        assert!((1..41).all(|page| !memfd.is_hole(page * PAGE_SIZE, PAGE_SIZE)));
+        assert!(memfd.is_hole(0, PAGE_SIZE) && memfd.is_hole(41 * PAGE_SIZE, PAGE_SIZE));
+        let mut byte = [1];
+        memfd.read_at(PAGE_SIZE, &mut byte).unwrap();
+        assert_eq!(byte, [0]);
+    }
 
     #[test]
     fn an_object_is_sparse_private_and_of_fixed_size() {
