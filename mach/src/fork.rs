@@ -94,25 +94,33 @@ extern "C" fn in_child() {
     }
 }
 
-/// The tasks of the process. Who is just attaching holds the lock for a moment; a thread that forks in a signal handler, which
-/// may have it itself, does not wait for ever.
+/// The tasks of the process.
 fn known() -> Option<MutexGuard<'static, Vec<Weak<Inner>>>> {
-    for _ in 0..LOOKS_MAX {
-        match TASKS.try_lock() {
-            Ok(tasks) => return Some(tasks),
-            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK_AGAIN),
+    patiently(|| match TASKS.try_lock() {
+        Ok(tasks) => Some(tasks),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    })
+}
+
+/// Looks until a lock can be had. Other threads have it for as long as they freeze or map memory; a thread that forks in a signal
+/// handler, which may have it itself, does not wait for ever.
+fn patiently<T>(try_lock: impl Fn() -> Option<T>) -> Option<T> {
+    (0..LOOKS_MAX).find_map(|_| {
+        let had = try_lock();
+        if had.is_none() {
+            std::thread::sleep(LOOK_AGAIN);
         }
-    }
-    None
+        had
+    })
 }
 
 /// (1) to (3); without the node nobody knows what is to be inherited, and nothing is.
 fn prepare(parent: Arc<Inner>) -> Option<Fork> {
     let memory = parent.memory.clone()?;
-    let alone = memory.alone();
+    let alone = patiently(|| memory.try_alone())?;
     let Some((line, token, kept, state)) = ask(&parent, &memory) else {
-        memory.leave_to_child(&memory.lock(), &[]);
+        memory.leave_to_child(&*patiently(|| memory.try_lock())?, &[]);
         return None;
     };
     memory.leave_to_child(&state, &kept);
@@ -127,7 +135,7 @@ fn ask(parent: &Arc<Inner>, memory: &Memory) -> Option<Made> {
     let mut ready = MadeReady::default();
     let mut line = Connection::open(parent.socket()).ok()?;
     for round in 0..ROUNDS_MAX {
-        let state = memory.lock();
+        let state = patiently(|| memory.try_lock())?;
         let fds: Vec<_> = ready.files.iter().map(|file| file.as_fd()).collect();
         let op = call::Op::Fork(trap::Fork { token: parent.token(), ready: ready.parts.clone() });
         let answer = line.call(None, op, &fds).ok()?.answer;
@@ -225,5 +233,5 @@ const ROUNDS_MAX: usize = 32;
 /// Of these, how many may pass before what other threads are changing is left out.
 const ROUNDS_OF_PATIENCE: usize = 24;
 /// How often a lock is looked at that another thread holds.
-const LOOKS_MAX: usize = 1000;
+const LOOKS_MAX: usize = 30_000;
 const LOOK_AGAIN: Duration = Duration::from_millis(1);

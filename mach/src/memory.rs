@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use proto::vm::{LARGE_PAGE_SIZE, trunc_page};
@@ -486,6 +486,17 @@ impl Memory {
         intact::parts(&self.arena, &self.maps, &state.ranges, &(address..address + size))
     }
 
+    /// Both locks as they are taken in a fork, which may come in a signal handler of the very thread that has one: `None` if
+    /// one cannot be had.
+    pub fn try_alone(&self) -> Option<MutexGuard<'static, ()>> {
+        had(self.locks.freezing.try_lock())
+    }
+
+    /// See [`Memory::try_alone`].
+    pub fn try_lock(&self) -> Option<MutexGuard<'static, State>> {
+        had(self.locks.state.try_lock())
+    }
+
     /// No order is carried out while this is held.
     pub fn lock(&self) -> MutexGuard<'static, State> {
         // A panic under the lock leaves the table as the kernel has it, up to one order; closing must go on.
@@ -510,6 +521,14 @@ impl Drop for Memory {
         }
         // The locks stay, what is under them need not.
         *self.lock() = State::default();
+    }
+}
+
+fn had<T>(lock: Result<T, TryLockError<T>>) -> Option<T> {
+    match lock {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
