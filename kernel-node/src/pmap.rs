@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -317,14 +317,15 @@ impl LinuxPmap {
 impl Pmap for LinuxPmap {
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
         let memfd = Memfd::create("mach-object", OBJECT_BYTES_MAX).map_err(|error| short("make an object", &error))?;
-        let memfd = Arc::new(memfd);
+        let memfd = Arc::new(spared(memfd)?);
         self.objects.insert(object, Frames { memfd, file: None, reader: None, writer: None });
         Ok(())
     }
 
     fn object_create_internal(&mut self, object: ObjectId, size: u64) -> Result<(), KernReturn> {
-        let made = Memfd::freezable("mach-memory", size).and_then(|memfd| Ok((memfd.id()?, Arc::new(memfd))));
+        let made = Memfd::freezable("mach-memory", size).and_then(|memfd| Ok((memfd.id()?, memfd)));
         let (id, memfd) = made.map_err(|error| short("make memory", &error))?;
+        let memfd = Arc::new(spared(memfd)?);
         self.frozen.made(id, object, memfd.clone());
         self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
         Ok(())
@@ -462,6 +463,16 @@ impl Pmap for LinuxPmap {
 
 /// How long a task may keep calls on its memory from taking effect by changing it.
 const CHANGES_MAX: Duration = Duration::from_secs(1);
+
+/// Memory takes no descriptor that connections may need: whoever comes is heard, whatever tasks have allocated.
+///
+/// Errors: `ResourceShortage` it would.
+fn spared(memfd: Memfd) -> Result<Memfd, KernReturn> {
+    match sys::probe::is_among_the_last(memfd.as_fd()) {
+        true => Err(KernReturn::ResourceShortage),
+        false => Ok(memfd),
+    }
+}
 
 fn short(what: &str, error: &SysError) -> KernReturn {
     tracing::warn!(what, %error, "memory is short");

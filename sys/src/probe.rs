@@ -1,6 +1,7 @@
 //! What this machine permits: the facts behind `mach doctor`, as data.
 
 use std::fs;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::process::Resource;
 
@@ -108,6 +109,13 @@ pub fn available_bytes() -> Option<u64> {
 /// Bytes of a page on this machine.
 pub fn page_size() -> u64 {
     rustix::param::page_size() as u64
+}
+
+/// Whether a descriptor that was just opened is among the last eighth of those that the process may have: a number is given out
+/// when all below it are taken.
+pub fn is_among_the_last(fd: BorrowedFd<'_>) -> bool {
+    let limit = rustix::process::getrlimit(Resource::Nofile).current;
+    limit.is_some_and(|limit| fd.as_raw_fd() as u64 >= limit - limit / 8)
 }
 
 fn number(path: &str) -> Option<u64> {

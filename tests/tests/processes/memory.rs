@@ -199,3 +199,28 @@ fn memory_of_large_messages_is_given_back() {
         after.iter().zip(before).all(|(after, before)| *after < before + (8 << 20)).then_some(())
     });
 }
+
+/// Each piece of memory takes the node a descriptor or two; the last eighth of them is kept for connections.
+#[test]
+fn whoever_comes_is_heard_when_tasks_have_taken_all_memory_that_they_may() {
+    let nodes = Nodes::start(1);
+    let limited =
+        std::process::Command::new("prlimit").args(["--nofile=400", "--pid"]).arg(nodes.pid(1).to_string()).status();
+    assert!(limited.expect("util-linux").success());
+    let greedy = nodes.task(1);
+    let mut all = Vec::new();
+    let refused = loop {
+        match greedy.allocate(2 * PAGE as u64) {
+            Ok(memory) => all.push(memory),
+            Err(error) => break error,
+        }
+        assert!(all.len() < 400, "nothing was refused");
+    };
+    assert!(refused.to_string().contains("ResourceShortage") || format!("{refused:?}").contains("ResourceShortage"));
+    let newcomer = nodes.task(1);
+    let port = ReceiveRight::allocate(&newcomer).expect("a port");
+    newcomer.check_in("newcomer", NamedRight::NULL, port.made_send()).expect("the name is free");
+    all.truncate(100);
+    newcomer.allocate(PAGE as u64).expect("there is room again");
+    nodes.assert_up(1);
+}
