@@ -10,7 +10,7 @@ use kernel_core::TaskId;
 use kernel_core::kern::Creation;
 use kernel_core::vm::{Brought, ForkRefused, NotReady, ObjectId, Ready};
 use proto::codec::TRAP_VERSION;
-use proto::limits::SPACE_REGIONS_MAX;
+use proto::limits::FORK_PARTS_MAX;
 use proto::wire::trap::{Answer, Fork, ForkPart, Welcome};
 use proto::{KernReturn, PAGE_SIZE, Payload};
 use sys::Memfd;
@@ -128,7 +128,7 @@ impl Node {
 ///
 /// Errors: `InvalidArgument` no whole pages, or not within its object; `ResourceShortage` too much.
 pub(crate) fn ready(parts: &[ForkPart], objects: &[(ObjectId, u64)]) -> Result<Vec<Ready>, KernReturn> {
-    if parts.len() > SPACE_REGIONS_MAX {
+    if parts.len() > FORK_PARTS_MAX {
         return Err(KernReturn::ResourceShortage);
     }
     let ready = |part: &ForkPart| {

@@ -31,7 +31,8 @@ pub fn region(bytes: u64) -> Result<u64, SysError> {
 ///
 /// Errors: `None` part of it cannot be read.
 pub fn read(address: u64, bytes: usize) -> Option<Vec<u8>> {
-    let mut copy = Vec::with_capacity(bytes);
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes).ok()?;
     // SAFETY: the target has room for the bytes; the source may be anything.
     unsafe { sys::guarded::copy(copy.as_mut_ptr(), address as *const u8, bytes) }.ok()?;
     // SAFETY: all of them were written.

@@ -142,7 +142,9 @@ pub const FREEZE_ORDERS_MAX: usize = 1024;
 pub const FROZEN_PARTS_MAX: usize = 6144;
 /// Bytes of memory with a pager that one fork copies for the child; more of it the child does not get.
 pub const FORK_COPY_BYTES_MAX: u64 = 256 << 20;
-/// Ranges that are told in one record about a fork, and regions of a whole address space in a message.
+/// Ranges that are told in one record about a fork: of a map in more pieces a child gets nothing.
+pub const FORK_PARTS_MAX: usize = 6144;
+/// Regions of a whole address space in a message.
 pub const SPACE_REGIONS_MAX: usize = 2048;
 /// Pieces of out-of-line memory beside one record; what is in more pieces is copied.
 pub const TRAP_SEGMENTS_MAX: usize = FROZEN_PARTS_MAX;

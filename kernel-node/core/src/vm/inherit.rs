@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use proto::limits::{SPACE_REGIONS_MAX, TASKS_MAX};
+use proto::limits::{FORK_PARTS_MAX, TASKS_MAX};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
 
 use super::entry::Entry;
@@ -102,12 +102,12 @@ impl Vm {
             }
         }
         if !missing.is_empty() {
-            missing.truncate(SPACE_REGIONS_MAX);
+            missing.truncate(FORK_PARTS_MAX);
             return Err(ForkRefused::NotReady(missing));
         }
         let mut by_fork = Vec::new();
         planned.iter().filter(|(_, kept)| *kept).for_each(|(e, _)| join(&mut by_fork, e.start..e.end));
-        if self.tasks.len() >= TASKS_MAX || by_fork.len() > SPACE_REGIONS_MAX {
+        if self.tasks.len() >= TASKS_MAX || by_fork.len() > FORK_PARTS_MAX {
             return Err(ForkRefused::Code(KernReturn::ResourceShortage));
         }
         let mut map = Map::new(map.arena());
@@ -212,11 +212,18 @@ impl Vm {
         entry.shared && (!object.internal || of(object.mappings.first()) != of(object.mappings.last()))
     }
 
-    /// The pages of `pages` that no mapping of the object shows.
-    pub(super) fn unshown(&self, id: ObjectId, pages: Range<u64>) -> Vec<Range<u64>> {
+    /// Of the pages that an entry of an internal object showed, which is gone: those that no other task shows. Whoever got the
+    /// memory from one of the others shows it at the same addresses.
+    pub(super) fn unshown(&self, task: TaskId, entry: &Entry) -> Vec<Range<u64>> {
+        let (id, pages) = (entry.object, entry.pages());
         let mut shown: Vec<Range<u64>> = Vec::new();
-        for (task, start) in &self.objects[id].mappings {
-            shown.extend(self.tasks.get(task).and_then(|map| map.entry(*start)).map(Entry::pages));
+        let mut next = self.objects[id].mappings.first().copied();
+        while let Some((other, _)) = next {
+            let map = &self.tasks[&other];
+            let starts = if other == task { Vec::new() } else { map.all_touched(entry.start..entry.end) };
+            let entries = starts.iter().filter_map(|start| map.entry(*start));
+            shown.extend(entries.filter(|e| e.object == id).map(Entry::pages));
+            next = self.objects[id].mappings.range((TaskId(other.0 + 1), 0)..).next().copied();
         }
         shown.sort_unstable_by_key(|range| range.start);
         let (mut out, mut at) = (Vec::new(), pages.start);

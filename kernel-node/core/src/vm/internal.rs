@@ -11,11 +11,12 @@ use std::ops::Range;
 
 use proto::limits::ZERO_FILL_PAGES_MAX;
 
-use super::entry::View;
+use super::entry::{Entry, View};
 use super::event::{FaultClass, ToPager, VmEvent};
 use super::page::{Page, Resident};
 use super::pageout::Need;
 use super::{Fault, FaultOutcome, ObjectId, Vm, VmCx};
+use crate::TaskId;
 
 impl Vm {
     /// Decides whose a new internal object of `pages` is, and tells the default pager if it is to be that one's.
@@ -79,10 +80,10 @@ impl Vm {
         true
     }
 
-    /// A mapping of these pages went; they go where no other shows them.
-    pub(super) fn internal_unmapped(&mut self, id: ObjectId, pages: Range<u64>, cx: &mut VmCx<'_>) {
-        for pages in self.unshown(id, pages) {
-            self.internal_unshown(id, pages, cx);
+    /// An entry of a task went; its pages go where no other shows them.
+    pub(super) fn internal_unmapped(&mut self, task: TaskId, entry: &Entry, cx: &mut VmCx<'_>) {
+        for pages in self.unshown(task, entry) {
+            self.internal_unshown(entry.object, pages, cx);
         }
     }
 

@@ -336,7 +336,7 @@ impl Vm {
             if object.mappings.is_empty() {
                 self.unreferenced(entry.object, cx);
             } else if object.internal && !object.frozen {
-                self.internal_unmapped(entry.object, entry.pages(), cx);
+                self.internal_unmapped(task, &entry, cx);
             }
             match removed.last_mut() {
                 Some(r) if r.end == entry.start => r.end = entry.end,
