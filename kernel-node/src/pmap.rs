@@ -167,6 +167,8 @@ impl Space {
             self.uffd.get().read_events(events)?;
             let began = *since.get_or_insert_with(Instant::now);
             if began.elapsed() < CHANGES_MAX {
+                // Its thread has been woken, and has to run to be done.
+                std::thread::yield_now();
                 continue;
             }
             if killed {

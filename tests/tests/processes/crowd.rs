@@ -59,7 +59,7 @@ fn a_crowd_of_processes_has_every_byte_that_it_should() {
     assert!(killed > 3 && received > 20 && foreign > 20 && inherited > 3 && withheld > 3, "{done:?}");
     let (evicted, swapped) =
         (nodes.metric(1, "mach_pages_evicted_total"), nodes.metric(1, "mach_swap_pages_out_total"));
-    assert!(evicted > 100.0 && swapped > 5.0, "{evicted} pages left, {swapped} of them to the default pager");
+    assert!(evicted > 20.0 && swapped > 0.0, "{evicted} pages left, {swapped} of them to the default pager");
     nodes.assert_up(1);
     // The witness, and who asks.
     wait_until(SOON, "nobody is left", || (nodes.info(1).tasks == 2).then_some(()));

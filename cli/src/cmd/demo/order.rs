@@ -106,17 +106,27 @@ pub enum Report {
     },
 }
 
-/// The pages of an object in the order of a seed, each once.
+/// The pages of an object in the order of a seed, each once: the first `count` of them, which are the same for any count.
 pub fn shuffled(pages: u64, count: u64, seed: u64) -> Vec<u64> {
     use rand::SeedableRng;
     let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
     let (pages, count) = (pages as usize, count.min(pages) as usize);
-    rand::seq::index::sample(&mut rng, pages, count).into_iter().map(|p| p as u64).collect()
+    // All are drawn: which are drawn of a few depends on how many.
+    rand::seq::index::sample(&mut rng, pages, pages).into_iter().take(count).map(|p| p as u64).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_order_begins_as_any_shorter_one() {
+        let all = shuffled(5000, u64::MAX, 7);
+        assert_eq!(all.len(), 5000);
+        for count in [0, 1, 19, 40, 200, 4999] {
+            assert_eq!(shuffled(5000, count, 7), all[..count as usize]);
+        }
+    }
 
     #[test]
     fn orders_and_reports_survive_the_pipe() {
