@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use proto::vm::{LARGE_PAGE_SIZE, trunc_page};
 use proto::wire::trap::{FreezeObject, MapObject, MapParts, Order, order};
-use proto::{KernReturn, PAGE_SIZE, Prot};
+use proto::{KernReturn, PAGE_SIZE, Prot, ranges};
 use sys::arena::Advise;
 use sys::uffd::{Features, Mode, Sweep, UffdEvent, WriteProtect};
 use sys::{Arena, Backing, Errno, FileId, Maps, Memfd, SysError, Uffd, UffdMode};
@@ -67,12 +67,7 @@ impl State {
         let private = |kind: &Kind| !kind.managed && !kind.shared;
         let parts = self.ranges.within(range.start, range.end - range.start).into_iter();
         let mut out: Vec<Range<u64>> = Vec::new();
-        for (start, end, _) in parts.filter(|(_, _, kind)| private(kind)) {
-            match out.last_mut() {
-                Some(last) if last.end == start => last.end = end,
-                _ => out.push(start..end),
-            }
-        }
+        parts.filter(|(_, _, kind)| private(kind)).for_each(|(start, end, _)| ranges::join(&mut out, start..end));
         out
     }
 }
@@ -471,10 +466,7 @@ impl Memory {
     pub fn mapped_parts(&self, state: &State, address: u64, size: u64) -> Result<Vec<Range<u64>>, SysError> {
         let mut runs: Vec<Range<u64>> = Vec::new();
         for part in self.parts(state, address, size)?.into_iter().filter(|p| matches!(p.lies, Lies::Mapped(_))) {
-            match runs.last_mut() {
-                Some(last) if last.end == part.range.start => last.end = part.range.end,
-                _ => runs.push(part.range),
-            }
+            ranges::join(&mut runs, part.range);
         }
         Ok(runs)
     }

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod msg;
 pub mod name;
 pub mod payload;
+pub mod ranges;
 pub mod space;
 pub mod typed;
 pub mod vm;

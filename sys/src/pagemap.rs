@@ -5,6 +5,8 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
+use proto::ranges;
+
 use crate::error::{Context, Errno, SysError, last_errno};
 
 /// Ranges that one call reports.
@@ -52,10 +54,7 @@ impl Pagemap {
                 return Err(last_errno()).context("PAGEMAP_SCAN", || format!("{range:#x?}"));
             }
             for region in &regions[..found as usize] {
-                match out.last_mut() {
-                    Some(last) if last.end == region.start => last.end = region.end,
-                    _ => out.push(region.start..region.end),
-                }
+                ranges::join(&mut out, region.start..region.end);
             }
             if arg.walk_end <= at {
                 break;

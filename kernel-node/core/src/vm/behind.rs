@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use proto::PAGE_SIZE;
+use proto::{PAGE_SIZE, ranges};
 
 use super::page::{Page, Resident};
 use super::user::range_of;
@@ -65,12 +65,7 @@ impl Vm {
         let map = &self.tasks[&task];
         let managed = map.touched(range).into_iter().filter_map(|start| map.entry(start).filter(|e| e.managed));
         let mut runs: Vec<Range<u64>> = Vec::new();
-        for entry in managed {
-            match runs.last_mut() {
-                Some(last) if last.end == entry.start => last.end = entry.end,
-                _ => runs.push(entry.start..entry.end),
-            }
-        }
+        managed.for_each(|entry| ranges::join(&mut runs, entry.start..entry.end));
         // Nothing is there any more that could be protected.
         let mut removed = Vec::new();
         for run in runs {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use proto::limits::{FORK_PARTS_MAX, TASKS_MAX};
-use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
+use proto::{Inherit, KernReturn, PAGE_SIZE, Prot, ranges};
 
 use super::entry::Entry;
 use super::map::Map;
@@ -106,7 +106,7 @@ impl Vm {
             return Err(ForkRefused::NotReady(missing));
         }
         let mut by_fork = Vec::new();
-        planned.iter().filter(|(_, kept)| *kept).for_each(|(e, _)| join(&mut by_fork, e.start..e.end));
+        planned.iter().filter(|(_, kept)| *kept).for_each(|(e, _)| ranges::join(&mut by_fork, e.start..e.end));
         if self.tasks.len() >= TASKS_MAX || by_fork.len() > FORK_PARTS_MAX {
             return Err(ForkRefused::Code(KernReturn::ResourceShortage));
         }
@@ -226,24 +226,6 @@ impl Vm {
             next = self.objects[id].mappings.range((TaskId(other.0 + 1), 0)..).next().copied();
         }
         shown.sort_unstable_by_key(|range| range.start);
-        let (mut out, mut at) = (Vec::new(), pages.start);
-        for range in shown {
-            if range.start > at && at < pages.end {
-                out.push(at..range.start.min(pages.end));
-            }
-            at = at.max(range.end);
-        }
-        if at < pages.end {
-            out.push(at..pages.end);
-        }
-        out
-    }
-}
-
-/// Adds a range behind others, to the last of which it may belong.
-fn join(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
-    match ranges.last_mut() {
-        Some(last) if last.end == range.start => last.end = range.end,
-        _ => ranges.push(range),
+        ranges::without(&pages, &shown)
     }
 }

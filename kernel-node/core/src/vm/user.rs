@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use proto::limits::{OBJECT_BYTES_MAX, OBJECTS_MAX};
 use proto::vm::{round_page, trunc_page};
-use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
+use proto::{Inherit, KernReturn, PAGE_SIZE, Prot, ranges};
 
 use super::entry::Entry;
 use super::event::{FaultClass, ToPager, VmEvent};
@@ -338,10 +338,7 @@ impl Vm {
             } else if object.internal && !object.frozen {
                 self.internal_unmapped(task, &entry, cx);
             }
-            match removed.last_mut() {
-                Some(r) if r.end == entry.start => r.end = entry.end,
-                _ => removed.push(entry.start..entry.end),
-            }
+            ranges::join(&mut removed, entry.start..entry.end);
         }
         removed
     }
