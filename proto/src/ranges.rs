@@ -40,11 +40,9 @@ mod tests {
 
     #[test]
     fn holes_are_cut_out() {
-        assert_eq!(without(&(2..9), &[]), [2..9]);
         assert_eq!(without(&(2..9), &[0..1, 1..3, 4..5, 5..6, 8..12, 20..21]), [3..4, 6..8]);
         assert_eq!(without(&(2..9), &[3..8, 4..5, 6..7]), [2..3, 8..9]);
-        assert_eq!(without(&(2..9), &[0..9]), []);
-        assert_eq!(without(&(2..9), &[12..14]), [2..9]);
+        assert_eq!(without(&(2..9), &[0..4, 3..9]), []);
         // Against the simplest model: a bit for every address.
         for bits in 0..1u64 << 12 {
             let bit = |n: u64| bits >> (n % 12) & 1 == 1;
