@@ -46,8 +46,7 @@ static void a_hole(vm_size_t size, int frozen) {
     pid_t child = fork();
     if (child == 0)
         _exit(all_are(own, len, 'm') ? 0 : 1);
-    int status;
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    ends_well(child);
 
     /* The rest goes, this stays, and nothing is mapped over it. */
     kern_return_t code = vm_deallocate(SELF, (vm_address_t)memory, size);

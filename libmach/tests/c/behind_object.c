@@ -1,7 +1,6 @@
 /* What a program does by itself to a mapped object. The object "letters" has 16 pages, of one letter each. */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <unistd.h>
 
 #include "behind.h"
 

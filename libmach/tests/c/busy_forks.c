@@ -1,8 +1,6 @@
 /* fork(2) while other threads map, unmap, copy and write: a child has all of a region or nothing of it. */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "check.h"
 
@@ -70,10 +68,7 @@ int main(void) {
             CHECK(*(char *)own == 0);
             _exit(0);
         }
-        int status;
-        CHECK(waitpid(child, &status, 0) == child);
-        CHECK(WIFEXITED(status));
-        IS(WEXITSTATUS(status), 0);
+        ends_well(child);
         CHECK(*(int *)copied == i && *(int *)shared == i + 1);
     }
     atomic_store(&ended, 1);

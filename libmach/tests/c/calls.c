@@ -2,8 +2,6 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <mach/mig_errors.h>
 
@@ -146,8 +144,7 @@ static void wiring_little(void) {
         IS(wired(), before + (code == KERN_SUCCESS));
         _exit(0);
     }
-    int status;
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ends_well(child);
 }
 
 static void wiring(void) {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <mach/mach.h>
 #include <mach_error.h>
@@ -32,6 +34,13 @@
 
 #define SELF mach_task_self()
 #define SOON 10000 /* milliseconds after which a test has failed */
+
+/* Waits for a child whose checks all hold. */
+static inline void ends_well(pid_t child) {
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    IS(status, 0);
+}
 
 /* A descriptor. */
 static inline mach_msg_type_t type_of(unsigned name, unsigned bits, unsigned number, int in_line, int deallocate) {

@@ -1,20 +1,10 @@
 /* A child by fork(2) as a task: its map, what it shares and copies of memory of every kind, and its own children. */
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <servers/netname.h>
 
 #include "check.h"
 
 #define PAGES 32
 #define SIZE (PAGES * PAGE_SIZE)
-
-static void ends_well(pid_t child) {
-    int status;
-    CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status));
-    IS(WEXITSTATUS(status), 0);
-}
 
 static char *allocated(char byte) {
     vm_address_t address = 0;

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <servers/netname.h>
 

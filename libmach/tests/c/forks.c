@@ -1,7 +1,5 @@
 /* A forked child is a task of its own: other ports, another reply port, and nothing of its parent's. */
 #include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <mach/mig_support.h>
 #include <servers/netname.h>
@@ -44,8 +42,7 @@ int main(void) {
         OK(send(&m));
         _exit(0);
     }
-    int status;
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    ends_well(child);
     mach_msg_header_t m;
     OK(receive(&m, sizeof m, port));
     IS(m.msgh_id, 8);

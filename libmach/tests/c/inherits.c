@@ -1,7 +1,4 @@
 /* What a forked child gets of memory that the node mapped. */
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "check.h"
 
 #define MEBI ((vm_size_t)1 << 20)
@@ -31,8 +28,7 @@ static void a_family(char *copied, char *shared, char round) {
         *(char *)own = copied[0];
         _exit(*(char *)own == 'c' ? 0 : 1);
     }
-    int status;
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    ends_well(child);
     CHECK(copied[0] == round && copied[PAGE_SIZE] == 'p');
     CHECK(shared[0] == 'c' && shared[1] == round);
 }

@@ -1,7 +1,4 @@
 /* The name service; and a server in one process for a client in another. */
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <servers/netname.h>
 
 #include "check.h"
@@ -41,8 +38,7 @@ int main(int count, char **arguments) {
     IS(m.msgh_id, 41);
     m = header_of(m.msgh_remote_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_PORT_NULL, 0, sizeof m, 42);
     OK(send(&m));
-    int status;
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    ends_well(child);
 
     IS(netname_check_out(name_server_port, "c-service", port), NETNAME_NOT_YOURS);
     OK(netname_check_out(name_server_port, "c-service", signature));

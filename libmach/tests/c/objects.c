@@ -3,8 +3,6 @@
 #include "check.h"
 
 #include <servers/netname.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define PAGES 7
 
@@ -80,8 +78,7 @@ static void in_another_task(void) {
     OK(vm_deallocate(SELF, data, count));
     IS(copy(task, &at, FALSE, VM_PROT_READ, VM_PROT_READ), KERN_NO_SPACE);
     close(down[1]);
-    int status;
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ends_well(child);
 }
 
 int main(void) {

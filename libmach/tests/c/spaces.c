@@ -1,7 +1,4 @@
 /* Whole address spaces: one process's, mapped by others at the same addresses; and tasks that inherit without a fork. */
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <mach/mig_errors.h>
 #include <servers/netname.h>
 
@@ -14,13 +11,6 @@
 struct places {
     char *plain, *written, *guarded, *object, *reader, *none, *shared;
 };
-
-static void ends_well(pid_t child) {
-    int status;
-    CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status));
-    IS(WEXITSTATUS(status), 0);
-}
 
 static char *allocated(char byte) {
     vm_address_t address = 0;

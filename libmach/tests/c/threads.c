@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "check.h"
 

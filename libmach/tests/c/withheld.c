@@ -1,7 +1,4 @@
 /* Memory of the node's that a forked child has not: touching it ends the child, and shows it nothing. */
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "check.h"
 
 #define MEBI ((vm_size_t)1 << 20)
