@@ -8,14 +8,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use kernel_core::vm::{Brought, Errand, MapOrder, NotReady, OrderId};
+use kernel_core::vm::{Brought, Errand, MapOrder, OrderId};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
 use proto::limits::{FREEZE_OBJECTS_MAX, TRAP_FDS_MAX, TRAP_STORES_MAX};
 use proto::wire::body::{NamedMessage, Segment};
 use proto::wire::trap::{
-    self, Answer, Call, ForkPart, FreezeObject, FreezePart, LaneEnd, LaneServe, MapFrozen, MapObject, MapParts,
-    OrderDone, Protect, Unmap, Wire, errand, order,
+    self, Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapFrozen, MapObject, MapParts, OrderDone,
+    Protect, Unmap, Wire, errand, order,
 };
 use proto::{KernReturn, Message, MsgReturn, NamedRight, Payload, codec};
 use sys::aio::Async;
@@ -23,6 +23,7 @@ use sys::seqpacket::Sent;
 use sys::{Channel, Memfd};
 
 use crate::admission::{self, CopyJob};
+use crate::forking;
 use crate::frozen::{Beside, Passable};
 use crate::lanes::ThreadLanes;
 use crate::orders::{Batch, OrderQueue};
@@ -342,13 +343,8 @@ impl Descriptors {
                 errand::What::Write(trap::Write { address, contents })
             }
             Errand::Collect { ranges } => {
-                let part = |NotReady { range, share, .. }: NotReady| ForkPart {
-                    address: range.start,
-                    size: range.end - range.start,
-                    share,
-                    ..ForkPart::default()
-                };
-                errand::What::Collect(trap::Collect { ranges: ranges.into_iter().map(part).collect() })
+                let ranges = ranges.into_iter().map(forking::part_missing).collect();
+                errand::What::Collect(trap::Collect { ranges })
             }
             Errand::Map(map) => {
                 let how = MapFrozen {
@@ -436,7 +432,8 @@ pub fn errand_result(done: OrderDone, mut beside: Beside<'_>) -> Result<Brought,
             let contents = done.contents.unwrap_or_default();
             let memory = codec::decode_memory(contents, |fd, offset, length| beside.fetch(fd, offset, length));
             let memory = memory.ok_or(KernReturn::Failure)?;
-            Ok(Brought { memory, left_out: done.left_out, address: done.address })
+            let left_out = forking::left_out(&done.left_out).ok_or(KernReturn::Failure)?;
+            Ok(Brought { memory, left_out, address: done.address })
         }
         code => Err(code.unwrap_or(KernReturn::Failure)),
     }

@@ -36,8 +36,6 @@ impl Node {
         };
         let parent = self.processes.of_token(fork.token).filter(of_process);
         let parent = parent.ok_or(ChannelError::OutOfPlace("a fork of another process's task"))?;
-        let part =
-            |range: Range<u64>| ForkPart { address: range.start, size: range.end - range.start, ..ForkPart::default() };
         let (welcome, result, fork) = match self.forked(parent, fork, fds) {
             Ok((child, kept)) => {
                 self.connection(id)?.role = Role::Fork(child);
@@ -50,8 +48,7 @@ impl Node {
                 (Some(welcome), 0, kept.into_iter().map(part).collect())
             }
             Err(ForkRefused::NotReady(parts)) => {
-                let part = |NotReady { range, share, changing }| ForkPart { share, changing, ..part(range) };
-                (None, KernReturn::NotInSet.raw(), parts.into_iter().map(part).collect())
+                (None, KernReturn::NotInSet.raw(), parts.into_iter().map(part_missing).collect())
             }
             Err(ForkRefused::Code(code)) => (None, code.raw(), Vec::new()),
         };
@@ -132,9 +129,8 @@ pub(crate) fn ready(parts: &[ForkPart], objects: &[(ObjectId, u64)]) -> Result<V
         return Err(KernReturn::ResourceShortage);
     }
     let ready = |part: &ForkPart| {
-        let ForkPart { address, size, fd, offset, .. } = *part;
-        let end = address.checked_add(size).filter(|_| address.is_multiple_of(PAGE_SIZE));
-        let range = address..end.filter(|end| end.is_multiple_of(PAGE_SIZE)).ok_or(KernReturn::InvalidArgument)?;
+        let ForkPart { size, fd, offset, .. } = *part;
+        let range = range_of(part).ok_or(KernReturn::InvalidArgument)?;
         let copy = match fd {
             None => None,
             Some(fd) => {
@@ -146,4 +142,54 @@ pub(crate) fn ready(parts: &[ForkPart], objects: &[(ObjectId, u64)]) -> Result<V
         Ok(Ready { range, copy })
     };
     parts.iter().map(ready).collect()
+}
+
+/// What of a collection could not be had.
+///
+/// Errors: `None` it is no list of ranges in order and apart, or too long.
+pub(crate) fn left_out(parts: &[ForkPart]) -> Option<Vec<Range<u64>>> {
+    let ranges: Vec<Range<u64>> = parts.iter().map(range_of).collect::<Option<_>>()?;
+    let apart = ranges.windows(2).all(|two| two[0].end <= two[1].start);
+    (apart && ranges.len() <= FORK_PARTS_MAX).then_some(ranges)
+}
+
+/// Errors: `None` they are no whole pages.
+fn range_of(part: &ForkPart) -> Option<Range<u64>> {
+    let end = part.address.checked_add(part.size)?;
+    (part.address.is_multiple_of(PAGE_SIZE) && end.is_multiple_of(PAGE_SIZE)).then_some(part.address..end)
+}
+
+fn part(range: Range<u64>) -> ForkPart {
+    ForkPart { address: range.start, size: range.end - range.start, ..ForkPart::default() }
+}
+
+/// What the parent's library is to make ready.
+pub(crate) fn part_missing(NotReady { range, share, changing }: NotReady) -> ForkPart {
+    ForkPart { share, changing, ..part(range) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_be_missing_is_whole_pages_in_order() {
+        let parts = |ranges: &[(u64, u64)]| -> Vec<ForkPart> { ranges.iter().map(|(s, e)| part(*s..*e)).collect() };
+        let good = [(0, 4096), (4096, 8192), (1 << 40, (1 << 40) + 4096)];
+        assert_eq!(left_out(&parts(&good)), Some(good.map(|(s, e)| s..e).to_vec()));
+        assert_eq!(left_out(&[]), Some(vec![]));
+        for bad in [
+            [(0, 8192), (4096, 12288)],
+            [(8192, 12288), (0, 4096)],
+            [(0, 4096), (8192, 8193)],
+            [(1, 4097), (8192, 12288)],
+        ] {
+            assert_eq!(left_out(&parts(&bad)), None, "{bad:?}");
+        }
+        let wraps = ForkPart { address: 4096, size: u64::MAX - 4095, ..ForkPart::default() };
+        assert_eq!(left_out(&[wraps]), None);
+        let many = |n: u64| -> Vec<ForkPart> { (0..n).map(|n| part(n * 4096..(n + 1) * 4096)).collect() };
+        assert!(left_out(&many(FORK_PARTS_MAX as u64)).is_some());
+        assert!(left_out(&many(FORK_PARTS_MAX as u64 + 1)).is_none());
+    }
 }

@@ -4,6 +4,7 @@
 //! Each runs on a thread of its own, which touches managed memory as any thread of the program does: the agent must not,
 //! since a fault may wait for an order that the agent has to carry out.
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -17,6 +18,7 @@ use proto::{KernReturn, Payload, Prot, codec};
 use sys::Channel;
 
 use crate::beside::{Inbound, Outbound};
+use crate::fork::part;
 use crate::task::{Inner, Task};
 
 /// Errands of a task at one time; `ResourceShortage` for another.
@@ -74,8 +76,8 @@ impl Drop for One {
 #[derive(Default)]
 pub(crate) struct Brought {
     pub memory: Payload,
-    /// Of a collection, what could not be had, by its number.
-    pub left_out: Vec<u32>,
+    /// Of a collection, what could not be had: in order and apart.
+    pub left_out: Vec<Range<u64>>,
     address: u64,
 }
 
@@ -137,7 +139,7 @@ fn answer(channel: &Channel, order: u64, done: Result<Brought, KernReturn>) {
     let mut beside = Outbound::default();
     match done {
         Ok(Brought { memory, left_out, address }) => {
-            (said.left_out, said.address) = (left_out, address);
+            (said.left_out, said.address) = (left_out.iter().map(part).collect(), address);
             let (contents, outside) = codec::encode_contents(Bytes::new(), memory, 0);
             match Outbound::new(outside) {
                 Ok(outbound) => (said.contents, beside) = (Some(contents), outbound),

@@ -16,12 +16,12 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
-use proto::KernReturn;
-use proto::limits::FORK_COPY_BYTES_MAX;
 use proto::wire::trap::{self, ForkPart, call};
+use proto::{KernReturn, ranges};
 use sys::Memfd;
 
 use crate::agent;
+use crate::allowance::Allowance;
 use crate::bytes_out::copy_out;
 use crate::memory::{Memory, State};
 use crate::task::{Inner, Task};
@@ -161,8 +161,7 @@ struct MadeReady {
     files: Vec<Memfd>,
     /// Where it was tried to freeze or to thaw.
     tried: BTreeSet<u64>,
-    /// Bytes copied of memory that the node serves.
-    served_bytes: u64,
+    allowance: Allowance,
 }
 
 impl MadeReady {
@@ -182,7 +181,7 @@ impl MadeReady {
             let tried = !self.tried.insert(part.address);
             match part.share {
                 _ if part.changing || tried && part.share => self.parts.push(ForkPart { fd: None, ..*part }),
-                true => drop(task.thaw(memory, &range)),
+                true => drop(self.allowance.take(memory, &range, |part| task.thaw(memory, part))),
                 false if tried => to_copy.push(range),
                 false => drop(task.freeze_for_child(&range)),
             }
@@ -190,24 +189,35 @@ impl MadeReady {
         self.copy(memory, to_copy);
     }
 
-    fn copy(&mut self, memory: &Memory, ranges: Vec<Range<u64>>) {
-        let total = ranges.iter().map(|range| range.end - range.start).sum();
+    fn copy(&mut self, memory: &Memory, to_copy: Vec<Range<u64>>) {
+        let total = to_copy.iter().map(|range| range.end - range.start).sum();
         let file = if total > 0 { Memfd::freezable("mach-fork", total).ok() } else { None };
-        let (fd, mut offset) = (self.files.len() as u32, 0);
-        for range in ranges {
-            let (address, size) = (range.start, range.end - range.start);
-            let served = if memory.is_unmanaged(address, size, None) { 0 } else { size };
-            let within = self.served_bytes.saturating_add(served) <= FORK_COPY_BYTES_MAX;
-            let copied = file.as_ref().filter(|_| within).is_some_and(|f| copy_out(memory, &range, f, offset).is_ok());
-            self.served_bytes += if copied { served } else { 0 };
-            self.parts.push(ForkPart { address, size, fd: copied.then_some(fd), offset, ..ForkPart::default() });
-            offset += size;
+        let (first, fd, mut offset) = (self.parts.len(), self.files.len() as u32, 0);
+        for range in to_copy {
+            let lies = |address| offset + (address - range.start);
+            let had = match &file {
+                // A node that is gone makes no child.
+                Some(file) => {
+                    let copy = |part: &Range<u64>| copy_out(memory, part, file, lies(part.start));
+                    self.allowance.take(memory, &range, copy).unwrap_or_default()
+                }
+                None => Vec::new(),
+            };
+            let left_out = ranges::without(&range, &had);
+            self.parts.extend(had.iter().map(|had| ForkPart { fd: Some(fd), offset: lies(had.start), ..part(had) }));
+            self.parts.extend(left_out.iter().map(part));
+            offset += range.end - range.start;
         }
         match file {
             Some(file) if file.freeze().is_ok() => self.files.push(file),
-            _ => self.parts.iter_mut().filter(|part| part.fd == Some(fd)).for_each(|part| part.fd = None),
+            _ => self.parts[first..].iter_mut().for_each(|part| part.fd = None),
         }
     }
+}
+
+/// A range as it is told to the node.
+pub(crate) fn part(range: &Range<u64>) -> ForkPart {
+    ForkPart { address: range.start, size: range.end - range.start, ..ForkPart::default() }
 }
 
 /// (4)

@@ -59,13 +59,6 @@ impl Task {
                 return Ok(bytes.into());
             }
         }
-        self.freeze_in_place(address, len)
-    }
-
-    /// As [`Task::freeze`], and however little it is, what can be frozen is afterwards.
-    pub(crate) fn freeze_in_place(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
-        let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
-        let pages = pages_of(address, len)?;
         if len == 0 {
             return Ok(Payload::default());
         }
@@ -75,9 +68,9 @@ impl Task {
         Ok(whole.slice((address - pages.start) as usize, len as usize))
     }
 
-    /// A copy of whole pages.
+    /// A copy of whole pages; with `whatever`, also of what may not be read.
     ///
-    /// Conditions: the lock of [`Memory::alone`] is held.
+    /// Conditions: the lock of [`Memory::alone`] is held, and all of it is as it was mapped ([`Memory::refuse_changed`]).
     pub(crate) fn freeze_alone(
         &self,
         memory: &Memory,
@@ -102,6 +95,7 @@ impl Task {
     /// The bytes of a range in a file of their own, whatever the node knows of the range. Pages of zeroes are left out of it.
     pub(crate) fn copy_bytes(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
+        memory.refuse_changed(address, len)?;
         Copy { parts: vec![Part { range: address..address + len, lies: None }] }.into_payload(memory)
     }
 

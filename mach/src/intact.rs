@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use proto::Prot;
 use sys::{Arena, Errno, Maps, SysError, Vma};
 
 use crate::ranges::{Kind, Ranges};
@@ -18,6 +19,8 @@ use crate::ranges::{Kind, Ranges};
 pub(crate) struct Part {
     pub range: Range<u64>,
     pub lies: Lies,
+    /// Of what was mapped: what the program's threads may do there, be it by mprotect(2) less than the node permits.
+    pub permits: Prot,
 }
 
 /// What lies in a part of the arena.
@@ -64,10 +67,14 @@ pub(crate) fn parts(arena: &Arena, maps: &Maps, ranges: &Ranges, range: &Range<u
             (None, Some(vma)) if is(vma, at, blank, shift, false) => Lies::Reserved,
             _ => Lies::Others,
         };
+        let permits = match (lies, vma) {
+            (Lies::Mapped(kind), Some(vma)) => kind.protection & vma.protection,
+            _ => Prot::empty(),
+        };
         let end = kind_end.min(vma_end).min(range.end);
         match parts.last_mut() {
-            Some(last) if last.lies == lies => last.range.end = end,
-            _ => parts.push(Part { range: at..end, lies }),
+            Some(last) if (last.lies, last.permits) == (lies, permits) => last.range.end = end,
+            _ => parts.push(Part { range: at..end, lies, permits }),
         }
         at = end;
     }
@@ -90,10 +97,12 @@ pub(crate) fn in_the_way(range: &Range<u64>) -> SysError {
 mod tests {
     use std::os::fd::AsFd;
 
-    use proto::{PAGE_SIZE, Prot};
+    use proto::PAGE_SIZE;
     use sys::{Backing, FileId, Memfd};
 
     use super::*;
+
+    const RW: Prot = Prot::READ.union(Prot::WRITE);
 
     #[test]
     fn what_lies_elsewhere_in_its_file_or_is_of_another_kind_is_not_what_was_mapped() {
@@ -104,14 +113,15 @@ mod tests {
         let kind = |at: u64, offset: u64, shared, file: FileId| Kind {
             managed: false,
             shared,
-            protection: Prot::READ,
+            protection: RW,
             locked: false,
             file,
             shift: at.wrapping_sub(offset),
         };
         let (id, other) = (memfd.id().unwrap(), arena.blank().0);
         // Four pages as mapped, two of which say otherwise: at another offset, of another file.
-        arena.map(page(1), 4 * PAGE_SIZE, Backing::Shared(memfd.as_fd(), 8 * PAGE_SIZE), Prot::READ).unwrap();
+        arena.map(page(1), 4 * PAGE_SIZE, Backing::Shared(memfd.as_fd(), 8 * PAGE_SIZE), RW).unwrap();
+        arena.protect(page(2), PAGE_SIZE, Prot::READ | Prot::EXECUTE).unwrap();
         let right = kind(page(1), 8 * PAGE_SIZE, true, id);
         ranges.insert(page(1), 6 * PAGE_SIZE, right);
         ranges.insert(page(3), PAGE_SIZE, kind(page(3), 0, true, id));
@@ -119,16 +129,20 @@ mod tests {
         arena.map(page(5), PAGE_SIZE, Backing::Private(memfd.as_fd(), 12 * PAGE_SIZE), Prot::READ).unwrap();
         arena.map(page(8), PAGE_SIZE, Backing::Anonymous, Prot::empty()).unwrap();
         let found = parts(&arena, &maps, &ranges, &(page(0)..page(10))).unwrap();
+        let none = Prot::empty();
         let expected = [
-            (0, 1, Lies::Reserved),
-            (1, 3, Lies::Mapped(right)),
+            (0, 1, Lies::Reserved, none),
+            (1, 2, Lies::Mapped(right), RW),
+            // The program permits itself no more than the node does.
+            (2, 3, Lies::Mapped(right), Prot::READ),
             // The last of these is still reserved, where something was to be mapped.
-            (3, 7, Lies::Others),
-            (7, 8, Lies::Reserved),
-            (8, 9, Lies::Others),
-            (9, 10, Lies::Reserved),
+            (3, 7, Lies::Others, none),
+            (7, 8, Lies::Reserved, none),
+            (8, 9, Lies::Others, none),
+            (9, 10, Lies::Reserved, none),
         ];
-        assert_eq!(found, expected.map(|(from, to, lies)| Part { range: page(from)..page(to), lies }));
+        let part = |(from, to, lies, permits)| Part { range: page(from)..page(to), lies, permits };
+        assert_eq!(found, expected.map(part));
         assert_eq!(parts(&arena, &maps, &ranges, &(page(2)..page(2))).unwrap(), []);
     }
 }

@@ -30,6 +30,7 @@
 mod agent;
 #[cfg(feature = "tokio")]
 mod aio;
+mod allowance;
 mod beside;
 mod bytes_out;
 mod cancel;

@@ -240,9 +240,10 @@ impl Memory {
             true => self.arena.set_aside(address, size).ok(),
             false => None,
         };
-        for Part { range, .. } in parts.into_iter().filter(wanted) {
+        for Part { range, permits, .. } in parts.into_iter().filter(wanted) {
             let (start, len) = (range.start, range.end - range.start);
-            self.arena.map(start, len, Backing::Private(fd.as_fd(), offset + (start - address)), protection)?;
+            let backing = Backing::Private(fd.as_fd(), offset + (start - address));
+            self.arena.map(start, len, backing, permits)?;
             // What is wired is not frozen.
             let kind = Kind { managed: false, shared: false, protection, locked: false, file, shift };
             state.ranges.insert(start, len, kind);
@@ -305,11 +306,25 @@ impl Memory {
         self.lock().ranges.within(address, 1).first().map(|(_, _, kind)| *kind)
     }
 
-    /// Whether all of a range is mapped and not served by the node; and, if that is asked, shared or not.
-    pub fn is_unmanaged(&self, address: u64, size: u64, shared: Option<bool>) -> bool {
-        let parts = self.lock().ranges.within(address, size);
-        let bytes: u64 = parts.iter().map(|(start, end, _)| end - start).sum();
-        bytes == size && parts.iter().all(|(_, _, kind)| !kind.managed && shared.is_none_or(|s| s == kind.shared))
+    /// Bytes of a range that the node serves.
+    pub fn served_within(&self, range: &Range<u64>) -> u64 {
+        let mapped = self.lock().ranges.within(range.start, range.end - range.start);
+        mapped.iter().filter(|(_, _, kind)| kind.managed).map(|(start, end, _)| end - start).sum()
+    }
+
+    /// What is mapped in a range, by what it shows: each goes on in one file where the one before it ends.
+    pub fn mappings_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        let mapped = self.lock().ranges.within(range.start, range.end - range.start);
+        let goes_on = |one: &(u64, u64, Kind), next: &(u64, u64, Kind)| {
+            one.1 == next.0 && (one.2.file, one.2.shift) == (next.2.file, next.2.shift)
+        };
+        mapped.chunk_by(goes_on).map(|mapped| mapped[0].0..mapped[mapped.len() - 1].1).collect()
+    }
+
+    /// What was mapped in a range, as far as it is still there: runs, in order. None outside the arena, or where Linux does not
+    /// tell.
+    pub fn intact_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        self.mapped_parts(&self.lock(), range.start, range.end.saturating_sub(range.start)).unwrap_or_default()
     }
 
     /// Maps a part of a file with the same bytes in place of private memory, as far as it still is private.
@@ -333,7 +348,7 @@ impl Memory {
             let (start, size) = (part.range.start, part.range.end - part.range.start);
             let at = offset + (start - address);
             let backing = if shared { Backing::Shared(fd, at) } else { Backing::Private(fd, at) };
-            self.arena.map(start, size, backing, kind.protection)?;
+            self.arena.map(start, size, backing, part.permits)?;
             if kind.locked {
                 // The lock went with what was mapped there, which had as many pages.
                 self.arena.lock(start, size, true)?;
@@ -398,7 +413,7 @@ impl Memory {
     /// Only what is mapped: a reserved part must not become accessible.
     fn protect(&self, state: &mut State, address: u64, size: u64, protection: Prot) -> Result<(), SysError> {
         let parts = self.parts(state, address, size)?;
-        if let [Part { range, lies: Lies::Others }] = &parts[..] {
+        if let [Part { range, lies: Lies::Others, .. }] = &parts[..] {
             return Err(intact::in_the_way(range));
         }
         for part in self.mapped_parts(state, address, size)? {
@@ -501,7 +516,7 @@ impl Drop for Memory {
         // The arena is unmapped next, for which nobody is to be waited for, and with it nothing that is the program's own.
         let parts = self.parts(&self.lock(), self.arena.start(), self.arena.size());
         let mut others = parts.is_err();
-        for Part { range, lies } in parts.unwrap_or_default() {
+        for Part { range, lies, .. } in parts.unwrap_or_default() {
             match lies {
                 Lies::Mapped(kind) if kind.managed => drop(self.unregister(range.start, range.end - range.start)),
                 Lies::Mapped(_) | Lies::Reserved => {}

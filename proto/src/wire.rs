@@ -607,9 +607,9 @@ pub mod trap {
         pub code: i32,
         #[prost(message, optional, tag = "4")]
         pub contents: ::core::option::Option<super::body::NamedMessage>,
-        /// Of a collection: which of its ranges could not be had.
-        #[prost(uint32, repeated, tag = "5")]
-        pub left_out: ::prost::alloc::vec::Vec<u32>,
+        /// Of a collection: what could not be had, in order and apart, within its ranges.
+        #[prost(message, repeated, tag = "5")]
+        pub left_out: ::prost::alloc::vec::Vec<ForkPart>,
         /// Where memory was mapped.
         #[prost(uint64, tag = "6")]
         pub address: u64,

@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Seek};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
+use proto::Prot;
+
 use crate::error::{Errno, SysError, last_errno};
 use crate::memfd::FileId;
 
@@ -22,6 +24,8 @@ pub struct Vma {
     pub offset: u64,
     /// `MAP_SHARED`.
     pub shared: bool,
+    /// What threads may do there.
+    pub protection: Prot,
 }
 
 /// The mappings of the process that opened it; a child by fork(2) sees its parent's.
@@ -70,6 +74,8 @@ impl Maps {
             file: (arg.inode != 0).then(|| FileId::new(device, arg.inode)),
             offset: arg.vma_offset,
             shared: arg.vma_flags & SHARED != 0,
+            // Mach's bits are Linux's.
+            protection: Prot::from_bits_truncate(arg.vma_flags as u32),
         })
     }
 
@@ -102,13 +108,16 @@ impl Vma {
         let mut words = line.split_ascii_whitespace();
         let (start, end) = words.next()?.split_once('-')?;
         let hexadecimal = |word: &str| u64::from_str_radix(word, 16).ok();
-        let shared = words.next()?.ends_with('s');
+        let mode = words.next()?;
+        let may = |prot, letter| if mode.contains(letter) { prot } else { Prot::empty() };
+        let protection = may(Prot::READ, 'r') | may(Prot::WRITE, 'w') | may(Prot::EXECUTE, 'x');
+        let shared = mode.ends_with('s');
         let offset = hexadecimal(words.next()?)?;
         let (major, minor) = words.next()?.split_once(':')?;
         let device = rustix::fs::makedev(hexadecimal(major)? as u32, hexadecimal(minor)? as u32);
         let inode: u64 = words.next()?.parse().ok()?;
         let file = (inode != 0).then(|| FileId::new(device, inode));
-        Some(Vma { range: hexadecimal(start)?..hexadecimal(end)?, file, offset, shared })
+        Some(Vma { range: hexadecimal(start)?..hexadecimal(end)?, file, offset, shared, protection })
     }
 }
 
@@ -137,7 +146,7 @@ struct Query {
     build_id_addr: u64,
 }
 
-/// `PROCMAP_QUERY_VMA_SHARED`.
+/// `PROCMAP_QUERY_VMA_SHARED`; below it are the bits of the protection.
 const SHARED: u64 = 8;
 /// `PROCMAP_QUERY_COVERING_OR_NEXT_VMA`.
 const COVERING_OR_NEXT: u64 = 16;
@@ -149,7 +158,7 @@ const _: () = assert!(size_of::<Query>() == 104);
 mod tests {
     use std::os::fd::AsFd;
 
-    use proto::{PAGE_SIZE, Prot};
+    use proto::PAGE_SIZE;
 
     use super::*;
     use crate::{Arena, Backing, Memfd};
@@ -161,13 +170,19 @@ mod tests {
         let page = |n: u64| arena.start() + n * PAGE_SIZE;
         let rw = Prot::READ | Prot::WRITE;
         arena.map(page(2), 3 * PAGE_SIZE, Backing::Shared(memfd.as_fd(), 8 * PAGE_SIZE), rw).unwrap();
-        arena.map(page(5), PAGE_SIZE, Backing::Private(memfd.as_fd(), 0), rw).unwrap();
+        arena.map(page(5), PAGE_SIZE, Backing::Private(memfd.as_fd(), 0), Prot::READ).unwrap();
         arena.map(page(6), PAGE_SIZE, Backing::Anonymous, rw).unwrap();
         let maps = Maps::open().unwrap();
         let id = memfd.id().unwrap();
         let found = maps.within(page(3)..page(7)).unwrap();
-        let file = |first, end, offset, shared| Vma { range: page(first)..page(end), file: Some(id), offset, shared };
-        assert_eq!(found[..2], [file(3, 5, 9 * PAGE_SIZE, true), file(5, 6, 0, false)]);
+        let file = |first, end, offset, shared, protection| Vma {
+            range: page(first)..page(end),
+            file: Some(id),
+            offset,
+            shared,
+            protection,
+        };
+        assert_eq!(found[..2], [file(3, 5, 9 * PAGE_SIZE, true, rw), file(5, 6, 0, false, Prot::READ)]);
         assert_eq!((found.len(), found[2].file, found[2].range.clone()), (3, None, page(6)..page(7)));
         assert_eq!(maps.read_within(page(3)..page(7)).unwrap(), found, "and so does the text");
         // SAFETY: a part of the arena, to which nothing refers.

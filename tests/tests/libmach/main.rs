@@ -212,6 +212,11 @@ fn vm_inherit_7_a_task_that_is_created_inherits_and_spaces_are_mapped_elsewhere(
     nodes.assert_up(1);
 }
 
+#[test]
+fn vm_inherit_3_what_the_program_itself_took_away_is_missing_and_nothing_beside_it() {
+    runs("tests/c/torn.c");
+}
+
 /// Mapped, anonymous, frozen, paged, half here; waited for by a system call and by instructions, and in the midst of calls.
 #[test]
 fn when_the_node_is_killed_no_kind_of_memory_shows_zeroes() {

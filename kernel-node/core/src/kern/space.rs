@@ -12,7 +12,7 @@ use proto::iface::task as idl;
 use proto::limits::{MSG_OOL_BYTES_MAX, SPACE_REGIONS_MAX};
 use proto::msg::Reply as _;
 use proto::space::{self, Shows};
-use proto::{Inherit, KernReturn, Payload, Prot};
+use proto::{Inherit, KernReturn, Payload, Prot, ranges};
 
 use super::errand::Awaited;
 use super::reply::Reply;
@@ -36,11 +36,10 @@ pub struct Creation {
 }
 
 impl Creation {
-    /// Of the ranges that were to be copied, those that were, in the order in which the parent brought them.
-    pub fn brought<'a>(&'a self, left_out: &'a [u32]) -> impl Iterator<Item = Range<u64>> + 'a {
-        let had = |at: usize| !left_out.contains(&(at as u32));
-        let parts = self.asked.iter().enumerate().filter(move |(at, part)| !part.share && had(*at));
-        parts.map(|(_, part)| part.range.clone())
+    /// Of the ranges that were to be copied, what was, in the order in which the parent brought it.
+    pub fn brought<'a>(&'a self, left_out: &'a [Range<u64>]) -> impl Iterator<Item = Range<u64>> + 'a {
+        let to_copy = self.asked.iter().filter(|part| !part.share);
+        to_copy.flat_map(|part| ranges::without(&part.range, within(&part.range, left_out)))
     }
 }
 
@@ -103,17 +102,17 @@ impl Kernel {
         Ok(layout)
     }
 
-    /// Answers with an address space; `left_out` are the numbers, among the regions with bytes, of those that could not be had.
-    pub(super) fn answer_space(&mut self, reply: Reply, mut layout: Layout, memory: Payload, left_out: &[u32]) {
-        let with_bytes = layout.regions.iter_mut().filter(|r| matches!(r.shows, Shows::Bytes(_)));
-        for (_, region) in with_bytes.enumerate().filter(|(n, _)| left_out.contains(&(*n as u32))) {
-            region.shows = Shows::Nothing;
+    /// Answers with an address space; of its regions with bytes, `left_out` could not be had.
+    pub(super) fn answer_space(&mut self, reply: Reply, layout: Layout, memory: Payload, left_out: &[Range<u64>]) {
+        let regions: Vec<space::Region> = layout.regions.iter().flat_map(|region| torn(region, left_out)).collect();
+        if regions.len() > SPACE_REGIONS_MAX {
+            return self.answer(reply, Err(KernReturn::ResourceShortage));
         }
-        let bytes = layout.regions.iter().filter(|r| matches!(r.shows, Shows::Bytes(_))).map(|r| r.size);
+        let bytes = regions.iter().filter(|r| matches!(r.shows, Shows::Bytes(_))).map(|r| r.size);
         if bytes.sum::<u64>() != memory.len() as u64 {
             return self.answer(reply, Err(KernReturn::Failure));
         }
-        let mut space = Payload::from(space::head(&layout.regions));
+        let mut space = Payload::from(space::head(&regions));
         space.append(memory);
         let objects = layout.objects.iter().map(|object| self.object_pager(*object)).collect();
         self.answer(reply, Ok(idl::VmReadSpaceReply { space, objects }.into_body()));
@@ -185,6 +184,29 @@ impl Kernel {
         });
         self.answer(reply, results);
     }
+}
+
+/// Those of some ranges, in order and apart, that reach into another.
+fn within<'a>(range: &Range<u64>, all: &'a [Range<u64>]) -> &'a [Range<u64>] {
+    let from = all.partition_point(|r| r.end <= range.start);
+    let to = all.partition_point(|r| r.start < range.end);
+    all.get(from..to).unwrap_or_default()
+}
+
+/// A region in parts: if it has bytes, what was left out of them shows nothing.
+fn torn(region: &space::Region, left_out: &[Range<u64>]) -> Vec<space::Region> {
+    let range = region.address..region.address + region.size;
+    let left_out = within(&range, left_out);
+    if left_out.is_empty() || !matches!(region.shows, Shows::Bytes(_)) {
+        return vec![*region];
+    }
+    let had = ranges::without(&range, left_out);
+    let part = |r: &Range<u64>, shows| space::Region { address: r.start, size: r.end - r.start, shows, ..*region };
+    let lost = ranges::without(&range, &had);
+    let mut parts: Vec<_> = had.iter().map(|r| part(r, region.shows)).collect();
+    parts.extend(lost.iter().map(|r| part(r, Shows::Nothing)));
+    parts.sort_unstable_by_key(|part| part.address);
+    parts
 }
 
 /// Whether one region goes on in another.

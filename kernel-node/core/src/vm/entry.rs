@@ -60,16 +60,18 @@ impl Entry {
         self.shared && self.protection.contains(Prot::WRITE)
     }
 
+    /// The part of it in a range, which lies within it.
+    pub fn part(&self, range: Range<u64>) -> Entry {
+        debug_assert!(self.start <= range.start && range.start < range.end && range.end <= self.end);
+        debug_assert!(range.start.is_multiple_of(PAGE_SIZE) && range.end.is_multiple_of(PAGE_SIZE));
+        let offset = self.offset + (range.start - self.start);
+        Entry { start: range.start, end: range.end, offset, read_ahead: ReadAhead::default(), ..*self }
+    }
+
     /// Cuts the entry at `address`, which lies inside: it keeps what is below, the rest is returned.
     pub fn split_off(&mut self, address: u64) -> Entry {
         assert!(self.start < address && address < self.end && address.is_multiple_of(PAGE_SIZE));
-        let rest = Entry {
-            start: address,
-            end: self.end,
-            offset: self.offset + (address - self.start),
-            read_ahead: ReadAhead::default(),
-            ..*self
-        };
+        let rest = self.part(address..self.end);
         self.end = address;
         rest
     }

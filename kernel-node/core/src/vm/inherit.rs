@@ -10,13 +10,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use proto::limits::{FORK_PARTS_MAX, TASKS_MAX};
+use proto::limits::{FORK_PARTS_MAX, MAP_ENTRIES_MAX, TASKS_MAX};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Prot, ranges};
 
 use super::entry::Entry;
 use super::map::Map;
 use super::order::Order;
-use super::readahead::ReadAhead;
 use super::{ObjectId, Run, Vm, VmCx};
 use crate::TaskId;
 
@@ -56,8 +55,22 @@ impl NotReady {
     }
 }
 
-/// A child's entry, and whether its process has it by fork(2).
-type Planned = (Entry, bool);
+/// What a child gets, and what it cannot get yet.
+#[derive(Default)]
+struct Plan {
+    /// Its entries, and whether its process has them by fork(2).
+    entries: Vec<(Entry, bool)>,
+    missing: Vec<NotReady>,
+}
+
+impl Plan {
+    fn is_missing(&mut self, part: NotReady) {
+        match self.missing.last_mut() {
+            Some(last) if last.is_continued_by(&part) => last.range.end = part.range.end,
+            _ => self.missing.push(part),
+        }
+    }
+}
 
 impl Vm {
     /// Makes the map of `child`, which has none, over the parent's addresses. Returns the ranges that its process has by
@@ -65,7 +78,7 @@ impl Vm {
     ///
     /// Conditions: protections and inheritance stay as the parent's; nothing is wired. Where frozen memory of the parent is
     /// inherited by a process that is no fork, and for memory to be copied that is not frozen, `ready` has the copy or says
-    /// that there is none. Each is looked at for entries that lie within its range.
+    /// that there is none, page by page.
     /// Errors: see [`ForkRefused`]. `InvalidTask` the parent has no memory; `NameExists` the child has a map;
     /// `ResourceShortage` too many tasks, or parts; `InvalidArgument` a copy that is not frozen, or not in whole pages.
     /// Nothing has changed then.
@@ -89,68 +102,65 @@ impl Vm {
             return Err(ForkRefused::Code(KernReturn::InvalidArgument));
         }
         let ready: BTreeMap<u64, &Ready> = ready.iter().map(|r| (r.range.start, r)).collect();
-        let (mut planned, mut missing): (Vec<Planned>, Vec<NotReady>) = (Vec::new(), Vec::new());
+        let mut plan = Plan::default();
         for entry in map.entries().filter(|e| e.inheritance != Inherit::None) {
-            match self.inherited(parent, entry, &ready, forks) {
-                Ok(plan) => planned.extend(plan),
-                Err(part) => match missing.last_mut() {
-                    Some(last) if last.is_continued_by(&part) => {
-                        last.range.end = part.range.end;
-                    }
-                    _ => missing.push(part),
-                },
-            }
+            self.inherited(parent, entry, &ready, forks, &mut plan);
         }
+        let Plan { entries, mut missing } = plan;
         if !missing.is_empty() {
             missing.truncate(FORK_PARTS_MAX);
             return Err(ForkRefused::NotReady(missing));
         }
         let mut by_fork = Vec::new();
-        planned.iter().filter(|(_, kept)| *kept).for_each(|(e, _)| ranges::join(&mut by_fork, e.start..e.end));
-        if self.tasks.len() >= TASKS_MAX || by_fork.len() > FORK_PARTS_MAX {
+        entries.iter().filter(|(_, kept)| *kept).for_each(|(e, _)| ranges::join(&mut by_fork, e.start..e.end));
+        let full = entries.len() > MAP_ENTRIES_MAX || by_fork.len() > FORK_PARTS_MAX;
+        if full || self.tasks.len() >= TASKS_MAX {
             return Err(ForkRefused::Code(KernReturn::ResourceShortage));
         }
         let mut map = Map::new(map.arena());
         map.by_fork = Some(by_fork.clone());
-        for (entry, _) in planned {
+        for (entry, _) in entries {
             self.objects[entry.object].mappings.insert((child, entry.start));
-            map.insert(entry).expect("as many as the parent has, apart as there");
+            map.insert(entry).expect("not too many, and apart as the parent's");
         }
         self.tasks.insert(child, map);
         Ok(by_fork)
     }
 
-    /// What a child gets of an entry; `None` nothing.
-    ///
-    /// Errors: the range has to be made ready.
-    fn inherited(
-        &self,
-        parent: TaskId,
-        entry: &Entry,
-        ready: &BTreeMap<u64, &Ready>,
-        forks: bool,
-    ) -> Result<Option<Planned>, NotReady> {
-        let range = entry.start..entry.end;
-        let fresh = Entry { wired: Prot::empty(), wired_by: None, read_ahead: ReadAhead::default(), ..*entry };
-        let made = ready.range(..=range.start).next_back().map(|(_, r)| *r);
-        if let Some(made) = made.filter(|r| range.end <= r.range.end) {
-            let copy = |(object, offset)| {
-                let offset = offset + (range.start - made.range.start);
-                (Entry { object, offset, shared: false, managed: false, ..fresh }, false)
-            };
-            return Ok(made.copy.map(copy));
+    /// Plans what a child gets of an entry: of the parts that were made ready what was, of the others what is there.
+    fn inherited(&self, parent: TaskId, entry: &Entry, ready: &BTreeMap<u64, &Ready>, forks: bool, plan: &mut Plan) {
+        let fresh = Entry { wired: Prot::empty(), wired_by: None, ..entry.part(entry.start..entry.end) };
+        let mut at = entry.start;
+        let first = ready.range(..=at).next_back().map_or(at, |(start, _)| *start);
+        for made in ready.range(first..entry.end).map(|(_, made)| *made).filter(|made| made.range.end > entry.start) {
+            let part = made.range.start.max(at)..made.range.end.min(entry.end);
+            if part.is_empty() {
+                continue;
+            }
+            if at < part.start {
+                self.inherited_as_is(parent, fresh.part(at..part.start), forks, plan);
+            }
+            if let Some((object, offset)) = made.copy {
+                let offset = offset + (part.start - made.range.start);
+                let copy = Entry { object, offset, shared: false, managed: false, ..fresh.part(part.clone()) };
+                plan.entries.push((copy, false));
+            }
+            at = part.end;
         }
+        if at < entry.end {
+            self.inherited_as_is(parent, fresh.part(at..entry.end), forks, plan);
+        }
+    }
+
+    fn inherited_as_is(&self, parent: TaskId, entry: Entry, forks: bool, plan: &mut Plan) {
         let object = &self.objects[entry.object];
+        let range = entry.start..entry.end;
         // What the process still has to do there would come after the fork.
         let changing = self.is_ordered(parent, &range);
-        let not_ready = NotReady { range: range.clone(), share: entry.inheritance == Inherit::Share, changing };
-        if changing {
-            return Err(not_ready);
-        }
         match entry.inheritance {
-            Inherit::Share if !object.frozen => Ok(Some((fresh, forks && object.is_native()))),
-            Inherit::Copy if object.frozen && forks => Ok(Some((fresh, true))),
-            _ => Err(not_ready),
+            Inherit::Share if !changing && !object.frozen => plan.entries.push((entry, forks && object.is_native())),
+            Inherit::Copy if !changing && object.frozen && forks => plan.entries.push((entry, true)),
+            inheritance => plan.is_missing(NotReady { range, share: inheritance == Inherit::Share, changing }),
         }
     }
 

@@ -10,6 +10,8 @@
 //!    fault finds the truth in the table. A missed wake is the one error from which nothing recovers.
 //! 4. What is resident is decided by the tables of `vm` alone, never by what the object happens to hold.
 
+use std::ops::Range;
+
 use proto::{KernReturn, Payload, Prot};
 
 use super::{MapRequest, NotReady, ObjectId};
@@ -110,8 +112,8 @@ pub struct MapMemory {
 pub struct Brought {
     /// Bytes that were read.
     pub memory: Payload,
-    /// Of a collection, what could not be had, by its number.
-    pub left_out: Vec<u32>,
+    /// Of a collection, what could not be had: in order and apart, within the ranges that were asked for.
+    pub left_out: Vec<Range<u64>>,
     /// Where memory was mapped.
     pub address: u64,
 }

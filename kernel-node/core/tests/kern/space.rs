@@ -42,7 +42,8 @@ fn vm_space_1_a_space_is_a_layout_the_bytes_and_the_objects() {
     let parts = [(base, 1, false), (base + PAGE_SIZE, 3, false), (base + 4 * PAGE_SIZE, 1, false)];
     assert_eq!(ranges, parts);
     // The second could not be had.
-    let brought = Brought { memory: bytes(2), left_out: vec![1], address: 0 };
+    let range = |n: usize| parts[n].0..parts[n].0 + parts[n].1 * PAGE_SIZE;
+    let brought = Brought { memory: bytes(2), left_out: vec![range(1)], address: 0 };
     assert!(done(&mut w, order, Ok(brought)).is_none());
     w.settle();
     let reply = w.answer::<task::VmReadSpace>().unwrap().unwrap();
@@ -65,7 +66,10 @@ fn vm_space_1_a_space_is_a_layout_the_bytes_and_the_objects() {
     assert_eq!(w.kernel.ipc.kernel_held(), held, "the object's right is the asker's");
 
     // Fewer bytes than were asked for are no space.
-    for (pages, left_out) in [(4, vec![]), (6, vec![]), (5, vec![0]), (5, vec![0, 0, 9])] {
+    let beyond = base + 9 * PAGE_SIZE..base + 10 * PAGE_SIZE;
+    for (pages, left_out) in
+        [(4, vec![]), (6, vec![]), (5, vec![range(0)]), (5, vec![range(0), range(0), beyond.clone()])]
+    {
         w.request(task::VmReadSpace);
         let (order, _) = collection(&mut w);
         done(&mut w, order, Ok(Brought { memory: bytes(pages), left_out, address: 0 }));
@@ -129,7 +133,10 @@ fn vm_inherit_7_a_created_task_has_what_its_parent_brings() {
         done(&mut w, order, Ok(Brought { memory: bytes(2), ..Brought::default() })).expect("a step to take");
     let range = base + 2 * PAGE_SIZE..base + 4 * PAGE_SIZE;
     assert!(creation.brought(&[]).eq([range.clone()]));
-    assert_eq!(creation.brought(&[0]).count(), 0);
+    assert_eq!(creation.brought(std::slice::from_ref(&range)).count(), 0);
+    // A part of it.
+    let middle = base + 3 * PAGE_SIZE..base + 4 * PAGE_SIZE;
+    assert!(creation.brought(&[base..range.start, middle]).eq(std::iter::once(range.start..range.start + PAGE_SIZE)));
     let object = w.call(|kernel, cx| kernel.vm_call(cx, |vm, _| vm.object_frozen(2))).unwrap();
     let ready = [Ready { range, copy: Some((object, 0)) }];
     w.call(|kernel, cx| kernel.task_create_inheriting(creation, &ready, cx));

@@ -53,9 +53,9 @@ fn vm_inherit_2_what_is_to_be_copied_must_be_frozen_or_brought() {
     let brought = r.call_unchecked(|vm, _| vm.object_frozen(2)).unwrap();
     r.sim.object_create_internal(brought, 0).unwrap();
     let ready = |range, copy| Ready { range, copy };
-    let short = ready(at(10)..at(11), Some((brought, 0)));
+    let short = ready(at(11)..at(12), Some((brought, 0)));
     let refused = r.call_unchecked(|vm, _| vm.task_fork(ONE, CHILD, &[short], true));
-    assert!(matches!(refused, Err(ForkRefused::NotReady(_))), "all of an entry or nothing");
+    assert_eq!(missing(refused.map(|_| Vec::new())), [(10, 11, false, false)]);
     assert_eq!(fork(&mut r, &[ready(at(10)..at(12), Some((brought, 0)))]), Ok(vec![(0, 4)]));
     let copied = Inherit::Copy;
     assert_eq!(map_of(&r, CHILD), [(0, 2, copied, false), (2, 2, copied, false), (10, 2, copied, false)]);
@@ -75,6 +75,31 @@ fn vm_inherit_3_the_child_has_nothing_of_the_rest() {
     let bad = Ready { range: at(0)..at(2), copy: Some((object, 0)) };
     let refused = r.call(|vm, _| vm.task_fork(ONE, TaskId(10), &[bad], true));
     assert_eq!(refused, Err(ForkRefused::Code(KernReturn::InvalidArgument)), "a copy that can still change");
+}
+
+#[test]
+fn vm_inherit_3_of_an_entry_the_child_has_what_could_be_had() {
+    let mut r = Rig::new();
+    allocate(&mut r, 0, 10, Inherit::Copy);
+    let copy = r.call_unchecked(|vm, _| vm.object_frozen(8)).unwrap();
+    r.sim.object_create_internal(copy, 0).unwrap();
+    let ready = |from, to, copy| Ready { range: at(from)..at(to), copy };
+    // Of the pages that nobody speaks of it is asked.
+    let some = [ready(1, 3, Some((copy, PAGE_SIZE))), ready(5, 6, None)];
+    let refused = r.call_unchecked(|vm, _| vm.task_fork(ONE, CHILD, &some, true));
+    let asked = [(0, 1, false, false), (3, 5, false, false), (6, 10, false, false)];
+    assert_eq!(missing(refused.map(|_| Vec::new())), asked);
+    let rest = [ready(0, 1, None), ready(3, 5, Some((copy, 4 * PAGE_SIZE))), ready(6, 12, Some((copy, 0)))];
+    assert_eq!(fork(&mut r, &[&some[..], &rest[..]].concat()), Ok(vec![]));
+    let copied = |from, pages| (from, pages, Inherit::Copy, false);
+    assert_eq!(map_of(&r, CHILD), [copied(1, 2), copied(3, 2), copied(6, 4)]);
+    r.call(|vm, cx| vm.task_arrived(CHILD, cx));
+    let shown = |order: &SimOrder| match order {
+        SimOrder::Map(CHILD, map) => (map.address, map.size / PAGE_SIZE, map.offset / PAGE_SIZE),
+        other => panic!("{other:?}"),
+    };
+    let orders: Vec<_> = r.sim.orders.iter().map(|(_, order)| shown(order)).collect();
+    assert_eq!(orders, [(at(1), 2, 1), (at(3), 2, 4), (at(6), 4, 0)]);
 }
 
 #[test]
