@@ -152,7 +152,7 @@ struct Space {
 impl Space {
     /// One call on the memory, repeated until the task's own changes do not keep it from taking effect.
     ///
-    /// Conditions: a task that keeps changing its memory for [`CHANGES_MAX`] is killed, and the call ends when it is gone.
+    /// Conditions: a task that keeps changing its memory for [`CHANGING_MAX`] is killed, and the call ends when it is gone.
     fn call(
         &self,
         call: impl Fn(&Uffd) -> Result<Sweep, SysError>,
@@ -164,17 +164,17 @@ impl Space {
             if !sweep.stalled {
                 return Ok(());
             }
-            self.uffd.get().read_events(events)?;
+            self.uffd.get().let_changes_end(events)?;
             let began = *since.get_or_insert_with(Instant::now);
-            if began.elapsed() < CHANGES_MAX {
-                // Its thread has been woken, and has to run to be done.
-                std::thread::yield_now();
+            // A task that changes little is kept from its end by other processes.
+            let most = if events.len() < CHANGES_MAX { STARVED_MAX } else { CHANGING_MAX };
+            if began.elapsed() < most {
                 continue;
             }
             if killed {
                 return Err(SysError::new("userfaultfd", Errno::BUSY, "a killed task goes on changing its memory"));
             }
-            tracing::error!("a task changes its memory all the time; it is ended");
+            tracing::error!(changes = events.len(), "a task changes its memory all the time; it is ended");
             self.pidfd.kill()?;
             (since, killed) = (None, true);
         }
@@ -463,8 +463,11 @@ impl Pmap for LinuxPmap {
     }
 }
 
-/// How long a task may keep calls on its memory from taking effect by changing it.
-const CHANGES_MAX: Duration = Duration::from_secs(1);
+/// How long a task may keep a call on its memory from taking effect by changing it.
+const CHANGING_MAX: Duration = Duration::from_secs(1);
+/// As that, with fewer than [`CHANGES_MAX`] changes, whose threads have no processor to be done with them.
+const STARVED_MAX: Duration = Duration::from_secs(10);
+const CHANGES_MAX: usize = 100;
 
 /// Memory takes no descriptor that connections may need: whoever comes is heard, whatever tasks have allocated.
 ///

@@ -173,7 +173,7 @@ impl Memory {
             if !sweep.stalled {
                 return Ok(sweep);
             }
-            self.uffd.read_events(&mut Vec::new())?;
+            self.uffd.let_changes_end(&mut Vec::new())?;
         }
     }
 

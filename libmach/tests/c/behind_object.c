@@ -124,15 +124,15 @@ static void *changes(void *nothing) {
         char *at = mremap(memory, 2 * P, 4 * P, MREMAP_MAYMOVE);
         CHECK(at != MAP_FAILED && munmap(at, 4 * P) == 0);
         OK(vm_deallocate(SELF, (vm_address_t)memory, 16 * P));
-        usleep(500);
     }
     return nothing;
 }
 
 static void all_at_once(void) {
-    pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, changes, NULL) == 0);
-    for (int round = 0; round < 60; round++) {
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        CHECK(pthread_create(&threads[i], NULL, changes, NULL) == 0);
+    for (int round = 0; round < 200; round++) {
         char *memory = mapped(RW, RW);
         for (int page = 13; page < 16; page++)
             CHECK(*(volatile char *)(memory + page * P) == (page == 15 && round > 0 ? (char)(round - 1) : letter(page)));
@@ -140,7 +140,8 @@ static void all_at_once(void) {
         OK(vm_deallocate(SELF, (vm_address_t)memory, 16 * P));
     }
     over = 1;
-    CHECK(pthread_join(thread, NULL) == 0);
+    for (int i = 0; i < 2; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
 int main(void) {

@@ -88,6 +88,16 @@ impl Uffd {
         Ok(count)
     }
 
+    /// What a stalled call waits for, before it is repeated: the events of those who unmap or move memory are read, which lets
+    /// them go on, and for a moment they have the processor. Yielding would not do: on a busy machine that is for others.
+    ///
+    /// Errors: as [`Uffd::read_events`].
+    pub fn let_changes_end(&self, out: &mut Vec<UffdEvent>) -> Result<(), SysError> {
+        self.read_events(out)?;
+        std::thread::sleep(CHANGE_ENDS);
+        Ok(())
+    }
+
     /// Waits until there are events to read, or the time is over.
     pub fn wait(&self, limit: Duration) -> Result<(), SysError> {
         let limit = Timespec::try_from(limit).map_err(|_| SysError::new("poll(2)", Errno::INVAL, "a time"))?;
@@ -118,6 +128,9 @@ impl Uffd {
         }
     }
 }
+
+/// How long it takes a thread, about, to be woken and to leave the kernel.
+const CHANGE_ENDS: Duration = Duration::from_micros(20);
 
 impl UffdEvent {
     fn from_raw(message: &abi::uffd_msg) -> UffdEvent {

@@ -12,9 +12,6 @@ use userfaultfd_sys as abi;
 use super::{Uffd, raw};
 use crate::error::{Errno, SysError};
 
-/// How often a call that makes no progress is repeated before the sweep gives up as `stalled`.
-const STALLS_MAX: u32 = 64;
-
 /// What became of the pages of a range, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sweep {
@@ -28,7 +25,8 @@ pub struct Sweep {
     pub no_page: u64,
     /// `ESRCH`: the process is gone; the rest of the range was not tried.
     pub gone: bool,
-    /// `EAGAIN` again and again: the process has events of its own unread; the rest of the range was not tried.
+    /// `EAGAIN`: threads of the process are unmapping or moving memory, and wait for events to be read
+    /// ([`Uffd::let_changes_end`]); the rest of the range was not tried.
     pub stalled: bool,
 }
 
@@ -121,7 +119,6 @@ impl Uffd {
     /// until what remains is that part.
     fn write_protect_piece(&self, piece: abi::uffdio_range, mode: u64, sweep: &mut Sweep) -> Result<(), SysError> {
         let mut todo = vec![piece];
-        let mut stalls = 0;
         while let Some(range) = todo.pop() {
             match raw::write_protect(self.as_fd(), range, mode) {
                 Ok(()) => sweep.done += range.len,
@@ -130,11 +127,6 @@ impl Uffd {
                     let half = (range.len / 2).next_multiple_of(PAGE_SIZE);
                     todo.push(abi::uffdio_range { start: range.start + half, len: range.len - half });
                     todo.push(abi::uffdio_range { start: range.start, len: half });
-                }
-                Err(Errno::AGAIN) if stalls < STALLS_MAX => {
-                    stalls += 1;
-                    todo.push(range);
-                    std::thread::yield_now();
                 }
                 Err(Errno::AGAIN) => {
                     sweep.stalled = true;
@@ -158,7 +150,7 @@ impl Uffd {
         mut step: impl FnMut(abi::uffdio_range) -> (i64, Result<(), Errno>),
     ) -> Result<Sweep, SysError> {
         let end = check_range(call, address, len)?;
-        let (mut sweep, mut at, mut stalls) = (Sweep::default(), address, 0);
+        let (mut sweep, mut at) = (Sweep::default(), address);
         // A call takes nothing at all if its range reaches beyond one mapping, so it is halved then, and grows again.
         let mut limit = MEMORY_CALL_BYTES_MAX;
         while at < end {
@@ -175,11 +167,6 @@ impl Uffd {
                 Err(Errno::AGAIN) if count > 0 => {
                     sweep.done += count as u64;
                     count as u64
-                }
-                Err(Errno::AGAIN) if stalls < STALLS_MAX => {
-                    stalls += 1;
-                    std::thread::yield_now();
-                    continue;
                 }
                 Err(Errno::AGAIN) => {
                     sweep.stalled = true;
