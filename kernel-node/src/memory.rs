@@ -49,11 +49,9 @@ impl Node {
             false if !call.runs.is_empty() => self.refreeze(task, call, fds)?,
             false => {}
         }
+        let access = if call.unread { Prot::empty() } else { Prot::READ };
         let frozen = self.with_kernel(|kernel, cx| {
-            kernel.vm_call(cx, |vm, cx| match call.unread {
-                true => vm.vm_freeze_unread(task, call.address, call.size, FREEZE_OBJECTS_MAX, cx),
-                false => vm.vm_freeze(task, call.address, call.size, FREEZE_OBJECTS_MAX, cx),
-            })
+            kernel.vm_call(cx, |vm, cx| vm.vm_freeze(task, call.address, call.size, access, FREEZE_OBJECTS_MAX, cx))
         })?;
         let part = |part: kernel_core::vm::FreezePart| {
             let fd = part.object.and_then(|(object, _)| self.pmap.reader(object));
@@ -70,7 +68,7 @@ impl Node {
         let object = self.frozen_object(&passable)?;
         self.with_kernel(|kernel, cx| {
             kernel.vm_call(cx, |vm, cx| {
-                let done = vm.vm_refreeze(task, object, &runs, cx);
+                let done = vm.vm_replace(task, object, &runs, cx);
                 vm.object_unused(object, cx);
                 done
             })
@@ -93,7 +91,7 @@ impl Node {
         let object = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, _| vm.object_thawed(pages)))?;
         let taken = self.pmap.object_take(object, memfd).map_err(|_| KernReturn::ResourceShortage);
         let done = taken.and_then(|()| {
-            self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.vm_thaw(task, object, &runs, cx)))
+            self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.vm_replace(task, object, &runs, cx)))
         });
         self.objects_unused([object].into_iter());
         done

@@ -61,12 +61,12 @@ impl Vm {
     /// Conditions: memory that `vm_allocate` made and that no other task maps is frozen whole, if the range has at least a
     /// quarter of what is mapped of it; the task is ordered to map it privately and to seal it. Everything else that is not
     /// frozen already has to be copied. What the task wrote to frozen memory is not in the object: see
-    /// [`Vm::vm_refreeze`].
+    /// [`Vm::vm_replace`].
     /// Units: bytes; the parts are those of the pages that the range touches, from the first one on, in order and without a
     /// gap. They end before the range does where there would be more than `objects_max` objects, or
     /// [`FROZEN_PARTS_MAX`] parts.
     /// Errors: `InvalidTask`; `InvalidArgument` the range wraps; `InvalidAddress` a hole in it; `ProtectionFailure` a part
-    /// that cannot be read. Nothing has changed then.
+    /// whose protection lacks the `access`. Nothing has changed then.
     /// Source: spec [vm.copy.1], [vm.copy.2]; mach-api §2.2 `vm_read`.
     #[doc(alias = "vm_map_copyin")]
     pub fn vm_freeze(
@@ -74,33 +74,11 @@ impl Vm {
         task: TaskId,
         address: u64,
         size: u64,
+        access: Prot,
         objects_max: usize,
         cx: &mut VmCx<'_>,
     ) -> Result<Vec<FreezePart>, KernReturn> {
-        let range = self.permitted(task, address, size, Prot::READ)?;
-        self.freeze_pages(task, range, objects_max, cx)
-    }
-
-    /// As [`Vm::vm_freeze`], whether the memory may be read or not.
-    pub fn vm_freeze_unread(
-        &mut self,
-        task: TaskId,
-        address: u64,
-        size: u64,
-        objects_max: usize,
-        cx: &mut VmCx<'_>,
-    ) -> Result<Vec<FreezePart>, KernReturn> {
-        let range = self.permitted(task, address, size, Prot::empty())?;
-        self.freeze_pages(task, range, objects_max, cx)
-    }
-
-    fn freeze_pages(
-        &mut self,
-        task: TaskId,
-        range: Range<u64>,
-        objects_max: usize,
-        cx: &mut VmCx<'_>,
-    ) -> Result<Vec<FreezePart>, KernReturn> {
+        let range = self.permitted(task, address, size, access)?;
         let map = self.map_of(task)?;
         let mut touched = map.touched(range.clone());
         let entry_at = |start: &u64| map.entry(*start).expect("listed");
@@ -229,27 +207,15 @@ impl Vm {
         }
     }
 
-    /// What the task wrote to frozen memory lies in the frozen `object` now, and its map shows it there. The task maps it by
-    /// itself, before or after; the bytes are the same.
+    /// Pages of the task's frozen memory, with what it wrote there, lie in `object` now, and its map shows them there: privately,
+    /// if that is frozen, or shared from now on, if it is one of [`Vm::object_thawed`]. The task maps it by itself, before or
+    /// after; the bytes are the same.
     ///
     /// Conditions: `runs` are whole pages, in order and apart from each other, each within private mappings of frozen memory.
     /// Errors: `InvalidTask`; `InvalidArgument` they are no such pages; `InvalidAddress` a hole in one, or other memory;
     /// `ResourceShortage` too many entries. Nothing has changed then.
-    /// Source: spec [vm.copy.3].
-    pub fn vm_refreeze(
-        &mut self,
-        task: TaskId,
-        object: ObjectId,
-        runs: &[Run],
-        cx: &mut VmCx<'_>,
-    ) -> Result<(), KernReturn> {
-        self.show_runs(task, object, runs, cx)
-    }
-
-    /// Has private mappings of frozen memory show `object` instead, which is frozen or not; as long as it is not, shared.
-    ///
-    /// Errors: as [`Vm::vm_refreeze`].
-    pub(super) fn show_runs(
+    /// Source: spec [vm.copy.3], [vm.inherit.4].
+    pub fn vm_replace(
         &mut self,
         task: TaskId,
         object: ObjectId,

@@ -16,7 +16,7 @@ use proto::{Inherit, KernReturn, PAGE_SIZE, Prot, ranges};
 use super::entry::Entry;
 use super::map::Map;
 use super::order::Order;
-use super::{ObjectId, Run, Vm, VmCx};
+use super::{ObjectId, Vm, VmCx};
 use crate::TaskId;
 
 /// What has been made ready of a parent's range for its child, by whoever can see the memory.
@@ -164,28 +164,13 @@ impl Vm {
         }
     }
 
-    /// An object for memory that a task is about to thaw; nobody maps it yet ([`Vm::object_unused`]).
+    /// An object for memory that a task is about to thaw ([`Vm::vm_replace`]); nobody maps it yet ([`Vm::object_unused`]).
     ///
     /// Errors: `ResourceShortage` too many objects.
     pub fn object_thawed(&mut self, pages: u64) -> Result<ObjectId, KernReturn> {
         let object = self.object_brought(pages, false)?;
         self.objects[object].shared_with_children = true;
         Ok(object)
-    }
-
-    /// Frozen memory of the task, with what it wrote there, lies in `object` now, which is not frozen; it maps it shared by
-    /// itself.
-    ///
-    /// Conditions and errors: as [`Vm::vm_refreeze`], but the object is one of [`Vm::object_thawed`].
-    /// Source: spec [vm.inherit.4].
-    pub fn vm_thaw(
-        &mut self,
-        task: TaskId,
-        object: ObjectId,
-        runs: &[Run],
-        cx: &mut VmCx<'_>,
-    ) -> Result<(), KernReturn> {
-        self.show_runs(task, object, runs, cx)
     }
 
     /// A process has become a task whose map was there before: what it has to do for that.

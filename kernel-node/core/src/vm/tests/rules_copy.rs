@@ -13,7 +13,7 @@ fn allocate(r: &mut Rig, task: TaskId, page: u64, pages: u64) {
 }
 
 fn freeze(r: &mut Rig, task: TaskId, page: u64, pages: u64) -> Result<Vec<FreezePart>, KernReturn> {
-    r.call(|vm, cx| vm.vm_freeze(task, at(page), pages * PAGE_SIZE, 3, cx))
+    r.call(|vm, cx| vm.vm_freeze(task, at(page), pages * PAGE_SIZE, Prot::READ, 3, cx))
 }
 
 /// The parts of a freeze: first page, pages, and the page in the object if it is frozen.
@@ -149,7 +149,10 @@ fn vm_copy_2_what_cannot_be_frozen_is_left_to_be_copied() {
     assert_eq!(parts(&all), [(0, 2, None), (2, 1, None)], "a pager's memory; less than a quarter of an object");
     assert!(r.sim.orders.is_empty());
     assert_eq!(freeze(&mut r, ONE, 0, 11), Err(KernReturn::InvalidAddress), "a hole");
-    assert_eq!(r.call(|vm, cx| vm.vm_freeze(ONE, at(0), u64::MAX, 3, cx)), Err(KernReturn::InvalidArgument));
+    assert_eq!(
+        r.call(|vm, cx| vm.vm_freeze(ONE, at(0), u64::MAX, Prot::READ, 3, cx)),
+        Err(KernReturn::InvalidArgument)
+    );
     assert_eq!(freeze(&mut r, TaskId(9), 0, 1), Err(KernReturn::InvalidTask));
     r.call(|vm, cx| vm.vm_protect(ONE, at(9), PAGE_SIZE, false, NONE.bits(), cx)).unwrap();
     r.orders();
@@ -191,7 +194,7 @@ fn refreeze(r: &mut Rig, runs: &[(u64, u64, u64)]) -> (ObjectId, Result<(), Kern
     };
     let runs: Vec<Run> = runs.iter().map(run).collect();
     let mut cx = VmCx { now: r.now, pmap: &mut r.sim, out: &mut r.out };
-    let result = r.vm.vm_refreeze(ONE, object, &runs, &mut cx);
+    let result = r.vm.vm_replace(ONE, object, &runs, &mut cx);
     r.vm.object_unused(object, &mut cx);
     r.vm.check().unwrap();
     (object, result)
@@ -244,9 +247,9 @@ fn vm_copy_3_runs_that_make_no_sense_change_nothing() {
     let odd = [Run { address: at(4) + 1, size: PAGE_SIZE, offset: 0 }];
     let object = r.vm.object_frozen(100).unwrap();
     r.sim.objects.insert(object, Default::default());
-    assert_eq!(r.call_unchecked(|vm, cx| vm.vm_refreeze(ONE, object, &odd, cx)), Err(invalid));
+    assert_eq!(r.call_unchecked(|vm, cx| vm.vm_replace(ONE, object, &odd, cx)), Err(invalid));
     let wrapped = [Run { address: u64::MAX - 4095, size: 2 * PAGE_SIZE, offset: 0 }];
-    assert_eq!(r.call_unchecked(|vm, cx| vm.vm_refreeze(ONE, object, &wrapped, cx)), Err(invalid));
+    assert_eq!(r.call_unchecked(|vm, cx| vm.vm_replace(ONE, object, &wrapped, cx)), Err(invalid));
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn allocate(r: &mut Rig, page: u64, pages: u64, inheritance: Inherit) {
 }
 
 fn freeze(r: &mut Rig, page: u64, pages: u64) -> ObjectId {
-    let frozen = r.call(|vm, cx| vm.vm_freeze(ONE, at(page), pages * PAGE_SIZE, 3, cx)).unwrap();
+    let frozen = r.call(|vm, cx| vm.vm_freeze(ONE, at(page), pages * PAGE_SIZE, Prot::READ, 3, cx)).unwrap();
     r.orders();
     frozen[0].object.unwrap().0
 }
@@ -132,14 +132,14 @@ fn vm_inherit_4_frozen_memory_is_thawed_to_be_shared() {
     let thawed = r.call_unchecked(|vm, _| vm.object_thawed(2)).unwrap();
     r.sim.object_create_internal(thawed, 0).unwrap();
     let run = Run { address: at(4), size: 2 * PAGE_SIZE, offset: 0 };
-    r.call(|vm, cx| vm.vm_thaw(ONE, thawed, &[run], cx)).unwrap();
+    r.call(|vm, cx| vm.vm_replace(ONE, thawed, &[run], cx)).unwrap();
     assert!(!r.sim.objects.contains_key(&frozen), "nobody shows it any more");
     assert_eq!(fork(&mut r, &[]), Ok(vec![(0, 2), (4, 6)]));
     // Only frozen memory can be thawed.
     let other = r.call_unchecked(|vm, _| vm.object_thawed(2)).unwrap();
     r.sim.object_create_internal(other, 0).unwrap();
     let run = Run { address: at(0), ..run };
-    let refused = r.call_unchecked(|vm, cx| vm.vm_thaw(ONE, other, &[run], cx));
+    let refused = r.call_unchecked(|vm, cx| vm.vm_replace(ONE, other, &[run], cx));
     assert_eq!(refused, Err(KernReturn::InvalidAddress));
     r.call(|vm, cx| vm.object_unused(other, cx));
 }

@@ -159,7 +159,7 @@ const REACHED: [(&str, &str); 13] = [
     ("vm_wire", "Ok InvalidTask InvalidArgument NoSpace NoAccess"),
     ("vm_wire_all", "Ok InvalidTask InvalidArgument NoAccess"),
     ("vm_freeze", "Ok InvalidTask InvalidArgument InvalidAddress ProtectionFailure"),
-    ("vm_refreeze", "Ok InvalidAddress"),
+    ("vm_replace", "Ok InvalidAddress"),
     ("vm_map_frozen", "Ok InvalidArgument NoSpace"),
     ("vm_region", "Ok InvalidTask NoSpace"),
     ("permitted", "Ok InvalidTask InvalidArgument InvalidAddress ProtectionFailure"),

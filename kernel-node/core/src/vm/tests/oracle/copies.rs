@@ -41,7 +41,7 @@ impl Run {
             frozen = expected.iter().map(|(_, s)| s.memory).collect();
             frozen.retain(|memory| self.model.can_freeze(task, *memory, &range));
         }
-        let got = self.call(|vm, cx| vm.vm_freeze(task, address, size, objects_max, cx));
+        let got = self.call(|vm, cx| vm.vm_freeze(task, address, size, Prot::READ, objects_max, cx));
         if !self.ended("vm_freeze", &got, &refusals) {
             return;
         }
@@ -107,14 +107,14 @@ impl Run {
             offset: offset * PAGE_SIZE,
         };
         let runs: Vec<Written> = chosen.iter().zip(3..).map(run).collect();
-        self.last = format!("vm_refreeze {task:?} {runs:x?}");
+        self.last = format!("vm_replace {task:?} {runs:x?}");
         let refusals = if good { [].into() } else { [KernReturn::InvalidAddress].into() };
         let got = self.call(|vm, cx| {
-            let got = vm.vm_refreeze(task, object, &runs, cx);
+            let got = vm.vm_replace(task, object, &runs, cx);
             vm.object_unused(object, cx);
             got
         });
-        if !self.ended("vm_refreeze", &got, &refusals) || chosen.is_empty() {
+        if !self.ended("vm_replace", &got, &refusals) || chosen.is_empty() {
             return;
         }
         let memory = self.model.memory(Kind::Frozen, length);
