@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use kernel_core::vm::{Brought, Errand, MapOrder, OrderId};
+use kernel_core::vm::{Brought, Errand, MapOrder, MapRequest, OrderId};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
 use proto::limits::{FREEZE_OBJECTS_MAX, TRAP_FDS_MAX, TRAP_STORES_MAX};
@@ -326,16 +326,7 @@ impl Descriptors {
             Errand::Read { address, size } => errand::What::Read(trap::Read { address, size }),
             Errand::Copy { from, size, to } => errand::What::Copy(trap::Copy { from, size, to }),
             Errand::MapCopy { from, size, how } => {
-                let how = trap::MapFrozen {
-                    parts: Vec::new(),
-                    address: how.address,
-                    mask: how.mask,
-                    anywhere: how.anywhere,
-                    cur_protection: how.protection.bits(),
-                    max_protection: how.max_protection.bits(),
-                    inheritance: how.inheritance as u32,
-                };
-                errand::What::MapCopy(trap::MapCopy { from, size, how: Some(how) })
+                errand::What::MapCopy(trap::MapCopy { from, size, how: Some(private(&how)) })
             }
             Errand::Write { address, data } => {
                 // `vm_write` has bounded it.
@@ -346,18 +337,9 @@ impl Descriptors {
                 let ranges = ranges.into_iter().map(forking::part_missing).collect();
                 errand::What::Collect(trap::Collect { ranges })
             }
-            Errand::Map(map) => {
-                let how = MapFrozen {
-                    parts: Vec::new(),
-                    address: map.address,
-                    mask: map.mask,
-                    anywhere: map.anywhere,
-                    cur_protection: map.cur_protection,
-                    max_protection: map.max_protection,
-                    inheritance: map.inheritance,
-                };
-                let contents = Some(self.admitted(task, map.data)?);
-                errand::What::MapMemory(trap::MapMemory { how: Some(how), contents })
+            Errand::Map { data, how } => {
+                let contents = Some(self.admitted(task, data)?);
+                errand::What::MapMemory(trap::MapMemory { how: Some(private(&how)), contents })
             }
         };
         Ok(trap::Errand { what: Some(what) })
@@ -421,6 +403,19 @@ pub fn decode_message(
     mut beside: Beside<'_>,
 ) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
     codec::decode_prefix(message, |index, offset, length| beside.fetch(index, offset, length))
+}
+
+/// Where memory is to be mapped privately, and how.
+fn private(how: &MapRequest) -> MapFrozen {
+    MapFrozen {
+        parts: Vec::new(),
+        address: how.address,
+        mask: how.mask,
+        anywhere: how.anywhere,
+        cur_protection: how.protection.bits(),
+        max_protection: how.max_protection.bits(),
+        inheritance: how.inheritance as u32,
+    }
 }
 
 /// What an errand brought.

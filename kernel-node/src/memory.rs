@@ -11,7 +11,7 @@ use kernel_core::vm::{FrozenPart, MapRequest, ObjectId, Run};
 use proto::limits::{FREEZE_OBJECTS_MAX, FROZEN_PARTS_MAX};
 use proto::vm::round_page;
 use proto::wire::trap::{Answer, Freeze, FreezePart, MapFrozen};
-use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
+use proto::{KernReturn, PAGE_SIZE, Prot};
 use sys::Memfd;
 
 use crate::channel::{ChannelError, ChannelId, With};
@@ -120,19 +120,8 @@ impl Node {
         if call.parts.len() > FROZEN_PARTS_MAX {
             return Err(KernReturn::ResourceShortage);
         }
-        let protection = |bits| Prot::from_bits(bits).ok_or(KernReturn::InvalidArgument);
-        let request = MapRequest {
-            address: call.address,
-            size: 0,
-            mask: call.mask,
-            anywhere: call.anywhere,
-            object: None,
-            offset: 0,
-            copy: true,
-            protection: protection(call.cur_protection)?,
-            max_protection: protection(call.max_protection)?,
-            inheritance: Inherit::from_raw(call.inheritance).ok_or(KernReturn::InvalidArgument)?,
-        };
+        let place = (call.address, call.mask, call.anywhere);
+        let request = MapRequest::parse(place, (call.cur_protection, call.max_protection), call.inheritance)?;
         let objects = self.frozen_objects(task, fds)?;
         let part = |segment: &proto::wire::body::Segment| {
             let (object, bytes) = objects.get(segment.fd as usize).ok_or(KernReturn::InvalidArgument)?;

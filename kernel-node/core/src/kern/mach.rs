@@ -2,7 +2,7 @@
 
 use proto::iface::task::{self, Request};
 use proto::msg::Reply as _;
-use proto::{Body, Inherit, KernReturn, PAGE_SIZE, Prot};
+use proto::{Body, KernReturn, PAGE_SIZE};
 
 use super::reply::{Reply, Results};
 use super::{Cx, Kernel};
@@ -106,32 +106,17 @@ impl Kernel {
     }
 
     fn map_request(&mut self, r: task::VmMap<Right>) -> Result<MapRequest, KernReturn> {
-        let parsed = (|| {
-            let inheritance = Inherit::from_raw(r.inheritance).ok_or(KernReturn::InvalidArgument)?;
-            let protection = Prot::from_bits(r.cur_protection).ok_or(KernReturn::InvalidArgument)?;
-            let max_protection = Prot::from_bits(r.max_protection).ok_or(KernReturn::InvalidArgument)?;
-            Ok((inheritance, protection, max_protection))
-        })();
-        let (inheritance, protection, max_protection) = match parsed {
-            Ok(parsed) => parsed,
+        let place = (r.address, r.mask, r.anywhere);
+        match MapRequest::parse(place, (r.cur_protection, r.max_protection), r.inheritance) {
+            Ok(request) => {
+                let object = self.object_for(r.memory_object)?;
+                Ok(MapRequest { size: r.size, object, offset: r.offset, copy: r.copy, ..request })
+            }
             Err(code) => {
                 self.ipc.release(r.memory_object, &mut self.fx);
-                return Err(code);
+                Err(code)
             }
-        };
-        let object = self.object_for(r.memory_object)?;
-        Ok(MapRequest {
-            address: r.address,
-            size: r.size,
-            mask: r.mask,
-            anywhere: r.anywhere,
-            object,
-            offset: r.offset,
-            copy: r.copy,
-            protection,
-            max_protection,
-            inheritance,
-        })
+        }
     }
 
     fn vm_msync(&mut self, task: TaskId, r: task::VmMsync, reply: Reply, cx: &mut Cx<'_>) {

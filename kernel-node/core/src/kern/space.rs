@@ -12,13 +12,13 @@ use proto::iface::task as idl;
 use proto::limits::{MSG_OOL_BYTES_MAX, SPACE_REGIONS_MAX};
 use proto::msg::Reply as _;
 use proto::space::{self, Shows};
-use proto::{Inherit, KernReturn, Payload, Prot, ranges};
+use proto::{KernReturn, Payload, ranges};
 
 use super::errand::Awaited;
 use super::reply::Reply;
 use super::{Cx, Effect, Kernel};
 use crate::TaskId;
-use crate::vm::{Errand, ForkRefused, MapMemory, NotReady, ObjectId, Ready};
+use crate::vm::{Errand, ForkRefused, MapRequest, NotReady, ObjectId, Ready};
 
 /// The regions of a task, and the objects that some of them show, in the order of their numbers.
 pub(super) struct Layout {
@@ -125,16 +125,13 @@ impl Kernel {
     /// Source: spec [vm.space.3].
     pub(super) fn vm_map_memory(&mut self, task: TaskId, r: idl::VmMapMemory, reply: Reply, cx: &mut Cx<'_>) {
         let idl::VmMapMemory { address, mask, anywhere, data, cur_protection, max_protection, inheritance } = r;
-        let known = Prot::from_bits(max_protection).zip(Prot::from_bits(cur_protection));
-        let within = known.is_some_and(|(max, cur)| max.contains(cur));
-        if !within || Inherit::from_raw(inheritance).is_none() || data.is_empty() {
-            return self.answer(reply, Err(KernReturn::InvalidArgument));
-        }
+        let how = MapRequest::parse((address, mask, anywhere), (cur_protection, max_protection), inheritance);
+        let how = how.ok().filter(|how| how.max_protection.contains(how.protection) && !data.is_empty());
+        let Some(how) = how else { return self.answer(reply, Err(KernReturn::InvalidArgument)) };
         if self.vm.region_stats(task, 0).is_err() {
             return self.answer(reply, Err(KernReturn::InvalidTask));
         }
-        let map = MapMemory { address, mask, anywhere, data, cur_protection, max_protection, inheritance };
-        self.send_errand(task, Errand::Map(map), Awaited::Map { reply }, cx);
+        self.send_errand(task, Errand::Map { data, how }, Awaited::Map { reply }, cx);
     }
 
     /// A task without a process, with what it inherits of its parent's memory, or with none.

@@ -49,7 +49,7 @@ use std::ops::Range;
 pub use copy::{FreezePart, FrozenPart, Run};
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
 pub use inherit::{ForkRefused, NotReady, Ready};
-pub use pmap::{Brought, Errand, MapMemory, MapOrder, OrderId, Pmap};
+pub use pmap::{Brought, Errand, MapOrder, OrderId, Pmap};
 pub use stats::{Counters, ObjectStat, RegionStat, Statistics, TaskStat};
 
 use proto::limits::TASKS_MAX;
@@ -318,6 +318,31 @@ pub struct MapRequest {
     pub max_protection: Prot,
     /// What a child would get.
     pub inheritance: Inherit,
+}
+
+impl MapRequest {
+    /// A request with the numbers of a call, for memory that is at hand: its size, object and offset mean nothing.
+    ///
+    /// Errors: `InvalidArgument` bits of a protection, or an inheritance, that there are not.
+    pub fn parse(
+        (address, mask, anywhere): (u64, u64, bool),
+        (protection, max_protection): (u32, u32),
+        inheritance: u32,
+    ) -> Result<MapRequest, KernReturn> {
+        let bits = |bits| Prot::from_bits(bits).ok_or(KernReturn::InvalidArgument);
+        Ok(MapRequest {
+            address,
+            size: 0,
+            mask,
+            anywhere,
+            object: None,
+            offset: 0,
+            copy: true,
+            protection: bits(protection)?,
+            max_protection: bits(max_protection)?,
+            inheritance: Inherit::from_raw(inheritance).ok_or(KernReturn::InvalidArgument)?,
+        })
+    }
 }
 
 /// What `vm_map` and `vm_allocate` did.

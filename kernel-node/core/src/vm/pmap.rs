@@ -85,26 +85,12 @@ pub enum Errand {
         ranges: Vec<NotReady>,
     },
     /// To map memory.
-    Map(MapMemory),
-}
-
-/// Memory, and how to map it. Source: mach-api §2.3.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MapMemory {
-    /// The wanted address, or where the search starts.
-    pub address: u64,
-    /// Bits that must be 0 in the address.
-    pub mask: u64,
-    /// Whether any free address at or above `address` will do.
-    pub anywhere: bool,
-    /// What is mapped.
-    pub data: Payload,
-    /// The protection now.
-    pub cur_protection: u32,
-    /// The most that `vm_protect` can give later.
-    pub max_protection: u32,
-    /// What a child would get.
-    pub inheritance: u32,
+    Map {
+        /// The bytes.
+        data: Payload,
+        /// Where to and how, as in a copy.
+        how: MapRequest,
+    },
 }
 
 /// What an errand brought.

@@ -102,8 +102,8 @@ fn vm_space_3_memory_of_a_message_is_mapped_by_the_task() {
     }
     w.request(good.clone());
     let (_, order, errand) = w.memory.errands.pop().expect("an errand");
-    let Errand::Map(map) = errand else { panic!("{errand:?}") };
-    assert_eq!((map.address, map.anywhere, map.data, map.max_protection), (5 * PAGE_SIZE, true, bytes(2), 3));
+    let Errand::Map { data, how } = errand else { panic!("{errand:?}") };
+    assert_eq!((how.address, how.anywhere, data, how.max_protection.bits()), (5 * PAGE_SIZE, true, bytes(2), 3));
     done(&mut w, order, Ok(Brought { address: 42, ..Brought::default() }));
     w.settle();
     assert_eq!(w.answer::<task::VmMapMemory>().unwrap().unwrap().address, 42);
