@@ -2,11 +2,27 @@
 
 use std::ops::Range;
 
+use proto::wire::trap;
 use proto::{KernReturn, PAGE_SIZE, Prot};
 use sys::{Memfd, SysError};
 
 use crate::error::{CopyError, MemoryError};
 use crate::memory::Memory;
+
+/// Ranges of the task's memory, whole pages, copied into a file of their own, which may be frozen; and where in it each lies.
+pub(crate) fn in_a_file(memory: &Memory, ranges: &[Range<u64>]) -> Result<(Memfd, Vec<trap::Run>), CopyError> {
+    let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+    let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
+    copy_all(memory, ranges.iter().cloned(), &memfd)?;
+    let mut offset = 0;
+    let run = |range: &Range<u64>| {
+        let size = range.end - range.start;
+        offset += size;
+        trap::Run { address: range.start, size, offset: offset - size }
+    };
+    let runs = ranges.iter().map(run).collect();
+    Ok((memfd, runs))
+}
 
 /// Copies ranges of the task's memory, whole pages, into a fresh file, one behind the other, and many small ones with one call.
 pub(crate) fn copy_all(

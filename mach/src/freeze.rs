@@ -25,7 +25,7 @@ use sys::uffd::{Mode, WriteProtect};
 use sys::{Frozen, Memfd, Pagemap, SysError};
 
 use crate::agent;
-use crate::bytes_out::copy_all;
+use crate::bytes_out::{copy_all, in_a_file};
 use crate::error::{CopyError, TrapError};
 use crate::mapping::Mapping;
 use crate::memory::Memory;
@@ -392,17 +392,9 @@ impl Memory {
         if written.is_empty() {
             return Ok(None);
         }
-        let bytes = written.iter().map(|r| r.end - r.start).sum();
-        let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
-        copy_all(self, written.iter().cloned(), &memfd)?;
+        let (memfd, runs) = in_a_file(self, &written)?;
         memfd.freeze().map_err(CopyError::Sys)?;
-        let mut offset = 0;
-        let run = |run: Range<u64>| {
-            let size = run.end - run.start;
-            offset += size;
-            trap::Run { address: run.start, size, offset: offset - size }
-        };
-        Ok(Some((memfd, written.into_iter().map(run).collect())))
+        Ok(Some((memfd, runs)))
     }
 
     /// Finds what was written to, so that nothing else can be from then on until the protection is lifted.

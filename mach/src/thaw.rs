@@ -9,10 +9,10 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use proto::wire::trap::{self, call};
-use sys::{Memfd, SysError};
+use sys::SysError;
 
 use crate::agent;
-use crate::bytes_out::copy_out;
+use crate::bytes_out::in_a_file;
 use crate::error::CopyError;
 use crate::freeze::succeeded;
 use crate::memory::Memory;
@@ -45,15 +45,7 @@ impl Task {
         if !agent::is_alone() {
             memory.protect_all(private, protected).map_err(CopyError::Sys)?;
         }
-        let bytes = private.iter().map(|range| range.end - range.start).sum();
-        let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
-        let (mut runs, mut offset) = (Vec::with_capacity(private.len()), 0);
-        for range in private {
-            let size = range.end - range.start;
-            copy_out(memory, range, &memfd, offset)?;
-            runs.push(trap::Run { address: range.start, size, offset });
-            offset += size;
-        }
+        let (memfd, runs) = in_a_file(memory, private)?;
         let (first, last) = (private[0].start, private[private.len() - 1].end);
         let thaw = trap::Freeze { address: first, size: last - first, runs: runs.clone(), thaw: true, unread: false };
         succeeded(self.trap(call::Op::Freeze(thaw), &[memfd.as_fd()])?.answer.result)?;
