@@ -6,9 +6,10 @@
 
 use std::ops::Range;
 
+use proto::KernReturn;
 use proto::limits::FORK_COPY_BYTES_MAX;
 
-use crate::error::{CopyError, TrapError};
+use crate::error::CopyError;
 use crate::memory::Memory;
 
 /// How much may still be had.
@@ -28,24 +29,21 @@ impl Allowance {
     /// had, in order.
     ///
     /// Conditions: `get` gets a range whole, or nothing of it.
-    /// Errors: of `get`, when the node is gone; anything else is a range that cannot be had.
+    /// Errors: of `get`, when the node is gone, or something is short; anything else is a range that cannot be had.
     pub fn take(
         &mut self,
         memory: &Memory,
         range: &Range<u64>,
         mut get: impl FnMut(&Range<u64>) -> Result<(), CopyError>,
-    ) -> Result<Vec<Range<u64>>, TrapError> {
+    ) -> Result<Vec<Range<u64>>, CopyError> {
         let mut had = Vec::new();
         for run in memory.intact_within(range) {
             if self.take_whole(memory, &run, &mut get)? {
                 had.push(run);
                 continue;
             }
-            let mappings = memory.mappings_within(&run);
-            if mappings.len() == 1 {
-                continue;
-            }
-            for mapping in mappings {
+            // What adjoins it may have gone meanwhile.
+            for mapping in memory.mappings_within(&run).into_iter().filter(|mapping| *mapping != run) {
                 if self.take_whole(memory, &mapping, &mut get)? {
                     had.push(mapping);
                 }
@@ -59,14 +57,16 @@ impl Allowance {
         memory: &Memory,
         range: &Range<u64>,
         get: &mut impl FnMut(&Range<u64>) -> Result<(), CopyError>,
-    ) -> Result<bool, TrapError> {
+    ) -> Result<bool, CopyError> {
         let Some(left) = self.served_bytes.checked_sub(memory.served_within(range)) else { return Ok(false) };
         match get(range) {
             Ok(()) => {
                 self.served_bytes = left;
                 Ok(true)
             }
-            Err(CopyError::Trap(error)) => Err(error),
+            Err(error @ (CopyError::Trap(_) | CopyError::Sys(_) | CopyError::Kern(KernReturn::ResourceShortage))) => {
+                Err(error)
+            }
             Err(_) => Ok(false),
         }
     }

@@ -13,7 +13,7 @@ use crate::memory::Memory;
 pub(crate) fn in_a_file(memory: &Memory, ranges: &[Range<u64>]) -> Result<(Memfd, Vec<trap::Run>), CopyError> {
     let bytes = ranges.iter().map(|range| range.end - range.start).sum();
     let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
-    copy_all(memory, ranges.iter().cloned(), &memfd)?;
+    copy_all(memory, ranges, &memfd)?;
     let mut offset = 0;
     let run = |range: &Range<u64>| {
         let size = range.end - range.start;
@@ -24,12 +24,9 @@ pub(crate) fn in_a_file(memory: &Memory, ranges: &[Range<u64>]) -> Result<(Memfd
     Ok((memfd, runs))
 }
 
-/// Copies ranges of the task's memory, whole pages, into a fresh file, one behind the other, and many small ones with one call.
-pub(crate) fn copy_all(
-    memory: &Memory,
-    ranges: impl Iterator<Item = Range<u64>>,
-    memfd: &Memfd,
-) -> Result<(), CopyError> {
+/// Copies ranges of the task's memory, whole pages in order, into a fresh file, one behind the other, and many small ones with
+/// one call.
+pub(crate) fn copy_all(memory: &Memory, ranges: &[Range<u64>], memfd: &Memfd) -> Result<(), CopyError> {
     let mut buffer = Vec::with_capacity(COPY_BYTES.min(memfd.size()) as usize);
     let mut written = 0;
     for range in ranges {
@@ -38,7 +35,7 @@ pub(crate) fn copy_all(
             written += flush(memfd, written, &mut buffer)?;
         }
         if size > COPY_BYTES {
-            copy_out(memory, &range, memfd, written)?;
+            copy_bytes(memory, range, memfd, written)?;
             written += size;
             continue;
         }
@@ -47,7 +44,8 @@ pub(crate) fn copy_all(
         let read = memory.arena.read(range.start, &mut buffer[filled..]);
         read.map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
     }
-    flush(memfd, written, &mut buffer).map(drop)
+    flush(memfd, written, &mut buffer)?;
+    memory.refuse_changed(ranges)
 }
 
 fn flush(memfd: &Memfd, offset: u64, buffer: &mut Vec<u8>) -> Result<u64, CopyError> {
@@ -59,6 +57,11 @@ fn flush(memfd: &Memfd, offset: u64, buffer: &mut Vec<u8>) -> Result<u64, CopyEr
 
 /// Copies a range of the task's memory, whole pages, into a fresh file, piece by piece. What is zero the file has already.
 pub(crate) fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
+    copy_bytes(memory, range, memfd, to)?;
+    memory.refuse_changed(std::slice::from_ref(range))
+}
+
+fn copy_bytes(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
     let mut buffer = vec![0; COPY_BYTES.min(range.end - range.start) as usize];
     let (mut at, mut unlooked) = (range.start, LOOK_BYTES);
     while at < range.end {

@@ -124,7 +124,7 @@ fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {
     let _not_while_freezing = memory.alone();
     let end = address.checked_add(data.len() as u64).and_then(round_page).ok_or(KernReturn::InvalidAddress)?;
     let pages = trunc_page(address)..end;
-    memory.refuse_changed(pages.start, pages.end - pages.start).map_err(|error| error.code())?;
+    memory.refuse_changed(&[pages]).map_err(|error| error.code())?;
     let mut at = address;
     for chunk in data.chunks() {
         memory.arena.write(at, chunk).map_err(|fault| memory.why_not(Prot::WRITE, fault.address, at).code())?;

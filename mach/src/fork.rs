@@ -196,7 +196,7 @@ impl MadeReady {
         for range in to_copy {
             let lies = |address| offset + (address - range.start);
             let had = match &file {
-                // A node that is gone makes no child.
+                // Where something is short the child gets nothing of it; and a node that is gone makes no child.
                 Some(file) => {
                     let copy = |part: &Range<u64>| copy_out(memory, part, file, lies(part.start));
                     self.allowance.take(memory, &range, copy).unwrap_or_default()

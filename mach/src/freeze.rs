@@ -52,10 +52,10 @@ impl Task {
     pub fn freeze(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
         let pages = pages_of(address, len)?;
-        if len <= COPIED_BYTES_MAX && memory.is_intact(pages.start, pages.end - pages.start) {
+        if len <= COPIED_BYTES_MAX && memory.arena.contains(address, len) {
             let mut bytes = vec![0; len as usize];
-            // What cannot be read is looked at more closely below.
-            if memory.arena.read(address, &mut bytes).is_ok() {
+            // What cannot be read, or is not what was mapped, is looked at more closely below.
+            if memory.arena.read(address, &mut bytes).is_ok() && memory.is_intact(&pages) {
                 return Ok(bytes.into());
             }
         }
@@ -63,14 +63,13 @@ impl Task {
             return Ok(Payload::default());
         }
         let _one_at_a_time = memory.alone();
-        memory.refuse_changed(pages.start, pages.end - pages.start)?;
         let whole = self.freeze_alone(memory, &pages, false)?;
         Ok(whole.slice((address - pages.start) as usize, len as usize))
     }
 
     /// A copy of whole pages; with `whatever`, also of what may not be read.
     ///
-    /// Conditions: the lock of [`Memory::alone`] is held, and all of it is as it was mapped ([`Memory::refuse_changed`]).
+    /// Conditions: the lock of [`Memory::alone`] is held.
     pub(crate) fn freeze_alone(
         &self,
         memory: &Memory,
@@ -89,13 +88,14 @@ impl Task {
                 done => done,
             }
         });
-        frozen.map_err(CopyError::Sys)??.into_payload(memory)
+        let copy = frozen.map_err(CopyError::Sys).flatten().and_then(|copy| copy.into_payload(memory));
+        // What the program has taken away is why nothing else could be done.
+        memory.refuse_changed(std::slice::from_ref(pages)).and(copy)
     }
 
     /// The bytes of a range in a file of their own, whatever the node knows of the range. Pages of zeroes are left out of it.
     pub(crate) fn copy_bytes(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
-        memory.refuse_changed(address, len)?;
         Copy { parts: vec![Part { range: address..address + len, lies: None }] }.into_payload(memory)
     }
 
@@ -288,8 +288,8 @@ impl Copy {
         let mut own = None;
         if bytes > 0 {
             let memfd = Memfd::freezable("mach-copy", bytes).map_err(CopyError::Sys)?;
-            let to_copy = self.parts.iter().filter(|p| p.lies.is_none());
-            copy_all(memory, to_copy.map(|part| part.range.clone()), &memfd)?;
+            let to_copy: Vec<_> = self.parts.iter().filter(|p| p.lies.is_none()).map(|p| p.range.clone()).collect();
+            copy_all(memory, &to_copy, &memfd)?;
             memfd.freeze().map_err(CopyError::Sys)?;
             own = Some(Arc::new(Frozen::new(memfd).map_err(CopyError::Sys)?));
         }
@@ -495,7 +495,7 @@ fn coarsen(found: Vec<Vec<Range<u64>>>) -> Vec<Range<u64>> {
 }
 
 /// So little is copied: it costs less than the calls.
-const COPIED_BYTES_MAX: u64 = 32 << 10;
+pub(crate) const COPIED_BYTES_MAX: u64 = 32 << 10;
 /// Pieces of one copy above which it is made one: two for each run that was written, and one.
 const PIECES_MAX: usize = 6000;
 /// Runs that are gathered; each makes two pieces more, as a rule.

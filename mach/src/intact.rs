@@ -9,9 +9,11 @@
 
 use std::ops::Range;
 
-use proto::Prot;
+use proto::{KernReturn, Prot};
 use sys::{Arena, Errno, Maps, SysError, Vma};
 
+use crate::error::CopyError;
+use crate::memory::Memory;
 use crate::ranges::{Kind, Ranges};
 
 /// A part of the arena, and what lies there.
@@ -21,6 +23,13 @@ pub(crate) struct Part {
     pub lies: Lies,
     /// Of what was mapped: what the program's threads may do there, be it by mprotect(2) less than the node permits.
     pub permits: Prot,
+}
+
+impl Part {
+    /// Whether the program itself has unmapped or replaced what lay there.
+    pub fn is_changed(&self) -> bool {
+        matches!(self.lies, Lies::Nothing | Lies::Others)
+    }
 }
 
 /// What lies in a part of the arena.
@@ -81,10 +90,63 @@ pub(crate) fn parts(arena: &Arena, maps: &Maps, ranges: &Ranges, range: &Range<u
     Ok(parts)
 }
 
-/// What was mapped is not there any more, or something else is.
-pub(crate) fn changed(range: &Range<u64>) -> SysError {
-    let what = format!("the program itself unmapped, moved or replaced what was at {:#x}", range.start);
-    SysError::new("order", Errno::FAULT, what)
+impl Memory {
+    /// Whether all of a range is mapped by the node's orders and still there.
+    pub fn is_intact(&self, range: &Range<u64>) -> bool {
+        let parts = self.parts(&self.lock(), range.start, range.end - range.start);
+        parts.is_ok_and(|parts| parts.iter().all(|part| matches!(part.lies, Lies::Mapped(_))))
+    }
+
+    /// What was mapped in a range, as far as it is still there: runs, in order. None outside the arena, or where Linux does not
+    /// tell.
+    pub fn intact_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        self.mapped_parts(&self.lock(), range.start, range.end.saturating_sub(range.start)).unwrap_or_default()
+    }
+
+    /// Of that, what goes on in one file where it ends, and can be read or cannot.
+    pub fn mappings_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        let parts = self.parts(&self.lock(), range.start, range.end.saturating_sub(range.start)).unwrap_or_default();
+        let mapped = parts.into_iter().filter_map(|Part { range, lies, permits }| match lies {
+            Lies::Mapped(kind) => Some((range, (kind.file, kind.shift, permits.contains(Prot::READ)))),
+            _ => None,
+        });
+        let mut out: Vec<(Range<u64>, _)> = Vec::new();
+        for (range, shows) in mapped {
+            match out.last_mut() {
+                Some((last, shown)) if last.end == range.start && *shown == shows => last.end = range.end,
+                _ => out.push((range, shows)),
+            }
+        }
+        out.into_iter().map(|(range, _)| range).collect()
+    }
+
+    /// Bytes of a range that the node serves.
+    pub fn served_within(&self, range: &Range<u64>) -> u64 {
+        let mapped = self.lock().ranges.within(range.start, range.end - range.start);
+        mapped.iter().filter(|(_, _, kind)| kind.managed).map(|(start, end, _)| end - start).sum()
+    }
+
+    /// Said of ranges, in order, *after* they were looked at: that nothing in them was the program's own. What it has replaced
+    /// it cannot put back.
+    ///
+    /// Errors: `Changed` it has unmapped, moved or replaced what the node mapped there; `InvalidAddress` outside the arena.
+    /// Where nothing was mapped only the node knows what is to be said.
+    pub fn refuse_changed(&self, ranges: &[Range<u64>]) -> Result<(), CopyError> {
+        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Ok(()) };
+        let size = last.end.saturating_sub(first.start);
+        if !self.arena.contains(first.start, size) {
+            return Err(CopyError::Kern(KernReturn::InvalidAddress));
+        }
+        let parts = self.parts(&self.lock(), first.start, size).map_err(CopyError::Sys)?;
+        let reached = |part: &Part| {
+            let next = ranges.get(ranges.partition_point(|range| range.end <= part.range.start));
+            next.is_some_and(|range| range.start < part.range.end)
+        };
+        match parts.iter().find(|part| part.is_changed() && reached(part)) {
+            Some(part) => Err(CopyError::Changed { address: part.range.start }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Something of the program's is in the way.

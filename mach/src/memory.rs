@@ -15,12 +15,11 @@ use std::time::Duration;
 
 use proto::vm::{LARGE_PAGE_SIZE, trunc_page};
 use proto::wire::trap::{FreezeObject, MapObject, MapParts, Order, order};
-use proto::{KernReturn, PAGE_SIZE, Prot, ranges};
+use proto::{PAGE_SIZE, Prot, ranges};
 use sys::arena::Advise;
 use sys::uffd::{Features, Mode, Sweep, UffdEvent, WriteProtect};
 use sys::{Arena, Backing, Errno, FileId, Maps, Memfd, SysError, Uffd, UffdMode};
 
-use crate::error::CopyError;
 use crate::inherited::keep;
 use crate::intact::{self, Lies, Part};
 use crate::parts::in_mappings;
@@ -222,7 +221,8 @@ impl Memory {
         done
     }
 
-    /// All threads of the task go over to the private mapping at one moment.
+    /// All threads of the task go over to the private mapping at one moment. Where the program itself has unmapped or replaced
+    /// what was mapped there is nothing to do: nobody can write there to the object any more.
     fn freeze_object(&self, state: &mut State, freeze: &FreezeObject, fds: &[OwnedFd]) -> Result<(), SysError> {
         let map = freeze.map.ok_or_else(|| SysError::new("order", Errno::INVAL, "a freeze of nothing"))?;
         let MapObject { address, size, offset, .. } = map;
@@ -230,23 +230,24 @@ impl Memory {
         let protection = Prot::from_bits_truncate(map.protection);
         let (file, shift) = (FileId::of(fd)?, address.wrapping_sub(offset));
         let parts = self.parts(state, address, size)?;
-        // Another thread may have unmapped a part meanwhile; the program must not have.
-        if let Some(changed) = parts.iter().find(|part| matches!(part.lies, Lies::Nothing | Lies::Others)) {
-            return Err(intact::changed(&changed.range));
-        }
         let wanted = |part: &Part| matches!(part.lies, Lies::Mapped(kind) if kind.shared && !kind.managed);
         // To tear the page tables of much memory down takes longer than all else: that is left to another thread.
         let aside = match freeze.seal && size >= ASIDE_BYTES_MIN && parts.iter().all(wanted) {
             true => self.arena.set_aside(address, size).ok(),
             false => None,
         };
-        for Part { range, permits, .. } in parts.into_iter().filter(wanted) {
-            let (start, len) = (range.start, range.end - range.start);
-            let backing = Backing::Private(fd.as_fd(), offset + (start - address));
-            self.arena.map(start, len, backing, permits)?;
-            // What is wired is not frozen.
-            let kind = Kind { managed: false, shared: false, protection, locked: false, file, shift };
-            state.ranges.insert(start, len, kind);
+        // What is wired is not frozen.
+        let private = Kind { managed: false, shared: false, protection, locked: false, file, shift };
+        for part in parts {
+            let (start, len) = (part.range.start, part.range.end - part.range.start);
+            if wanted(&part) {
+                let backing = Backing::Private(fd.as_fd(), offset + (start - address));
+                self.arena.map(start, len, backing, part.permits)?;
+                state.ranges.insert(start, len, private);
+            } else if part.is_changed() {
+                let was = state.ranges.within(start, len).into_iter().filter(|(_, _, was)| was.shared && !was.managed);
+                was.for_each(|(start, end, _)| state.ranges.insert(start, end - start, private));
+            }
         }
         if freeze.seal {
             // Where somebody else can still write to it, whoever hands it on sees that it is not sealed, and copies.
@@ -304,27 +305,6 @@ impl Memory {
     /// How an address is mapped, if it is.
     pub fn kind_at(&self, address: u64) -> Option<Kind> {
         self.lock().ranges.within(address, 1).first().map(|(_, _, kind)| *kind)
-    }
-
-    /// Bytes of a range that the node serves.
-    pub fn served_within(&self, range: &Range<u64>) -> u64 {
-        let mapped = self.lock().ranges.within(range.start, range.end - range.start);
-        mapped.iter().filter(|(_, _, kind)| kind.managed).map(|(start, end, _)| end - start).sum()
-    }
-
-    /// What is mapped in a range, by what it shows: each goes on in one file where the one before it ends.
-    pub fn mappings_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
-        let mapped = self.lock().ranges.within(range.start, range.end - range.start);
-        let goes_on = |one: &(u64, u64, Kind), next: &(u64, u64, Kind)| {
-            one.1 == next.0 && (one.2.file, one.2.shift) == (next.2.file, next.2.shift)
-        };
-        mapped.chunk_by(goes_on).map(|mapped| mapped[0].0..mapped[mapped.len() - 1].1).collect()
-    }
-
-    /// What was mapped in a range, as far as it is still there: runs, in order. None outside the arena, or where Linux does not
-    /// tell.
-    pub fn intact_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
-        self.mapped_parts(&self.lock(), range.start, range.end.saturating_sub(range.start)).unwrap_or_default()
     }
 
     /// Maps a part of a file with the same bytes in place of private memory, as far as it still is private.
@@ -437,32 +417,6 @@ impl Memory {
         }
         state.ranges.lock(address, size, wired);
         Ok(())
-    }
-
-    /// Whether all of a range is mapped by the node's orders and still there.
-    pub fn is_intact(&self, address: u64, size: u64) -> bool {
-        self.check_intact(&self.lock(), address, size).is_ok()
-    }
-
-    /// Errors: `Changed` the program has unmapped, moved or replaced what the node mapped there; `InvalidAddress` outside the
-    /// arena. Where nothing was mapped only the node knows what is to be said.
-    pub fn refuse_changed(&self, address: u64, size: u64) -> Result<(), CopyError> {
-        if !self.arena.contains(address, size) {
-            return Err(CopyError::Kern(KernReturn::InvalidAddress));
-        }
-        let parts = self.parts(&self.lock(), address, size).map_err(CopyError::Sys)?;
-        match parts.iter().find(|part| matches!(part.lies, Lies::Nothing | Lies::Others)) {
-            Some(part) => Err(CopyError::Changed { address: part.range.start }),
-            None => Ok(()),
-        }
-    }
-
-    fn check_intact(&self, state: &State, address: u64, size: u64) -> Result<(), SysError> {
-        let parts = self.parts(state, address, size)?;
-        match parts.iter().find(|part| !matches!(part.lies, Lies::Mapped(_))) {
-            None => Ok(()),
-            Some(part) => Err(intact::changed(&part.range)),
-        }
     }
 
     /// What the program has unmapped is reserved again, so that something can be mapped in its place.

@@ -21,7 +21,7 @@ use crate::task::Task;
 impl Task {
     /// Makes the frozen memory of a range memory that can be shared, with the same bytes.
     ///
-    /// Conditions: the lock of [`Memory::alone`] is held, and all of it is as it was mapped.
+    /// Conditions: the lock of [`Memory::alone`] is held.
     /// Errors: see [`CopyError`]; the memory is as before.
     pub(crate) fn thaw(&self, memory: &Memory, range: &Range<u64>) -> Result<(), CopyError> {
         let private = memory.private_within(range);

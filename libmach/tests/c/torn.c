@@ -7,6 +7,8 @@
 #define SIZE (PAGES * P)
 #define HOLE (SIZE + 6 * P)
 #define HOLE_SIZE (4 * P)
+/* So many regions of a page, with as many holes between them. */
+#define MANY 1200
 
 enum how { UNMAPPED, REPLACED, CLOSED };
 
@@ -22,6 +24,15 @@ static void is_hole(const char *at) {
     for (vm_size_t page = 0; page < HOLE_SIZE; page += P) {
         IS(byte_at(at + HOLE + page), -SIGSEGV);
         IS(vm_read(SELF, (vm_address_t)(at + HOLE + page), P, &data, &count), KERN_INVALID_ADDRESS);
+    }
+}
+
+/* Every page says which it is, and in which round it was written. */
+static void many_are_there(const char *at, char round) {
+    for (int i = 0; i < MANY; i++) {
+        const char *page = at + 2 * i * P;
+        CHECK(*(const volatile int *)page == i && page[P - 1] == round);
+        CHECK(i % 100 != 0 || byte_at(page + P) == -SIGSEGV);
     }
 }
 
@@ -53,6 +64,10 @@ static void another(const char *what, const char *place) {
         OK(vm_read_space(first, &space, &size, &objects, &count));
         OK(vm_map_space(SELF, space, size, objects, count));
     }
+    if (at[P - 1] == '0' || at[P - 1] == '1') {
+        many_are_there(at, at[P - 1]);
+        return;
+    }
     neighbours_are_there(at);
     if (strcmp(what, "has all") == 0)
         CHECK(all_are(at + HOLE, HOLE_SIZE, 'b'));
@@ -78,6 +93,8 @@ static char *torn(enum how how, int frozen) {
             OK(vm_deallocate(SELF, copy, count));
         }
     }
+    /* The region is more than one entry of the map. */
+    OK(vm_protect(SELF, address + SIZE + P, P, FALSE, VM_PROT_READ));
     char *hole = (char *)address + HOLE;
     if (how == CLOSED)
         CHECK(mprotect(hole, HOLE_SIZE, PROT_NONE) == 0);
@@ -86,6 +103,13 @@ static char *torn(enum how how, int frozen) {
     if (how == REPLACED)
         own_at(hole, HOLE_SIZE);
     return (char *)address;
+}
+
+static void write_again(char *at) {
+    memset(at, 'a', SIZE);
+    memset(at + SIZE + 2 * P, 'b', HOLE - SIZE - 2 * P);
+    memset(at + HOLE + HOLE_SIZE, 'b', 2 * SIZE - HOLE - HOLE_SIZE);
+    memset(at + 2 * SIZE, 'c', SIZE);
 }
 
 /* In the process that tore it, and in its children. */
@@ -97,25 +121,44 @@ static void is_as_torn(const char *at, enum how how) {
         CHECK(byte_at(at + HOLE) == -SIGSEGV && byte_at(at + HOLE + HOLE_SIZE - 1) == -SIGSEGV);
 }
 
-static void in_a_fork(const char *at, enum how how, int lost) {
+static void in_a_fork(const char *at, enum how how) {
     pid_t child = fork();
     if (child == 0) {
-        if (lost) {
-            CHECK(all_are(at, SIZE, 'a') && all_are(at + 2 * SIZE, SIZE, 'c'));
-            CHECK(byte_at(at + SIZE) == -SIGSEGV && byte_at(at + 2 * SIZE - 1) == -SIGSEGV);
-        } else {
-            is_as_torn(at, how);
-        }
+        is_as_torn(at, how);
         _exit(0);
     }
     ends_well(child);
 }
 
-static mach_port_t created(unsigned long *token) {
+/* A task that inherits, with a process that finds what there is. */
+static void created(const char *self, const char *what, const char *at) {
     mach_port_t child;
+    unsigned long token;
     OK(task_create(SELF, TRUE, &child));
-    OK(mach_task_token(child, token));
-    return child;
+    OK(mach_task_token(child, &token));
+    ends_well(again(self, what, at, token));
+}
+
+/* More regions than anybody may have files. */
+static void many(const char *self) {
+    vm_address_t address = 0;
+    OK(vm_allocate(SELF, &address, 2 * MANY * P, TRUE));
+    OK(vm_deallocate(SELF, address, 2 * MANY * P));
+    for (int i = 0; i < MANY; i++) {
+        vm_address_t page = address + 2 * i * P;
+        OK(vm_allocate(SELF, &page, P, FALSE));
+    }
+    for (char round = '0'; round <= '1'; round++) {
+        for (int i = 0; i < MANY; i++) {
+            char *page = (char *)address + 2 * i * P;
+            *(int *)page = i;
+            page[P - 1] = round;
+        }
+        created(self, "has", (char *)address);
+        ends_well(again(self, "reads", (char *)address, 0));
+        many_are_there((char *)address, round);
+    }
+    OK(vm_deallocate(SELF, address, (2 * MANY - 1) * P));
 }
 
 int main(int argc, char **argv) {
@@ -130,24 +173,26 @@ int main(int argc, char **argv) {
         char *at = torn(how, round % 2);
         /* Of memory that nobody may read any more the bytes are still there. */
         const char *has = how == CLOSED ? "has all" : "has";
-        unsigned long token;
         if (round < 6) {
-            created(&token);
-            ends_well(again(argv[0], has, at, token));
-            is_as_torn(at, how);
-            if (how != CLOSED)
-                ends_well(again(argv[0], "reads", at, 0));
-            in_a_fork(at, how, FALSE);
+            for (int again_since = 0; again_since < 2; again_since++) {
+                created(argv[0], has, at);
+                is_as_torn(at, how);
+                write_again(at);
+                if (how != CLOSED)
+                    ends_well(again(argv[0], "reads", at, 0));
+                in_a_fork(at, how);
+                write_again(at);
+            }
         } else {
             /* What was frozen is read to be shared. */
             OK(vm_inherit(SELF, (vm_address_t)at, 3 * SIZE, VM_INHERIT_SHARE));
-            in_a_fork(at, how, how == CLOSED && round % 2);
+            in_a_fork(at, how);
         }
         is_as_torn(at, how);
         if (how == REPLACED)
             CHECK(munmap(at + HOLE, HOLE_SIZE) == 0);
         OK(vm_deallocate(SELF, (vm_address_t)at, 3 * SIZE));
     }
-    OK(netname_check_out(name_server_port, "first", MACH_PORT_NULL));
+    many(argv[0]);
     return 0;
 }
