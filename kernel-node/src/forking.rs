@@ -72,7 +72,7 @@ impl Node {
     /// `task_create`: what the parent brought for its child becomes objects, of which the kernel makes the child's map.
     pub(crate) fn inherit(&mut self, parent: TaskId, creation: Creation, brought: Brought) {
         let Brought { memory, left_out, .. } = brought;
-        let (mut ready, mut made, mut at) = (Vec::new(), Vec::new(), 0u64);
+        let (mut ready, mut at) = (Vec::new(), 0u64);
         let mut code = None;
         for range in creation.brought(&left_out) {
             let size = range.end - range.start;
@@ -80,12 +80,11 @@ impl Node {
                 code = Some(KernReturn::Failure);
                 break;
             };
-            match self.objects_of(parent, range.start, memory.slice(at as usize, size as usize)) {
-                Ok(parts) => {
-                    made.extend(parts.iter().filter_map(|part| part.copy.map(|(object, _)| object)));
-                    ready.extend(parts);
-                }
-                Err(refused) => code = Some(refused),
+            if let Err(refused) =
+                self.objects_of(parent, range.start, memory.slice(at as usize, size as usize), &mut ready)
+            {
+                code = Some(refused);
+                break;
             }
             at = end;
         }
@@ -93,14 +92,19 @@ impl Node {
             None => kernel.task_create_inheriting(creation, &ready, cx),
             Some(code) => kernel.creation_failed(creation, code, cx),
         });
-        self.objects_unused(made.into_iter());
+        self.objects_unused(ready.into_iter().filter_map(|part| part.copy).map(|(object, _)| object));
     }
 
-    /// Frozen memory as objects, and as what of a parent's range from `address` on each is.
+    /// Adds frozen memory as objects, and what of a parent's range from `address` on each is.
     ///
-    /// Errors: `Failure` it is not frozen, or not in whole pages; `ResourceShortage`.
-    fn objects_of(&mut self, parent: TaskId, mut address: u64, memory: Payload) -> Result<Vec<Ready>, KernReturn> {
-        let mut out = Vec::new();
+    /// Errors: `Failure` it is not frozen, or not in whole pages; `ResourceShortage`. What was added before that stays.
+    fn objects_of(
+        &mut self,
+        parent: TaskId,
+        mut address: u64,
+        memory: Payload,
+        out: &mut Vec<Ready>,
+    ) -> Result<(), KernReturn> {
         for chunk in memory.chunks() {
             let (passable, offset) = match chunk.stored().and_then(|(store, at)| Some((Passable::of(store)?, at))) {
                 Some(stored) => stored,
@@ -117,7 +121,7 @@ impl Node {
             out.push(Ready { range: address..address + size, copy: Some((object, offset)) });
             address += size;
         }
-        Ok(out)
+        Ok(())
     }
 }
 

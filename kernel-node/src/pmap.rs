@@ -152,7 +152,8 @@ struct Space {
 impl Space {
     /// One call on the memory, repeated until the task's own changes do not keep it from taking effect.
     ///
-    /// Conditions: a task that keeps changing its memory for [`CHANGING_MAX`] is killed, and the call ends when it is gone.
+    /// Conditions: a task that keeps changing its memory for [`CHANGING_MAX`], or if it changes little for [`STARVED_MAX`], is
+    /// killed, and the call ends when it is gone.
     fn call(
         &self,
         call: impl Fn(&Uffd) -> Result<Sweep, SysError>,
@@ -167,14 +168,15 @@ impl Space {
             self.uffd.get().let_changes_end(events)?;
             let began = *since.get_or_insert_with(Instant::now);
             // A task that changes little is kept from its end by other processes.
-            let most = if events.len() < CHANGES_MAX { STARVED_MAX } else { CHANGING_MAX };
+            let changes = events.iter().filter(|event| !matches!(event, UffdEvent::Fault(_))).count();
+            let most = if changes <= CHANGES_FEW { STARVED_MAX } else { CHANGING_MAX };
             if began.elapsed() < most {
                 continue;
             }
             if killed {
                 return Err(SysError::new("userfaultfd", Errno::BUSY, "a killed task goes on changing its memory"));
             }
-            tracing::error!(changes = events.len(), "a task changes its memory all the time; it is ended");
+            tracing::error!(changes, "a task changes its memory all the time; it is ended");
             self.pidfd.kill()?;
             (since, killed) = (None, true);
         }
@@ -465,9 +467,10 @@ impl Pmap for LinuxPmap {
 
 /// How long a task may keep a call on its memory from taking effect by changing it.
 const CHANGING_MAX: Duration = Duration::from_secs(1);
-/// As that, with fewer than [`CHANGES_MAX`] changes, whose threads have no processor to be done with them.
-const STARVED_MAX: Duration = Duration::from_secs(10);
-const CHANGES_MAX: usize = 100;
+/// As that, with no more than [`CHANGES_FEW`] changes, whose threads have no processor to be done with them. All tasks wait
+/// meanwhile.
+const STARVED_MAX: Duration = Duration::from_secs(5);
+const CHANGES_FEW: usize = 100;
 
 /// Memory takes no descriptor that connections may need: whoever comes is heard, whatever tasks have allocated.
 ///

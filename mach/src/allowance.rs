@@ -6,7 +6,6 @@
 
 use std::ops::Range;
 
-use proto::KernReturn;
 use proto::limits::FORK_COPY_BYTES_MAX;
 
 use crate::error::CopyError;
@@ -64,9 +63,7 @@ impl Allowance {
                 self.served_bytes = left;
                 Ok(true)
             }
-            Err(error @ (CopyError::Trap(_) | CopyError::Sys(_) | CopyError::Kern(KernReturn::ResourceShortage))) => {
-                Err(error)
-            }
+            Err(error) if error.is_shortage() || matches!(error, CopyError::Trap(_)) => Err(error),
             Err(_) => Ok(false),
         }
     }

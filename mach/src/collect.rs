@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proto::limits::{FORK_PARTS_MAX, TRAP_STORES_MAX};
 use proto::wire::trap::ForkPart;
 use proto::{Chunk, KernReturn, Payload, ranges};
@@ -101,7 +102,7 @@ impl Collected {
         let id = |chunk: &Chunk| chunk.stored().map(|(store, _)| Arc::as_ptr(store).cast::<()>() as usize);
         let new: BTreeSet<usize> = copy.chunks().iter().filter_map(id).filter(|id| !self.files.contains(id)).collect();
         if self.files.len() + new.len() + SMALL_FILES_MAX >= TRAP_STORES_MAX {
-            return self.pieces.push(Piece::Frozen(copy.to_bytes().into()));
+            return self.pieces.push(Piece::Frozen(Bytes::copy_from_slice(&copy.to_bytes()).into()));
         }
         self.files.extend(new);
         self.pieces.push(Piece::Frozen(copy));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use proto::{KernReturn, Message, MigError, MsgReturn, NamedRight};
-use sys::SysError;
+use sys::{Errno, SysError};
 
 use crate::message::Outgoing;
 
@@ -86,7 +86,7 @@ pub enum CopyError {
     #[error(transparent)]
     Memory(#[from] MemoryError),
     /// The program has unmapped, moved or replaced a part of the range by its address (munmap(2), mremap(2), mmap(2)).
-    /// What lies there now is not looked at.
+    /// Nobody is given what lies there now.
     #[error("what lies at {address:#x} is not what the node mapped there: the program itself unmapped or replaced it")]
     Changed {
         /// The first such address.
@@ -101,13 +101,22 @@ pub enum CopyError {
 }
 
 impl CopyError {
+    /// Whether memory, descriptors or pieces do not suffice: it may be had another time.
+    pub(crate) fn is_shortage(&self) -> bool {
+        match self {
+            CopyError::Kern(code) => *code == KernReturn::ResourceShortage,
+            CopyError::Sys(error) => matches!(error.errno, Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::NOSPC),
+            _ => false,
+        }
+    }
+
     /// What a call of Mach's answers for it.
     pub fn code(&self) -> KernReturn {
         match self {
             CopyError::NoMemory => KernReturn::InvalidTask,
             CopyError::Kern(code) => *code,
             CopyError::Memory(_) => KernReturn::MemoryError,
-            CopyError::Sys(error) if error.errno == sys::Errno::FAULT => KernReturn::MemoryError,
+            CopyError::Sys(error) if error.errno == Errno::FAULT => KernReturn::MemoryError,
             CopyError::Changed { .. } => KernReturn::InvalidAddress,
             CopyError::Sys(_) => KernReturn::ResourceShortage,
             CopyError::Trap(_) => KernReturn::Terminated,

@@ -198,7 +198,11 @@ impl MadeReady {
             let had = match &file {
                 // Where something is short the child gets nothing of it; and a node that is gone makes no child.
                 Some(file) => {
-                    let copy = |part: &Range<u64>| copy_out(memory, part, file, lies(part.start));
+                    let copy = |part: &Range<u64>| {
+                        let copied = copy_out(memory, part, file, lies(part.start));
+                        // It may be tried again, in parts.
+                        copied.inspect_err(|_| drop(file.punch(lies(part.start), part.end - part.start)))
+                    };
                     self.allowance.take(memory, &range, copy).unwrap_or_default()
                 }
                 None => Vec::new(),

@@ -63,13 +63,14 @@ impl Task {
             return Ok(Payload::default());
         }
         let _one_at_a_time = memory.alone();
+        memory.refuse_changed(std::slice::from_ref(&pages))?;
         let whole = self.freeze_alone(memory, &pages, false)?;
         Ok(whole.slice((address - pages.start) as usize, len as usize))
     }
 
     /// A copy of whole pages; with `whatever`, also of what may not be read.
     ///
-    /// Conditions: the lock of [`Memory::alone`] is held.
+    /// Conditions: the lock of [`Memory::alone`] is held, and all of it was as it was mapped a moment ago.
     pub(crate) fn freeze_alone(
         &self,
         memory: &Memory,
@@ -90,7 +91,7 @@ impl Task {
         });
         let copy = frozen.map_err(CopyError::Sys).flatten().and_then(|copy| copy.into_payload(memory));
         // What the program has taken away is why nothing else could be done.
-        memory.refuse_changed(std::slice::from_ref(pages)).and(copy)
+        copy.or_else(|error| memory.refuse_changed(std::slice::from_ref(pages)).and(Err(error)))
     }
 
     /// The bytes of a range in a file of their own, whatever the node knows of the range. Pages of zeroes are left out of it.
@@ -447,14 +448,15 @@ impl Memory {
         self.lift(&gathered.protected)
     }
 
+    /// Takes the protection off all ranges, whatever becomes of one.
     pub(crate) fn lift(&self, protected: &[Range<u64>]) -> Result<(), SysError> {
-        for range in protected {
+        let lift = |range: &Range<u64>| {
             // It takes the protection with it. Of those who wait it wakes who waits for a missing page. What the node serves
             // by now has to stay registered.
-            self.on_private(range, |part| self.freezer.unregister(part.start, part.end - part.start))?;
-            self.freezer.wake(range.start, range.end - range.start)?;
-        }
-        Ok(())
+            let lifted = self.on_private(range, |part| self.freezer.unregister(part.start, part.end - part.start));
+            self.freezer.wake(range.start, range.end - range.start).and(lifted)
+        };
+        protected.iter().map(lift).fold(Ok(()), Result::and)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Whether memory that the node mapped is still what was mapped there.
 //!
 //! The program can unmap, move or replace any of it by its address, and Linux may then place other memory of the program's in
-//! the hole. So before anything in the arena is replaced, protected, or copied for somebody else, what lies there is looked
-//! at: the file that a mapping shows, and where in it, tells whose it is. What is the program's own is left alone, and the
-//! node hears an error.
+//! the hole. So before anything in the arena is replaced or protected, and after it was copied for somebody else, what
+//! lies there is looked at: the file that a mapping shows, and where in it, tells whose it is. What is the program's own is
+//! left alone, and the node hears an error.
 //!
 //! Spec: docs/spec/vm.md, *What the program does itself*.
 
@@ -126,8 +126,8 @@ impl Memory {
         mapped.iter().filter(|(_, _, kind)| kind.managed).map(|(start, end, _)| end - start).sum()
     }
 
-    /// Said of ranges, in order, *after* they were looked at: that nothing in them was the program's own. What it has replaced
-    /// it cannot put back.
+    /// Said of ranges, in order, *after* they were copied: that nothing in them was the program's own, unless it moved what was
+    /// mapped there away and back meanwhile.
     ///
     /// Errors: `Changed` it has unmapped, moved or replaced what the node mapped there; `InvalidAddress` outside the arena.
     /// Where nothing was mapped only the node knows what is to be said.

@@ -222,7 +222,8 @@ impl Memory {
     }
 
     /// All threads of the task go over to the private mapping at one moment. Where the program itself has unmapped or replaced
-    /// what was mapped there is nothing to do: nobody can write there to the object any more.
+    /// what was mapped there is nothing to do. What it has moved, and can write to the object by, is its own affair: the file is
+    /// not sealed then, and is copied.
     fn freeze_object(&self, state: &mut State, freeze: &FreezeObject, fds: &[OwnedFd]) -> Result<(), SysError> {
         let map = freeze.map.ok_or_else(|| SysError::new("order", Errno::INVAL, "a freeze of nothing"))?;
         let MapObject { address, size, offset, .. } = map;

@@ -33,7 +33,8 @@ impl Task {
             let done = self.thaw_private(memory, &private, &mut protected);
             memory.lift(&protected).map_err(CopyError::Sys).and(done)
         });
-        thawed.map_err(CopyError::Sys)?
+        // What the program has taken away is why nothing else could be done.
+        thawed.map_err(CopyError::Sys).flatten().or_else(|error| memory.refuse_changed(&private).and(Err(error)))
     }
 
     fn thaw_private(

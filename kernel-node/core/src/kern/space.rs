@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use proto::iface::task as idl;
-use proto::limits::{MSG_OOL_BYTES_MAX, SPACE_REGIONS_MAX};
+use proto::limits::{FORK_PARTS_MAX, MSG_OOL_BYTES_MAX, SPACE_REGIONS_MAX};
 use proto::msg::Reply as _;
 use proto::space::{self, Shows};
 use proto::{KernReturn, Payload, ranges};
@@ -154,6 +154,10 @@ impl Kernel {
             match self.task_fork(parent, &ready, false, cx) {
                 Ok((child, _)) => break Ok(child),
                 Err(ForkRefused::Code(code)) => break Err(code),
+                // There may be more of them, which nobody would ask for.
+                Err(ForkRefused::NotReady(parts)) if asked.is_empty() && parts.len() >= FORK_PARTS_MAX => {
+                    break Err(KernReturn::ResourceShortage);
+                }
                 Err(ForkRefused::NotReady(parts)) if asked.is_empty() => {
                     let errand = Errand::Collect { ranges: parts.clone() };
                     let creation = Creation { parent, reply, asked: parts };

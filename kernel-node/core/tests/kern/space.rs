@@ -3,6 +3,7 @@
 use kernel_core::kern::{Creation, Effect};
 use kernel_core::vm::{Brought, Errand, OrderId, Ready};
 use proto::iface::task;
+use proto::limits::FORK_PARTS_MAX;
 use proto::space::{self, Shows};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
 
@@ -112,6 +113,27 @@ fn vm_space_3_memory_of_a_message_is_mapped_by_the_task() {
     done(&mut w, order, Err(KernReturn::NoSpace));
     w.settle();
     assert_eq!(w.answer::<task::VmMapMemory>().unwrap().err(), Some(KernReturn::NoSpace.raw()));
+}
+
+#[test]
+fn vm_inherit_7_of_more_than_can_be_asked_for_no_task_is_made() {
+    let mut w = World::new();
+    let base = w.rpc(task::VmAllocate { address: 0, size: PAGE_SIZE, anywhere: true }).unwrap().address;
+    let mut parts = 1;
+    let mut create = |w: &mut World, wanted: usize| {
+        for n in parts..wanted as u64 {
+            let address = base + 2 * n * PAGE_SIZE;
+            w.rpc(task::VmAllocate { address, size: PAGE_SIZE, anywhere: false }).unwrap();
+        }
+        parts = wanted as u64;
+        w.request(task::TaskCreate { inherit_memory: true });
+        w.settle();
+    };
+    create(&mut w, FORK_PARTS_MAX - 1);
+    assert_eq!(collection(&mut w).1.len(), FORK_PARTS_MAX - 1);
+    create(&mut w, FORK_PARTS_MAX);
+    assert!(w.memory.errands.is_empty());
+    assert_eq!(w.answer::<task::TaskCreate>().unwrap().err(), Some(KernReturn::ResourceShortage.raw()));
 }
 
 #[test]
