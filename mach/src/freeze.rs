@@ -183,7 +183,7 @@ impl Task {
         if len == 0 {
             return Err(CopyError::Kern(KernReturn::InvalidArgument));
         }
-        let payload = &self.settled(payload.clone())?;
+        let payload = &frozen(self.settled(payload.clone())?)?;
         let address = match Pieces::of(payload) {
             Some(pieces) if pieces.parts.len() == 1 => self.map_pieces(pieces, how),
             Some(pieces) => match self.map_pieces(pieces, how.clone()) {
@@ -347,6 +347,28 @@ impl Pieces {
         let fits = files.len() <= TRAP_STORES_MAX && parts.len() <= FROZEN_PARTS_MAX;
         (fits && rest.iter().all(whole) && last.offset.is_multiple_of(PAGE_SIZE)).then_some(Pieces { files, parts })
     }
+}
+
+/// The same bytes; what of them lay in no frozen file lies in one now.
+fn frozen(payload: Payload) -> Result<Payload, CopyError> {
+    let is_frozen =
+        |chunk: &&Chunk| chunk.stored().is_some_and(|(store, _)| store.clone().downcast::<Frozen>().is_ok());
+    let (already, bytes): (Vec<&Chunk>, Vec<&Chunk>) = payload.chunks().iter().partition(is_frozen);
+    if already.is_empty() || bytes.is_empty() {
+        return Ok(payload);
+    }
+    let file = Memfd::frozen("mach-copy", &bytes).and_then(Frozen::new).map_err(CopyError::Sys)?;
+    let (file, mut offset, mut out) = (Arc::new(file), 0, Payload::default());
+    for chunk in payload.chunks() {
+        match is_frozen(&chunk) {
+            true => out.push_chunk(chunk.clone()),
+            false => {
+                out.push_stored(file.bytes(offset, chunk.len()).expect("it was put there"), file.clone(), offset);
+                offset += chunk.len() as u64;
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// The same bytes in one frozen file.

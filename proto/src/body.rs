@@ -430,10 +430,12 @@ impl<'a> Reader<'a> {
         self.array(element).map(u64::from_le_bytes)
     }
 
-    /// Out-of-line data.
+    /// Out-of-line data; bytes that are too many to be counted come as [`Writer::memory`] puts them.
     pub fn memory(&mut self, element: Element) -> Option<&'a Payload> {
         let descriptor = self.next()?.descriptor;
-        if !descriptor.inline && descriptor.element == element { self.memory.next() } else { None }
+        let wide = element == Element::BYTE && descriptor.data_bytes() > u64::from(u32::MAX);
+        let is = descriptor.element == element || wide && descriptor.element == Element::INTEGER_64;
+        if !descriptor.inline && is { self.memory.next() } else { None }
     }
 
     /// One inline right.
@@ -519,6 +521,23 @@ mod tests {
         bytes.extend(9u64.to_le_bytes());
         let body = Body::parse(&bytes, &mut Contents).unwrap();
         assert_eq!((&body.bytes()[8..16], &body.bytes()[24..]), (&0xabcu64.to_le_bytes()[..], &[0; 8][..]));
+    }
+
+    #[test]
+    fn bytes_that_are_too_many_to_be_counted_are_read_as_they_are_written() {
+        let chunk = bytes::Bytes::from(vec![0; 64 << 20]);
+        let mut many = Payload::default();
+        (0..64).for_each(|_| many.push(chunk.clone()));
+        let read = |payload: &Payload, element| {
+            let mut writer = Writer::<NamedRight>::new();
+            writer.memory(element, payload.clone());
+            let body = writer.finish();
+            assert!(body.is_whole());
+            Reader::new(&body).memory(Element::BYTE).map(Payload::len)
+        };
+        assert_eq!(read(&many, Element::BYTE), Some(4 << 30));
+        assert_eq!(read(&many.slice(1, (4 << 30) - 1), Element::BYTE), Some((4 << 30) - 1));
+        assert_eq!(read(&many.slice(0, 64), Element::INTEGER_64), None, "few numbers are no bytes");
     }
 
     #[test]

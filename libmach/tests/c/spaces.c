@@ -122,11 +122,31 @@ static void another(const char *what, const char *text) {
     }
 }
 
+/* More bytes than a word counts. */
+static void huge(void) {
+    vm_size_t bytes = (vm_size_t)5 << 30, size;
+    vm_address_t address = 0;
+    vm_offset_t space;
+    mach_port_array_t objects;
+    mach_msg_type_number_t count;
+    OK(vm_allocate(SELF, &address, bytes, TRUE));
+    char *memory = (char *)address;
+    memory[0] = 'f', memory[bytes - 1] = 'l';
+    OK(vm_read_space(SELF, &space, &size, &objects, &count));
+    CHECK(size > bytes && count == 0);
+    OK(vm_deallocate(SELF, address, bytes));
+    OK(vm_map_space(SELF, space, size, objects, count));
+    CHECK(memory[0] == 'f' && memory[bytes / 2] == 0 && memory[bytes - 1] == 'l');
+    OK(vm_deallocate(SELF, address, bytes));
+    OK(vm_deallocate(SELF, space, size));
+}
+
 int main(int argc, char **argv) {
     if (argc == 3) {
         another(argv[1], argv[2]);
         return 0;
     }
+    huge();
     struct places p;
     p.plain = allocated('p'), p.written = allocated('w'), p.guarded = allocated('g'), p.reader = allocated('r');
     p.none = allocated('n'), p.shared = allocated('s');
