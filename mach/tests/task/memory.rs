@@ -309,8 +309,9 @@ fn an_order_that_fails_is_an_error_and_the_node_hears_of_it() {
         Some(response)
     });
     task(&node, "an_order_that_fails_is_an_error_and_the_node_hears_of_it").succeeds();
-    let failed = Errno::BADF.raw_os_error();
-    assert_eq!(node.shared.orders_done.lock().unwrap().last().map(|(_, errno)| *errno), Some(failed));
+    let heard = || node.shared.orders_done.lock().unwrap().last().map(|(_, errno)| *errno);
+    wait_for("the node to hear of it", || heard().is_some());
+    assert_eq!(heard(), Some(Errno::BADF.raw_os_error()));
 }
 
 #[test]
