@@ -42,6 +42,19 @@ static inline void ends_well(pid_t child) {
     IS(status, 0);
 }
 
+/* This program as another process, with two arguments; with a token it is the task of that. */
+static inline pid_t again(const char *self, const char *what, const char *text, unsigned long token) {
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    char number[32];
+    snprintf(number, sizeof number, "%lu", token);
+    if (token != 0)
+        setenv("MACH_TOKEN", number, 1);
+    execl(self, self, what, text, (char *)NULL);
+    _exit(9);
+}
+
 /* A descriptor. */
 static inline mach_msg_type_t type_of(unsigned name, unsigned bits, unsigned number, int in_line, int deallocate) {
     mach_msg_type_t type;

@@ -60,19 +60,12 @@ static void is_there(const struct places *p) {
 }
 
 /* Runs this program as another process: it has the places, and what to do with them. */
-static pid_t again(const char *self, const char *what, const struct places *places, unsigned long token) {
-    pid_t child = fork();
-    if (child != 0)
-        return child;
-    char text[400], number[32];
+static pid_t with_places(const char *self, const char *what, const struct places *places, unsigned long token) {
+    char text[400];
     snprintf(text, sizeof text, "%p %p %p %p %p %p %p", (void *)places->plain, (void *)places->written,
              (void *)places->guarded, (void *)places->object, (void *)places->reader, (void *)places->none,
              (void *)places->shared);
-    snprintf(number, sizeof number, "%lu", token);
-    if (token != 0)
-        setenv("MACH_TOKEN", number, 1);
-    execl(self, self, what, text, (char *)NULL);
-    _exit(9);
+    return again(self, what, text, token);
 }
 
 static void another(const char *what, const char *text) {
@@ -167,11 +160,11 @@ int main(int argc, char **argv) {
     OK(vm_inherit(SELF, (vm_address_t)p.shared, SIZE, VM_INHERIT_SHARE));
     OK(netname_check_in(name_server_port, "first", MACH_PORT_NULL, SELF));
 
-    ends_well(again(argv[0], "reads", &p, 0));
+    ends_well(with_places(argv[0], "reads", &p, 0));
     CHECK(p.plain[0] == 'p' && p.written[0] == 'W' && p.object[1] == 'R');
 
     /* Into another task, by its port. */
-    pid_t taker = again(argv[0], "takes", &p, 0);
+    pid_t taker = with_places(argv[0], "takes", &p, 0);
     mach_port_t task = MACH_PORT_NULL;
     for (int tries = 0; netname_look_up(name_server_port, "", "taker", &task) != KERN_SUCCESS; tries++) {
         CHECK(tries < SOON);
@@ -195,7 +188,7 @@ int main(int argc, char **argv) {
     OK(task_create(SELF, TRUE, &child));
     OK(mach_task_token(child, &token));
     p.plain[0] = '.';
-    pid_t process = again(argv[0], "inherits", &p, token);
+    pid_t process = with_places(argv[0], "inherits", &p, token);
     ends_well(process);
     CHECK(p.plain[0] == '.' && p.object[0] == 'o' && p.shared[1] == 'I');
     IS(mach_task_token(SELF, &token), KERN_NAME_EXISTS);

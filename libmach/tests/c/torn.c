@@ -37,17 +37,10 @@ static void many_are_there(const char *at, char round) {
 }
 
 /* This program as another process: a task that inherits, or one that maps what the first one has. */
-static pid_t again(const char *self, const char *what, const char *at, unsigned long token) {
-    pid_t child = fork();
-    if (child != 0)
-        return child;
-    char place[32], number[32];
+static pid_t at_place(const char *self, const char *what, const char *at, unsigned long token) {
+    char place[32];
     snprintf(place, sizeof place, "%p", (const void *)at);
-    snprintf(number, sizeof number, "%lu", token);
-    if (token != 0)
-        setenv("MACH_TOKEN", number, 1);
-    execl(self, self, what, place, (char *)NULL);
-    _exit(9);
+    return again(self, what, place, token);
 }
 
 static void another(const char *what, const char *place) {
@@ -136,7 +129,7 @@ static void created(const char *self, const char *what, const char *at) {
     unsigned long token;
     OK(task_create(SELF, TRUE, &child));
     OK(mach_task_token(child, &token));
-    ends_well(again(self, what, at, token));
+    ends_well(at_place(self, what, at, token));
 }
 
 /* More regions than anybody may have files. */
@@ -155,7 +148,7 @@ static void many(const char *self) {
             page[P - 1] = round;
         }
         created(self, "has", (char *)address);
-        ends_well(again(self, "reads", (char *)address, 0));
+        ends_well(at_place(self, "reads", (char *)address, 0));
         many_are_there((char *)address, round);
     }
     OK(vm_deallocate(SELF, address, (2 * MANY - 1) * P));
@@ -174,12 +167,12 @@ int main(int argc, char **argv) {
         /* Of memory that nobody may read any more the bytes are still there. */
         const char *has = how == CLOSED ? "has all" : "has";
         if (round < 6) {
-            for (int again_since = 0; again_since < 2; again_since++) {
+            for (int since = 0; since < 2; since++) {
                 created(argv[0], has, at);
                 is_as_torn(at, how);
                 write_again(at);
                 if (how != CLOSED)
-                    ends_well(again(argv[0], "reads", at, 0));
+                    ends_well(at_place(argv[0], "reads", at, 0));
                 in_a_fork(at, how);
                 write_again(at);
             }
