@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::Duration;
 
 use proto::wire::trap::{self, ForkPart, call};
@@ -23,7 +23,7 @@ use sys::Memfd;
 use crate::agent;
 use crate::allowance::Allowance;
 use crate::bytes_out::copy_out;
-use crate::memory::{Memory, State};
+use crate::memory::{Memory, State, had};
 use crate::task::{Inner, Task};
 use crate::trap::Connection;
 
@@ -96,11 +96,7 @@ extern "C" fn in_child() {
 
 /// The tasks of the process.
 fn known() -> Option<MutexGuard<'static, Vec<Weak<Inner>>>> {
-    patiently(|| match TASKS.try_lock() {
-        Ok(tasks) => Some(tasks),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    })
+    patiently(|| had(TASKS.try_lock()))
 }
 
 /// Looks until a lock can be had. Other threads have it for as long as they freeze or map memory; a thread that forks in a signal

@@ -52,12 +52,9 @@ impl Task {
     pub fn freeze(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
         let pages = pages_of(address, len)?;
-        if len <= COPIED_BYTES_MAX && memory.arena.contains(address, len) {
-            let mut bytes = vec![0; len as usize];
-            // What cannot be read, or is not what was mapped, is looked at more closely below.
-            if memory.arena.read(address, &mut bytes).is_ok() && memory.is_intact(&pages) {
-                return Ok(bytes.into());
-            }
+        // What cannot be read, or is not what was mapped, is looked at more closely below.
+        if let Some(bytes) = memory.small_copy(address, len) {
+            return Ok(bytes.into());
         }
         if len == 0 {
             return Ok(Payload::default());
@@ -200,8 +197,7 @@ impl Task {
     /// Memory as it was given, when all of it is sealed; copied if that cannot be.
     pub(crate) fn settled(&self, payload: Payload) -> Result<Payload, CopyError> {
         let Some(memory) = &self.0.memory else { return Ok(payload) };
-        let file = |chunk: &Chunk| chunk.stored()?.0.clone().downcast::<Frozen>().ok();
-        match payload.chunks().iter().filter_map(file).all(|file| memory.settling.wait(&file)) {
+        match payload.chunks().iter().filter_map(file_of).all(|file| memory.settling.wait(&file)) {
             true => Ok(payload),
             false => copied(&payload),
         }
@@ -330,8 +326,7 @@ impl Pieces {
     fn of(payload: &Payload) -> Option<Pieces> {
         let (mut files, mut parts): (Vec<Arc<Frozen>>, Vec<Segment>) = (Vec::new(), Vec::new());
         for chunk in payload.chunks() {
-            let (store, offset) = chunk.stored()?;
-            let file: Arc<Frozen> = store.clone().downcast().ok()?;
+            let (file, offset) = (file_of(chunk)?, chunk.stored()?.1);
             let fd = files.iter().position(|f| f.id() == file.id()).unwrap_or_else(|| {
                 files.push(file);
                 files.len() - 1
@@ -349,20 +344,27 @@ impl Pieces {
     }
 }
 
+/// The frozen file that bytes lie in, if they do in one.
+fn file_of(chunk: &Chunk) -> Option<Arc<Frozen>> {
+    chunk.stored()?.0.clone().downcast().ok()
+}
+
+/// Bytes one behind the other in a frozen file.
+fn in_frozen<T: AsRef<[u8]>>(chunks: &[T]) -> Result<Arc<Frozen>, CopyError> {
+    Memfd::frozen("mach-copy", chunks).and_then(Frozen::new).map(Arc::new).map_err(CopyError::Sys)
+}
+
 /// The same bytes; what of them lay in no frozen file lies in one now.
-fn frozen(payload: Payload) -> Result<Payload, CopyError> {
-    let is_frozen =
-        |chunk: &&Chunk| chunk.stored().is_some_and(|(store, _)| store.clone().downcast::<Frozen>().is_ok());
-    let (already, bytes): (Vec<&Chunk>, Vec<&Chunk>) = payload.chunks().iter().partition(is_frozen);
-    if already.is_empty() || bytes.is_empty() {
+pub(crate) fn frozen(payload: Payload) -> Result<Payload, CopyError> {
+    let bytes: Vec<&Chunk> = payload.chunks().iter().filter(|chunk| file_of(chunk).is_none()).collect();
+    if bytes.is_empty() {
         return Ok(payload);
     }
-    let file = Memfd::frozen("mach-copy", &bytes).and_then(Frozen::new).map_err(CopyError::Sys)?;
-    let (file, mut offset, mut out) = (Arc::new(file), 0, Payload::default());
+    let (file, mut offset, mut out) = (in_frozen(&bytes)?, 0, Payload::default());
     for chunk in payload.chunks() {
-        match is_frozen(&chunk) {
-            true => out.push_chunk(chunk.clone()),
-            false => {
+        match file_of(chunk) {
+            Some(_) => out.push_chunk(chunk.clone()),
+            None => {
                 out.push_stored(file.bytes(offset, chunk.len()).expect("it was put there"), file.clone(), offset);
                 offset += chunk.len() as u64;
             }
@@ -373,14 +375,24 @@ fn frozen(payload: Payload) -> Result<Payload, CopyError> {
 
 /// The same bytes in one frozen file.
 fn copied(payload: &Payload) -> Result<Payload, CopyError> {
-    let frozen = Memfd::frozen("mach-copy", payload.chunks()).and_then(Frozen::new).map_err(CopyError::Sys)?;
-    let frozen = Arc::new(frozen);
+    let frozen = in_frozen(payload.chunks())?;
     let mut copy = Payload::default();
     copy.push_stored(frozen.bytes(0, payload.len()).expect("all of it"), frozen, 0);
     Ok(copy)
 }
 
 impl Memory {
+    /// The bytes of a range that is so small that copying it costs less than the calls; `None` if it is not, or cannot be read, or
+    /// is not what was mapped.
+    pub(crate) fn small_copy(&self, address: u64, len: u64) -> Option<Vec<u8>> {
+        if len > COPIED_BYTES_MAX || !self.arena.contains(address, len) {
+            return None;
+        }
+        let mut bytes = vec![0; len as usize];
+        let read = self.arena.read(address, &mut bytes).is_ok();
+        (read && self.is_intact(&pages_of(address, len).ok()?)).then_some(bytes)
+    }
+
     /// (1): `None` when nothing in the range was frozen before, or nothing of that was written to.
     fn gather(&self, pages: &Range<u64>, whole: bool) -> Result<Option<Gathered>, CopyError> {
         let private = self.private_within(pages);
@@ -519,7 +531,7 @@ fn coarsen(found: Vec<Vec<Range<u64>>>) -> Vec<Range<u64>> {
 }
 
 /// So little is copied: it costs less than the calls.
-pub(crate) const COPIED_BYTES_MAX: u64 = 32 << 10;
+const COPIED_BYTES_MAX: u64 = 32 << 10;
 /// Pieces of one copy above which it is made one: two for each run that was written, and one.
 const PIECES_MAX: usize = 6000;
 /// Runs that are gathered; each makes two pieces more, as a rule.

@@ -486,7 +486,8 @@ impl Drop for Memory {
     }
 }
 
-fn had<T>(lock: Result<T, TryLockError<T>>) -> Option<T> {
+/// What a lock guards, if nobody has it now; a panic under it leaves it as it was.
+pub(crate) fn had<T>(lock: Result<T, TryLockError<T>>) -> Option<T> {
     match lock {
         Ok(guard) => Some(guard),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
