@@ -4,7 +4,8 @@
 //! (2) if one of them does not come up, none is left running; (3) private keys exist only in 0700 folders.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use proto::NodeName;
@@ -65,7 +66,7 @@ struct NodeFile<'a> {
 /// A node that has a folder and a port, and does not run yet.
 pub struct Prepared {
     dir: NodeDir,
-    /// Holds the port until the node takes it.
+    /// Bound for the node, which gets the socket itself: a port that was let go could be taken before it starts.
     port: UdpSocket,
 }
 
@@ -115,8 +116,7 @@ pub fn prepare(cluster: &ClusterDir, plan: &Plan) -> Result<Vec<Prepared>> {
 pub fn start(prepared: Vec<Prepared>, lifetime: Lifetime, guard: &Guard) -> Result<Vec<Started>> {
     let mut started = Vec::new();
     for Prepared { dir, port } in prepared {
-        drop(port);
-        match spawn(&dir, lifetime, guard) {
+        match spawn(&dir, port, lifetime, guard) {
             Ok(child) => started.push(Started { dir, child }),
             Err(failure) => {
                 end_all(&mut started);
@@ -185,8 +185,8 @@ pub fn stop(dir: &NodeDir, patience: Duration) -> Result<Option<&'static str>> {
     Ok(Some(if process.end(patience)? { "stopped" } else { "killed" }))
 }
 
-/// This executable as the node of a folder, with its output in the folder's log.
-fn spawn(dir: &NodeDir, lifetime: Lifetime, guard: &Guard) -> Result<Child> {
+/// This executable as the node of a folder, with a socket for its links and its output in the folder's log.
+fn spawn(dir: &NodeDir, port: UdpSocket, lifetime: Lifetime, guard: &Guard) -> Result<Child> {
     let log = dir.log();
     let open = || std::fs::File::options().create(true).append(true).open(&log);
     let output = open().or_fail(|| format!("cannot open the log {}", log.display()))?;
@@ -196,12 +196,12 @@ fn spawn(dir: &NodeDir, lifetime: Lifetime, guard: &Guard) -> Result<Child> {
     for (name, _) in std::env::vars_os().filter(|(n, _)| n.as_encoded_bytes().starts_with(b"MACH_")) {
         command.env_remove(name);
     }
-    command.args(["node", "run", "--config"]).arg(dir.config());
+    command.args(["node", "run", "--listen-on-stdin", "--config"]).arg(dir.config());
     match lifetime {
         Lifetime::Detached => drop(command.arg("--detached")),
         Lifetime::WithParent => drop(sys::process::die_with_parent(&mut command, true)),
     }
-    command.current_dir("/").stdin(Stdio::null()).stdout(output).stderr(errors);
+    command.current_dir("/").stdin(OwnedFd::from(port)).stdout(output).stderr(errors);
     guard.spawn(&mut command, || format!("cannot start node {}", dir.name()))
 }
 

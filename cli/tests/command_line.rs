@@ -1,5 +1,8 @@
 //! The program as a user meets it, as far as no node is needed: help, precedence of settings, errors and exit codes.
 
+use std::fs::File;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -101,6 +104,30 @@ fn a_node_without_a_certificate_says_how_to_get_one() {
     assert_eq!(code, 2);
     assert!(text.starts_with("mach: node x has no certificate\n"), "{text}");
     assert!(text.contains("do:  the first node of a cluster: mach cluster init, then --authority DIR"), "{text}");
+}
+
+#[test]
+fn a_node_is_given_the_socket_that_its_configuration_names() {
+    let with_input = |input: OwnedFd| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mach"));
+        command.args(["node", "run", "--name", "x", "--listen", "127.0.0.1:1", "--listen-on-stdin", "--dir"]);
+        let folder = tempfile::tempdir().unwrap();
+        let output = command.arg(folder.path().join("node")).stdin(input).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let bound = elsewhere.local_addr().unwrap();
+    let stream = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (input, why) in [
+        (File::open("/dev/null").unwrap().into(), "Socket operation on non-socket".to_owned()),
+        (elsewhere.into(), format!("it is bound to {bound}")),
+        (stream.into(), "it is bound to 127.0.0.1:".to_owned()),
+    ] {
+        let (code, text) = with_input(input);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.starts_with("mach: standard input is not a UDP socket that is bound to 127.0.0.1:1\n"), "{text}");
+        assert!(text.contains(&why), "{text}");
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use proto::NodeName;
 pub struct NodeConfig {
     /// The node's name, which its certificate must carry.
     pub name: NodeName,
-    /// UDP address of the links.
-    pub listen: SocketAddr,
+    /// Where the links are listened for.
+    pub listen: netmsg::Listen,
     /// Address to tell others, where it is not the one that is bound (behind NAT, or `0.0.0.0`).
     pub advertise: Option<SocketAddr>,
     /// The Unix socket where tasks attach; created with mode 0600, or 0666 with `task_uid` (the peer is checked).

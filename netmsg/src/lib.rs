@@ -24,7 +24,7 @@
 //!     identity: authority.issue(&node)?,
 //!     node,
 //!     incarnation: fresh_incarnation(),
-//!     listen: "0.0.0.0:7700".parse()?,
+//!     listen: Listen::At("0.0.0.0:7700".parse()?),
 //!     advertise: None,
 //!     seeds: Vec::new(),
 //!     dead_after: Duration::from_secs(3),
@@ -76,7 +76,7 @@ pub use link::{LinkId, Peer};
 pub use net::{Handler, Net, NetConfig, NetError};
 pub use reason::{CloseCode, LinkDown, PeerCode};
 pub use roster::{MemberInfo, MemberState};
-pub use socket::Cable;
+pub use socket::{Cable, Listen};
 pub use token::{BadToken, JoinToken};
 pub use transport::{DEAD_AFTER_MIN, MTU_MAX_DEFAULT, MTU_MIN};
 

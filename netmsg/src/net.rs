@@ -30,7 +30,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::link::{self, Link, LinkId, Peer};
 use crate::reason::{self, CloseCode, LinkDown};
 use crate::roster::{MemberInfo, NotAdmitted, Roster};
-use crate::socket::Cable;
+use crate::socket::{Cable, Listen};
 use crate::swim::{Node, Swim};
 use crate::tls::{self, Alpn};
 use crate::transport::{self, DEAD_AFTER_MIN, MTU_MIN, Times};
@@ -51,8 +51,8 @@ pub struct NetConfig {
     pub node: NodeName,
     /// Which life of it. Must be above every earlier one of this name; see [`crate::fresh_incarnation`].
     pub incarnation: Incarnation,
-    /// Where it listens. Port 0 takes any.
-    pub listen: SocketAddr,
+    /// Where it listens.
+    pub listen: Listen,
     /// Where others reach it, if not where it listens.
     pub advertise: Option<SocketAddr>,
     /// Nodes to find the others by. Tried for as long as no link to them is there.
@@ -87,11 +87,11 @@ pub trait Handler {
 /// Why the network could not be started.
 #[derive(Debug, Error)]
 pub enum NetError {
-    /// The address could not be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    /// The address, or the socket, could not be listened on.
+    #[error("cannot listen on {place}: {source}")]
     Listen {
         /// Which.
-        address: SocketAddr,
+        place: String,
         /// Why.
         #[source]
         source: io::Error,
@@ -121,7 +121,8 @@ impl Net {
         let server = transport::server(server, times, config.mtu_max, BIDIRECTIONAL_STREAMS);
         let client = tls::client_config(&config.identity, Alpn::Link)?;
         let client = transport::client(client, times, config.mtu_max, BIDIRECTIONAL_STREAMS);
-        let listen = |source| NetError::Listen { address: config.listen, source };
+        let place = config.listen.to_string();
+        let listen = |source| NetError::Listen { place: place.clone(), source };
         let endpoint =
             transport::endpoint(config.listen, config.mtu_max, Some(server), config.cable.clone()).map_err(listen)?;
         let address = config.advertise.unwrap_or(endpoint.local_addr().map_err(listen)?);

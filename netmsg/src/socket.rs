@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
@@ -25,12 +25,49 @@ const UDP_RECEIVE_BYTES_MAX: usize = 65_535;
 /// Asked for; the kernel gives at most `net.core.rmem_max` and `wmem_max`.
 const BUFFER_BYTES: usize = 16 << 20;
 
-/// Binds `listen` with large buffers and wraps it for quinn.
+/// Where a node listens.
+#[derive(Debug)]
+pub enum Listen {
+    /// At an address that is free. Port 0 takes any.
+    At(SocketAddr),
+    /// On a socket that whoever starts the node has bound, so that nobody takes the port in between.
+    On(UdpSocket),
+}
+
+impl Listen {
+    fn bind(self) -> io::Result<UdpSocket> {
+        match self {
+            Listen::At(address) => UdpSocket::bind(address),
+            Listen::On(socket) => Ok(socket),
+        }
+    }
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Listen {
+        Listen::At(address)
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::At(address) => write!(f, "{address}"),
+            Listen::On(socket) => match socket.local_addr() {
+                Ok(address) => write!(f, "{address}"),
+                Err(_) => write!(f, "the socket that it was given"),
+            },
+        }
+    }
+}
+
+/// Binds the socket with large buffers and wraps it for quinn.
 ///
 /// Conditions: runs inside a tokio runtime. `mtu_max` is the largest datagram that will be sent.
 /// Errors: as bind(2). Buffers smaller than asked for are not an error; see [`buffer_bytes`].
-pub(crate) fn open(listen: SocketAddr, mtu_max: u16, cable: Cable) -> io::Result<Arc<Socket>> {
-    let socket = std::net::UdpSocket::bind(listen)?;
+pub(crate) fn open(listen: Listen, mtu_max: u16, cable: Cable) -> io::Result<Arc<Socket>> {
+    let socket = listen.bind()?;
+    let listen = socket.local_addr()?;
     sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES)?;
     sockopt::set_socket_send_buffer_size(&socket, BUFFER_BYTES)?;
     let (receive, send) = buffer_bytes(&socket)?;
@@ -40,7 +77,7 @@ pub(crate) fn open(listen: SocketAddr, mtu_max: u16, cable: Cable) -> io::Result
 }
 
 /// Receive and send buffer of a socket in bytes, as the kernel counts them (it doubles what was asked for).
-fn buffer_bytes(socket: &std::net::UdpSocket) -> io::Result<(usize, usize)> {
+fn buffer_bytes(socket: &UdpSocket) -> io::Result<(usize, usize)> {
     Ok((sockopt::socket_recv_buffer_size(socket)?, sockopt::socket_send_buffer_size(socket)?))
 }
 
@@ -149,7 +186,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn no_batch_is_larger_than_one_send_can_carry() {
         for mtu_max in [1200, 1452, 6550, 6551, 8952, 16_000, 65_000] {
-            let socket = open("127.0.0.1:0".parse().unwrap(), mtu_max, Cable::default()).unwrap();
+            let socket = open(Listen::At("127.0.0.1:0".parse().unwrap()), mtu_max, Cable::default()).unwrap();
             assert!(socket.max_transmit_segments() * usize::from(mtu_max) <= UDP_SEND_BYTES_MAX, "{mtu_max}");
             assert!(socket.max_transmit_segments() >= 1);
             let receive = socket.max_receive_segments() * usize::from(mtu_max);

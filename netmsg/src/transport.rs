@@ -5,7 +5,6 @@
 //! sum over all streams, so that bulk which waits to be read can never keep a frame off the warm stream.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use quinn::{
     TransportConfig, VarInt,
 };
 
-use crate::socket::{self, Cable};
+use crate::socket::{self, Cable, Listen};
 
 /// The largest datagram by default: an Ethernet jumbo frame of 9000 bytes less its IPv6 and UDP headers. A page and its
 /// head then fit one packet wherever the path carries such frames; elsewhere discovery finds less.
@@ -108,12 +107,12 @@ pub(crate) fn client(tls: QuicClientConfig, times: Times, mtu_max: u16, bidirect
 ///
 /// Conditions: runs inside a tokio runtime; `mtu_max` is at least [`MTU_MIN`].
 pub(crate) fn endpoint(
-    listen: SocketAddr,
+    listen: impl Into<Listen>,
     mtu_max: u16,
     server: Option<ServerConfig>,
     cable: Cable,
 ) -> io::Result<Endpoint> {
-    let socket = socket::open(listen, mtu_max, cable)?;
+    let socket = socket::open(listen.into(), mtu_max, cable)?;
     let mut config = EndpointConfig::default();
     config.max_udp_payload_size(mtu_max).map_err(io::Error::other)?;
     Endpoint::new_with_abstract_socket(config, server, socket, Arc::new(TokioRuntime))

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
@@ -257,9 +257,12 @@ pub fn make_authority(folder: &Path, names: &[String]) -> String {
     run(ANSWER_MAX, &words).ok().text().trim().to_owned()
 }
 
-/// A UDP port of loopback that is free as long as nobody else takes it.
+/// A UDP port of loopback that stays free for this process: of an address that no other living process takes.
+///
+/// On 127.0.0.1 another test could take the port before the node does, or while a node is down.
 pub fn free_port() -> UdpSocket {
-    UdpSocket::bind("127.0.0.1:0").expect("a port of loopback")
+    let [_, a, b, c] = (std::process::id() | 1 << 23).to_be_bytes();
+    UdpSocket::bind((Ipv4Addr::new(127, a, b, c), 0)).expect("a port of loopback")
 }
 
 /// How this process attaches to a node.

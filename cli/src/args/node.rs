@@ -115,6 +115,9 @@ pub struct NodeRun {
     /// Print the configuration that results, and where each value comes from, and end
     #[arg(long)]
     pub print_config: bool,
+    /// Standard input is the UDP socket of the links, bound to the address of --listen by whoever starts the node
+    #[arg(long, hide = true)]
+    pub listen_on_stdin: bool,
     /// Start a session of its own, so that the terminal's end does not end the node
     #[arg(long, hide = true)]
     pub detached: bool,

@@ -1,11 +1,12 @@
 //! `mach node`: this process as a node, and a node's metrics.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use netmsg::{Authority, Identity, JoinToken};
+use netmsg::{Authority, Identity, JoinToken, Listen};
+use rustix::net::SocketType;
 use serde::Serialize;
 
 use super::Context;
@@ -31,7 +32,7 @@ pub fn run(cx: &Context, command: &args::Node, matches: &ArgMatches) -> Result<(
             if run.print_config {
                 return print(cx, &settings);
             }
-            serve(&settings, run.detached)
+            serve(&settings, run)
         }
         args::Node::Metrics(target) => {
             let text = Client::attach(&cx.place(target)?)?.metrics()?;
@@ -74,9 +75,9 @@ fn print(cx: &Context, settings: &Settings) -> Result<()> {
 }
 
 /// Runs the node in this process until it is told to end.
-fn serve(settings: &Settings, detached: bool) -> Result<()> {
+fn serve(settings: &Settings, run: &args::NodeRun) -> Result<()> {
     start_log(settings)?;
-    if detached {
+    if run.detached {
         rustix::process::setsid().or_fail(|| "cannot leave the terminal's session".into())?;
     }
     let dir = NodeDir::at(settings.name.clone(), settings.dir.clone());
@@ -86,6 +87,7 @@ fn serve(settings: &Settings, detached: bool) -> Result<()> {
             .because(format!("process {}, as {} says", process.pid(), dir.pid().display()))
             .cure("mach cluster status, or another --dir"));
     }
+    let listen = if run.listen_on_stdin { Listen::On(bound_to(settings.listen)?) } else { Listen::At(settings.listen) };
     let seeds = resolve_all(&settings.join)?;
     let authority = match &settings.authority {
         Some(path) => Some(
@@ -97,7 +99,7 @@ fn serve(settings: &Settings, detached: bool) -> Result<()> {
     PidRecord::of_self()?.write(&dir)?;
     let config = kernel_node::NodeConfig {
         name: settings.name.clone(),
-        listen: settings.listen,
+        listen,
         advertise: settings.advertise,
         socket: settings.socket.clone(),
         seeds,
@@ -121,6 +123,21 @@ fn serve(settings: &Settings, detached: bool) -> Result<()> {
     // A pid file that stays is recognised as stale by its start time; removing it is tidiness.
     let _ = std::fs::remove_file(dir.pid());
     ended
+}
+
+/// The socket that is this process's standard input.
+///
+/// Errors: it is none, or is bound elsewhere than the configuration says.
+fn bound_to(address: SocketAddr) -> Result<UdpSocket> {
+    let what = || format!("standard input is not a UDP socket that is bound to {address}");
+    let input = rustix::stdio::stdin();
+    let kind = rustix::net::sockopt::socket_type(input).or_exit(Exit::Usage, what)?;
+    let socket = UdpSocket::from(input.try_clone_to_owned().or_exit(Exit::Usage, what)?);
+    let bound = socket.local_addr().or_exit(Exit::Usage, what)?;
+    if kind == SocketType::DGRAM && bound == address {
+        return Ok(socket);
+    }
+    Err(Failure::new(Exit::Usage, what()).because(format!("it is bound to {bound}")))
 }
 
 /// The node's certificate: explicit, kept from before, from the authority beside it, or from the cluster for a token.

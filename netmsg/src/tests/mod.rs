@@ -127,7 +127,7 @@ impl Cluster {
             identity: self.authority.issue(&name(n)).unwrap(),
             node: name(n),
             incarnation: Incarnation(incarnation),
-            listen: loopback(),
+            listen: Listen::At(loopback()),
             advertise: None,
             seeds: seeds.to_vec(),
             dead_after: self.dead_after,
