@@ -9,7 +9,7 @@
 //! 1. `resident` is the sum over all objects, `native` that over anonymous memory that has no pager.
 //! 2. A starved object has the timer to count on, or a round.
 //!
-//! Spec: [vm.pageout.1] to [vm.pageout.13].
+//! Spec: [vm.pageout.1] to [vm.pageout.14].
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ pub(super) struct PageOut {
     pub timer: Option<Time>,
 }
 
-/// Numbers of pages.
+/// Numbers of resident pages of objects that have a pager: of those that can leave.
 pub(super) struct Marks {
     /// Page-out goes on down to here.
     pub low: u64,
@@ -74,21 +74,19 @@ pub(super) enum Need {
 }
 
 impl Vm {
-    /// The marks of the node's limit, if it has one.
+    /// The marks of the node's limit, if it has one: within what native memory leaves of it.
+    ///
+    /// Source: spec [vm.pageout.1], [vm.pageout.14].
     pub(super) fn marks(&self) -> Option<Marks> {
-        let all = self.config.memory_limit_bytes / PAGE_SIZE;
-        (all > 0).then(|| Marks {
+        let limit = self.config.memory_limit_bytes / PAGE_SIZE;
+        let all = limit.saturating_sub(self.page_out.native).max(limit / SHARE_MIN);
+        (limit > 0).then(|| Marks {
             low: all - all / 4,
             high: all - all / 8,
             new: all - all / 16,
             back: all - all / 32,
             all,
         })
-    }
-
-    /// Pages that count against the limit.
-    pub(super) fn pages_in_use(&self) -> u64 {
-        self.page_out.resident + self.page_out.native
     }
 
     /// How many more pages may become resident.
@@ -99,7 +97,7 @@ impl Vm {
             Need::Back => marks.back,
             Need::Other => marks.all,
         };
-        most.saturating_sub(self.pages_in_use())
+        most.saturating_sub(self.page_out.resident)
     }
 
     /// What an absent page of an object is wanted for.
@@ -113,7 +111,7 @@ impl Vm {
 
     /// Whether read-ahead may bring so many more.
     pub(super) fn has_room_ahead(&self, pages: u64) -> bool {
-        self.marks().is_none_or(|m| self.pages_in_use() + pages <= m.high)
+        self.marks().is_none_or(|m| self.page_out.resident + pages <= m.high)
     }
 
     /// Whether new anonymous memory gets the default pager as its own. What does not is Linux's alone: faster, for no
@@ -121,8 +119,8 @@ impl Vm {
     ///
     /// Source: spec [vm.pageout.6].
     pub(super) fn is_to_be_paged(&self, pages: u64) -> bool {
-        let too_much = |m: Marks| self.page_out.native.saturating_add(pages) > m.all / 4;
-        self.config.default_pager && self.marks().is_some_and(too_much)
+        let limit = self.config.memory_limit_bytes / PAGE_SIZE;
+        self.config.default_pager && limit > 0 && self.page_out.native.saturating_add(pages) > limit / SHARE_MIN
     }
 
     /// Pages of an object became resident.
@@ -174,7 +172,7 @@ impl Vm {
         if let Some((only, want)) = task.and_then(|t| self.beyond_share(t)) {
             self.clock_step(Some(&only), want, cx);
         }
-        let above = self.marks().is_some_and(|m| self.pages_in_use() > m.high);
+        let above = self.marks().is_some_and(|m| self.page_out.resident > m.high);
         if above || !self.page_out.starved.is_empty() || self.page_out.timer.is_some() {
             self.page_out_step(cx);
         }
@@ -182,8 +180,7 @@ impl Vm {
 
     fn page_out_step(&mut self, cx: &mut VmCx<'_>) {
         let Some(marks) = self.marks() else { return };
-        let in_use = self.pages_in_use();
-        let want = in_use.saturating_sub(marks.low + self.page_out.leaving);
+        let want = self.page_out.resident.saturating_sub(marks.low + self.page_out.leaving);
         let found = if want > 0 { self.clock_step(None, want, cx) } else { Found::Nothing };
         self.feed(cx);
         if want > 0 && self.page_out.rounds == 0 {
@@ -251,6 +248,9 @@ impl Vm {
         }
     }
 }
+
+/// This part of the limit is for native memory before any gets a pager, and for what can leave whatever native memory takes.
+const SHARE_MIN: u64 = 4;
 
 /// How often it is tried whether a pager that has refused pages takes some yet. Units: nanoseconds.
 const RETRY_NS: u64 = 10_000_000;

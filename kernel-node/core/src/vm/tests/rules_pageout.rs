@@ -280,6 +280,21 @@ fn vm_pageout_6_anonymous_memory_beyond_a_quarter_gets_the_default_pager() {
 }
 
 #[test]
+fn vm_pageout_14_native_memory_leaves_room_for_what_can_leave() {
+    let mut r = limited();
+    let object = r.object(ONE, 200, RW);
+    // All of the limit, and more.
+    assert_eq!(r.allocate(TWO, 0, 2 * LIMIT), None);
+    for n in 0..100 {
+        r.bring(object, n);
+        assert_eq!(r.read(ONE, n), Touch::Value(n as u8 + 1));
+        assert!(r.resident() <= LIMIT / 4, "{} after {n}", r.resident());
+        r.settle();
+    }
+    assert_eq!((r.vm.counters().memory_refused, r.vm.pages().1), (0, 2 * LIMIT));
+}
+
+#[test]
 fn vm_pageout_7_what_nobody_wrote_is_zero_and_no_pager_is_asked() {
     let mut r = paged();
     let object = r.allocate(ONE, 0, 50).unwrap();
