@@ -12,7 +12,8 @@ use kernel_core::vm::{Brought, Errand, MapOrder, MapRequest, OrderId};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
 use proto::limits::{FREEZE_OBJECTS_MAX, TRAP_FDS_MAX, TRAP_STORES_MAX};
-use proto::wire::body::{NamedMessage, Segment};
+use proto::segments::Segment;
+use proto::wire::body::{NamedMessage, Segments};
 use proto::wire::trap::{
     self, Answer, Call, FreezeObject, FreezePart, LaneEnd, LaneServe, MapFrozen, MapObject, MapParts, OrderDone,
     Protect, Unmap, Wire, errand, order,
@@ -304,7 +305,7 @@ impl Descriptors {
             OrderKind::Map { order: map, fd } => order::Op::Map(self.map(map, fd)),
             OrderKind::MapParts { address, protection, parts, .. } => {
                 let segment = |(fd, offset, length)| Segment { fd: self.add(fd), offset, length };
-                let parts = parts.into_iter().map(segment).collect();
+                let parts = Some(Segments::of(parts.into_iter().map(segment)));
                 order::Op::MapParts(MapParts { address, protection: protection.bits(), parts })
             }
             OrderKind::Freeze { order: map, fd, seal } => {
@@ -408,7 +409,7 @@ pub fn decode_message(
 /// Where memory is to be mapped privately, and how.
 fn private(how: &MapRequest) -> MapFrozen {
     MapFrozen {
-        parts: Vec::new(),
+        parts: None,
         address: how.address,
         mask: how.mask,
         anywhere: how.anywhere,

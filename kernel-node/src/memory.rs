@@ -9,7 +9,9 @@ use std::sync::Arc;
 use kernel_core::TaskId;
 use kernel_core::vm::{FrozenPart, MapRequest, ObjectId, Run};
 use proto::limits::{FREEZE_OBJECTS_MAX, FROZEN_PARTS_MAX};
+use proto::segments::Segment;
 use proto::vm::round_page;
+use proto::wire::body::Segments;
 use proto::wire::trap::{Answer, Freeze, FreezePart, MapFrozen};
 use proto::{KernReturn, PAGE_SIZE, Prot};
 use sys::Memfd;
@@ -117,19 +119,18 @@ impl Node {
     }
 
     fn mapped_frozen(&mut self, task: TaskId, call: &MapFrozen, fds: Vec<OwnedFd>) -> Result<u64, KernReturn> {
-        if call.parts.len() > FROZEN_PARTS_MAX {
-            return Err(KernReturn::ResourceShortage);
-        }
+        let segments = call.parts.as_ref().map_or_else(|| Some(Vec::new()), Segments::pieces);
+        let segments = segments.ok_or(KernReturn::ResourceShortage)?;
         let place = (call.address, call.mask, call.anywhere);
         let request = MapRequest::parse(place, (call.cur_protection, call.max_protection), call.inheritance)?;
         let objects = self.frozen_objects(task, fds)?;
-        let part = |segment: &proto::wire::body::Segment| {
+        let part = |segment: &Segment| {
             let (object, bytes) = objects.get(segment.fd as usize).ok_or(KernReturn::InvalidArgument)?;
             let fits = segment.offset.checked_add(segment.length).is_some_and(|end| end <= *bytes);
             let size = round_page(segment.length).filter(|_| fits).ok_or(KernReturn::InvalidArgument)?;
             Ok(FrozenPart { object: *object, offset: segment.offset, size })
         };
-        let parts = call.parts.iter().map(part).collect::<Result<Vec<_>, _>>();
+        let parts = segments.iter().map(part).collect::<Result<Vec<_>, _>>();
         let mapped = parts.and_then(|parts| {
             self.with_kernel(|kernel, cx| {
                 kernel.vm_call(cx, |vm, cx| vm.vm_map_frozen(task, &parts, request, cx)).map(|mapped| mapped.address)

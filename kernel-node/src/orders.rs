@@ -9,8 +9,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kernel_core::vm::OrderId;
-use proto::codec::SEGMENT_BYTES;
-use proto::limits::{ORDERS_UNDER_WAY_MAX, TRAP_FDS_MAX};
+use proto::limits::{
+    ORDERS_UNDER_WAY_MAX, TRAP_FDS_MAX, TRAP_RECORD_BYTES_MAX, TRAP_SEGMENTS_BYTES_MAX, TRAP_SEGMENTS_MAX,
+};
 
 use crate::pmap::{Order, OrderKind};
 
@@ -53,7 +54,8 @@ impl OrderQueue {
             let (bytes, fds, share) = (next.what.bytes(), next.what.fds(), next.what.share());
             let alone = next.is_errand();
             let fits = self.taken == 0 || self.taken + share <= ORDERS_UNDER_WAY_MAX;
-            if !batch.orders.is_empty() && (alone || batch.fds + fds > TRAP_FDS_MAX) || !alone && !fits {
+            let full = batch.fds + fds > TRAP_FDS_MAX || batch.bytes + bytes > BATCH_BYTES_MAX;
+            if !batch.orders.is_empty() && (alone || full) || !alone && !fits {
                 break;
             }
             let order = self.waiting.pop_front().expect("looked at");
@@ -89,7 +91,7 @@ impl OrderKind {
         match self {
             // Goes alone.
             OrderKind::Errand(_) => 0,
-            OrderKind::MapParts { parts, .. } => ORDER_BYTES + parts.len() * SEGMENT_BYTES,
+            OrderKind::MapParts { bytes, .. } => ORDER_BYTES + bytes,
             _ => ORDER_BYTES,
         }
     }
@@ -106,7 +108,10 @@ impl OrderKind {
 
 /// An order in a record at the most: its number, what it is, and seven numbers.
 const ORDER_BYTES: usize = 96;
-const _: () = assert!(ORDERS_UNDER_WAY_MAX * ORDER_BYTES < proto::limits::TRAP_RECORD_BYTES_MAX / 2);
+/// The orders of a record. One that maps parts takes as much as the segments of a message, and a byte more for each.
+const BATCH_BYTES_MAX: usize = TRAP_RECORD_BYTES_MAX - (16 << 10);
+const _: () = assert!(ORDER_BYTES + TRAP_SEGMENTS_BYTES_MAX + TRAP_SEGMENTS_MAX < BATCH_BYTES_MAX);
+const _: () = assert!(ORDERS_UNDER_WAY_MAX * ORDER_BYTES < TRAP_RECORD_BYTES_MAX / 2);
 
 #[cfg(test)]
 mod tests {

@@ -22,7 +22,10 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
 use kernel_core::vm::{Errand, MapOrder, ObjectId, OrderId, Pmap};
-use proto::limits::OBJECT_BYTES_MAX;
+use prost::Message as _;
+use proto::limits::{OBJECT_BYTES_MAX, TRAP_FDS_MAX};
+use proto::segments::Segment;
+use proto::wire::body::Segments;
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::aio::Async;
 use sys::probe::Load;
@@ -74,6 +77,8 @@ pub enum OrderKind {
         parts: Vec<(Rc<OwnedFd>, u64, u64)>,
         /// How many descriptors these are.
         files: usize,
+        /// What the parts take of a record.
+        bytes: usize,
     },
     /// Map memory privately that is mapped shared.
     Freeze {
@@ -418,20 +423,24 @@ impl Pmap for LinuxPmap {
         if let Some(space) = self.tasks.get_mut(&task) {
             space.forget(first.address, last.address + last.size);
         }
-        let mut files: BTreeMap<ObjectId, Rc<OwnedFd>> = BTreeMap::new();
-        let mut placed = Vec::with_capacity(parts.len());
+        let mut files: BTreeMap<ObjectId, (u32, Rc<OwnedFd>)> = BTreeMap::new();
+        let (mut placed, mut segments) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
         for part in parts {
-            let fd = match files.get(&part.object) {
-                Some(fd) => fd.clone(),
+            let next = TRAP_FDS_MAX as u32 + files.len() as u32;
+            let (index, fd) = match files.get(&part.object) {
+                Some(known) => known.clone(),
                 None => match self.descriptor(part.object, false) {
-                    Ok(fd) => files.entry(part.object).or_insert(fd).clone(),
+                    Ok(fd) => files.entry(part.object).or_insert((next, fd)).clone(),
                     Err(id) => return id,
                 },
             };
+            segments.push(Segment { fd: index, offset: part.offset, length: part.size });
             placed.push((fd, part.offset, part.size));
         }
+        // With indices that take as much room as any will.
+        let bytes = Segments::of(segments).encoded_len();
         let (address, protection, files) = (first.address, first.protection, files.len());
-        self.order(task, OrderKind::MapParts { address, protection, parts: placed, files })
+        self.order(task, OrderKind::MapParts { address, protection, parts: placed, files, bytes })
     }
 
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {

@@ -10,14 +10,15 @@
 //!
 //! Spec: docs/spec/vm.md, *Copies*.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use proto::limits::{FROZEN_PARTS_MAX, TRAP_STORES_MAX};
+use proto::limits::{FROZEN_PARTS_MAX, TRAP_SEGMENTS_MAX, TRAP_STORES_MAX};
+use proto::segments::Segment;
 use proto::vm::{round_page, trunc_page};
-use proto::wire::body::Segment;
+use proto::wire::body::Segments;
 use proto::wire::trap::{self, call};
 use proto::{Chunk, Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::arena::Advise;
@@ -182,7 +183,7 @@ impl Task {
         }
         let payload = &frozen(self.settled(payload.clone())?)?;
         let address = match Pieces::of(payload) {
-            Some(pieces) if pieces.parts.len() == 1 => self.map_pieces(pieces, how),
+            Some(pieces) if pieces.parts.length.len() == 1 => self.map_pieces(pieces, how),
             Some(pieces) => match self.map_pieces(pieces, how.clone()) {
                 // The map may have no room for so many pieces.
                 Err(CopyError::Kern(KernReturn::NoSpace)) => self.map_pieces(Pieces::copied(payload)?, how),
@@ -204,7 +205,7 @@ impl Task {
     }
 
     fn map_pieces(&self, pieces: Pieces, how: trap::MapFrozen) -> Result<u64, CopyError> {
-        let op = call::Op::MapFrozen(trap::MapFrozen { parts: pieces.parts, ..how });
+        let op = call::Op::MapFrozen(trap::MapFrozen { parts: Some(pieces.parts), ..how });
         let fds: Vec<_> = pieces.files.iter().map(|file| file.as_fd()).collect();
         let reply = self.trap(op, &fds)?;
         if let Some((_, error)) = reply.failed {
@@ -274,10 +275,18 @@ impl Copy {
 
     /// Whether it is in so many pieces, or in files so large beside it, that one file is better.
     fn is_wasteful(&self, pages: &Range<u64>) -> bool {
-        let files: BTreeSet<_> =
-            self.parts.iter().filter_map(|p| p.lies.as_ref()).map(|(f, _)| (f.id(), f.size())).collect();
-        let bytes: u64 = files.iter().map(|(_, size)| size).sum();
-        self.parts.len() > PIECES_MAX || files.len() > FILES_MAX || bytes > 2 * (pages.end - pages.start)
+        let mut files: BTreeMap<_, u32> = BTreeMap::new();
+        let piece = |part: &Part| {
+            let next = files.len() as u32 + 1;
+            let (fd, offset) = part
+                .lies
+                .as_ref()
+                .map_or((0, 0), |(file, offset)| (*files.entry((file.id(), file.size())).or_insert(next), *offset));
+            Segment { fd, offset, length: part.range.end - part.range.start }
+        };
+        let fits = Segments::of(self.parts.iter().map(piece)).fits();
+        let bytes: u64 = files.keys().map(|(_, size)| size).sum();
+        !fits || self.parts.len() > PIECES_MAX || files.len() > FILES_MAX || bytes > 2 * (pages.end - pages.start)
     }
 
     fn into_payload(self, memory: &Memory) -> Result<Payload, CopyError> {
@@ -313,7 +322,7 @@ impl Copy {
 /// A payload as descriptors and parts of them, for `MapFrozen`.
 struct Pieces {
     files: Vec<Arc<Frozen>>,
-    parts: Vec<Segment>,
+    parts: Segments,
 }
 
 impl Pieces {
@@ -339,8 +348,9 @@ impl Pieces {
         }
         let whole = |part: &Segment| part.offset.is_multiple_of(PAGE_SIZE) && part.length.is_multiple_of(PAGE_SIZE);
         let (last, rest) = parts.split_last()?;
-        let fits = files.len() <= TRAP_STORES_MAX && parts.len() <= FROZEN_PARTS_MAX;
-        (fits && rest.iter().all(whole) && last.offset.is_multiple_of(PAGE_SIZE)).then_some(Pieces { files, parts })
+        let pages = rest.iter().all(whole) && last.offset.is_multiple_of(PAGE_SIZE);
+        let parts = Segments::of(parts);
+        (pages && files.len() <= TRAP_STORES_MAX && parts.fits()).then_some(Pieces { files, parts })
     }
 }
 
@@ -533,14 +543,14 @@ fn coarsen(found: Vec<Vec<Range<u64>>>) -> Vec<Range<u64>> {
 /// So little is copied: it costs less than the calls.
 const COPIED_BYTES_MAX: u64 = 32 << 10;
 /// Pieces of one copy above which it is made one: two for each run that was written, and one.
-const PIECES_MAX: usize = 6000;
+const PIECES_MAX: usize = 24_000;
 /// Runs that are gathered; each makes two pieces more, as a rule.
 const RUNS_MAX: usize = PIECES_MAX / 2;
 /// Files of one copy above which it is made one.
 const FILES_MAX: usize = TRAP_STORES_MAX - 1;
 /// Parts of what is not sealed yet are no smaller.
 const SETTLING_BYTES_MIN: u64 = 1 << 20;
-const _: () = assert!(PIECES_MAX < FROZEN_PARTS_MAX);
+const _: () = assert!(PIECES_MAX < TRAP_SEGMENTS_MAX);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use proto::vm::{LARGE_PAGE_SIZE, trunc_page};
+use proto::wire::body::Segments;
 use proto::wire::trap::{FreezeObject, MapObject, MapParts, Order, order};
 use proto::{PAGE_SIZE, Prot, ranges};
 use sys::arena::Advise;
@@ -264,12 +265,14 @@ impl Memory {
 
     fn map_parts(&self, state: &mut State, order: &MapParts, fds: &[OwnedFd]) -> Result<(), SysError> {
         let (address, protection) = (order.address, Prot::from_bits_truncate(order.protection));
-        let size = order.parts.iter().try_fold(0u64, |all, part| all.checked_add(part.length));
+        let parts = order.parts.as_ref().and_then(Segments::pieces);
+        let parts = parts.ok_or_else(|| SysError::new("order", Errno::INVAL, "what is no parts"))?;
+        let size = parts.iter().try_fold(0u64, |all, part| all.checked_add(part.length));
         let size = size.filter(|size| self.arena.contains(address, *size));
         let size = size.ok_or_else(|| SysError::new("order", Errno::INVAL, "parts that leave the arena"))?;
         self.make_room(state, address, size)?;
         let files = fds.iter().map(FileId::of).collect::<Result<Vec<_>, _>>()?;
-        let mapped = in_mappings(address, &order.parts).into_iter().try_for_each(|(at, part)| {
+        let mapped = in_mappings(address, &parts).into_iter().try_for_each(|(at, part)| {
             let fd = fds.get(part.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
             let (file, shift) = (files[part.fd as usize], at.wrapping_sub(part.offset));
             let kind = Kind { managed: false, shared: false, protection, locked: false, file, shift };

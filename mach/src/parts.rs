@@ -1,6 +1,6 @@
 //! Parts of files that lie one behind the other, with as few calls as that takes.
 
-use proto::wire::body::Segment;
+use proto::segments::Segment;
 
 /// What to map where, in this order, for parts that lie one behind the other from an address on. What the others cut out of
 /// one file is mapped as one, and they over it: that takes about half as many calls.

@@ -12,14 +12,15 @@ use bytes::Bytes;
 use crate::body::{Body, Source};
 use crate::limits::{
     MSG_FROZEN_BYTES_MAX, MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX, TRAP_BODY_BYTES_MAX,
-    TRAP_INLINE_OOL_BYTES_MAX, TRAP_RECORD_BYTES_MAX, TRAP_SEGMENTS_MAX, TRAP_STORES_MAX,
+    TRAP_INLINE_OOL_BYTES_MAX, TRAP_RECORD_BYTES_MAX, TRAP_SEGMENTS_BYTES_MAX, TRAP_SEGMENTS_MAX, TRAP_STORES_MAX,
 };
+use crate::segments::Segment;
 use crate::typed::{ALIGN, Scan};
-use crate::wire::body;
+use crate::wire::body::{self, Segments};
 use crate::{Chunk, Disposition, Message, MsgReturn, NamedRight, Payload, PortName, Store, TraceId};
 
 /// The version of the records between a task and its node; a hello of another is refused.
-pub const TRAP_VERSION: u32 = 4;
+pub const TRAP_VERSION: u32 = 5;
 
 /// Room in a record for everything that stands around the message's body and memory.
 const ENVELOPE_BYTES: usize = 16 << 10;
@@ -28,8 +29,6 @@ const NAME_BYTES: usize = size_of::<u32>();
 /// What decoding looks at, a body and names of rights, it fetches in pieces of at most so many bytes: whoever fetches can
 /// copy those from what may still change.
 pub const LOOKED_AT_BYTES_MAX: usize = MSG_RIGHTS_MAX * NAME_BYTES;
-/// A segment in a record at the most: two tags, a length, and three numbers.
-pub const SEGMENT_BYTES: usize = 20;
 /// Out-of-line contents of one message: data, and names of rights.
 const MEMORY_BYTES_MAX: usize = MSG_OOL_BYTES_MAX + MSG_RIGHTS_MAX * NAME_BYTES;
 
@@ -88,38 +87,48 @@ pub fn encode_contents(body: Bytes, memory: Payload, fd: u32) -> (body::NamedMes
         record.memory = memory.to_bytes();
         return (record, beside);
     }
-    // The descriptor of what is written comes first, and whether there is one has to be known for the others' indices.
-    let stores = stores_to_pass(&memory);
+    let mut stores = stores_to_pass(&memory);
+    let (mut segments, mut bytes) = place(&memory, &stores, fd, written);
+    if !segments.fits() {
+        stores.clear();
+        (segments, bytes) = place(&memory, &stores, fd, written);
+    }
+    record.memory_beside = Some(segments);
+    beside.bytes.extend(bytes);
+    beside.stores = stores;
+    (record, beside)
+}
+
+/// Where the memory of a record lies beside it, and what of it is to be written to the descriptor at `fd`, behind what is
+/// `written` there; the descriptors of the stores follow that one, if there is one.
+fn place(memory: &Payload, stores: &[Store], fd: u32, mut written: u64) -> (Segments, Vec<Bytes>) {
     let passed = |chunk: &Chunk| {
         let (store, offset) = chunk.stored()?;
         Some((stores.iter().position(|s| Arc::ptr_eq(s, store))? as u32, offset))
     };
     let first = fd + u32::from(written > 0 || memory.chunks().iter().any(|chunk| passed(chunk).is_none()));
+    let (mut pieces, mut bytes): (Vec<Segment>, Vec<Bytes>) = Default::default();
     for chunk in memory.chunks() {
         let length = chunk.len() as u64;
         let (fd, offset) = match passed(chunk) {
             Some((at, offset)) => (first + at, offset),
             None => {
-                beside.bytes.push(chunk.bytes().clone());
+                bytes.push(chunk.bytes().clone());
                 written += length;
                 (fd, written - length)
             }
         };
-        match record.memory_beside.last_mut() {
+        match pieces.last_mut() {
             Some(last) if last.fd == fd && last.offset + last.length == offset => last.length += length,
-            _ => record.memory_beside.push(body::Segment { fd, offset, length }),
+            _ => pieces.push(Segment { fd, offset, length }),
         }
     }
-    beside.stores = stores;
-    (record, beside)
+    (Segments::of(pieces), bytes)
 }
 
-/// The stores of a payload that go along as they are: not too many, and none if the payload is in too many pieces.
+/// The stores of a payload that go along as they are, if it is not in too many pieces: not too many.
 fn stores_to_pass(memory: &Payload) -> Vec<Store> {
     let mut stores: Vec<Store> = Vec::new();
-    if memory.chunks().len() > TRAP_SEGMENTS_MAX {
-        return stores;
-    }
     for (store, _) in memory.chunks().iter().filter_map(Chunk::stored) {
         if stores.len() < TRAP_STORES_MAX && !stores.iter().any(|s| Arc::ptr_eq(s, store)) {
             stores.push(store.clone());
@@ -153,16 +162,14 @@ pub fn decode_prefix(
 ) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
     let header = |right: Option<body::NamedRight>| right.map_or(Ok(NamedRight::NULL), decode_right);
     let (remote, local) = (header(message.remote)?, header(message.local)?);
-    if message.memory_beside.len() > TRAP_SEGMENTS_MAX {
-        return Err(MsgReturn::SendNoBuffer);
-    }
+    let beside = pieces_beside(message.memory_beside)?;
     let mut contents = Contents {
         fetch,
         memory: Payload::from(message.memory),
         taken: 0,
         held: 0,
-        beside: (!message.memory_beside.is_empty()).then(|| message.memory_beside.into_iter()),
-        segment: body::Segment::default(),
+        beside: beside.map(Vec::into_iter),
+        segment: Segment::default(),
         rights: 0,
     };
     let bytes = match message.body_length {
@@ -210,11 +217,20 @@ pub fn decode_memory(
     mut fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
 ) -> Option<Payload> {
     let mut memory = Payload::from(record.memory);
-    for body::Segment { fd, offset, length } in record.memory_beside {
+    for Segment { fd, offset, length } in pieces_beside(record.memory_beside).ok()?.unwrap_or_default() {
         let length = usize::try_from(length).ok()?;
         memory.append(fetch(fd, offset, length).filter(|piece| piece.len() == length)?);
     }
     Some(memory)
+}
+
+/// `None` for memory that is not beside its record.
+fn pieces_beside(record: Option<Segments>) -> Result<Option<Vec<Segment>>, MsgReturn> {
+    match record.filter(|record| !record.fd.is_empty()) {
+        Some(record) if record.fd.len() > TRAP_SEGMENTS_MAX => Err(MsgReturn::SendNoBuffer),
+        Some(record) => record.pieces().map(Some).ok_or(MsgReturn::SendInvalidMemory),
+        None => Ok(None),
+    }
 }
 
 /// Whether the out-of-line memory of a body is no more than one message may carry.
@@ -232,9 +248,9 @@ struct Contents<F> {
     /// Of that, bytes that this process holds.
     held: usize,
     /// Contents beside the record, still to be begun with; `None` when they came in it.
-    beside: Option<std::vec::IntoIter<body::Segment>>,
+    beside: Option<std::vec::IntoIter<Segment>>,
     /// What is left of the one that was begun with.
-    segment: body::Segment,
+    segment: Segment,
     rights: usize,
 }
 
@@ -264,7 +280,7 @@ impl<F: FnMut(u32, u64, usize) -> Option<Payload>> Contents<F> {
                 self.segment = next.ok_or(MsgReturn::SendInvalidMemory)?;
                 continue;
             }
-            let body::Segment { fd, offset, length: there } = self.segment;
+            let Segment { fd, offset, length: there } = self.segment;
             let take = (length - all.len()).min(usize::try_from(there).unwrap_or(usize::MAX));
             let end = offset.checked_add(take as u64).ok_or(MsgReturn::SendInvalidMemory)?;
             let piece = self.fetched(fd, offset, take)?;
@@ -273,7 +289,7 @@ impl<F: FnMut(u32, u64, usize) -> Option<Payload>> Contents<F> {
                 return Err(MsgReturn::SendNoBuffer);
             }
             all.append(piece);
-            self.segment = body::Segment { fd, offset: end, length: there - take as u64 };
+            self.segment = Segment { fd, offset: end, length: there - take as u64 };
         }
         Ok(all)
     }
@@ -334,7 +350,7 @@ fn decode_right(right: body::NamedRight) -> Result<NamedRight, MsgReturn> {
 
 const _: () = assert!(
     TRAP_BODY_BYTES_MAX + TRAP_INLINE_OOL_BYTES_MAX + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX
-        && TRAP_BODY_BYTES_MAX + TRAP_SEGMENTS_MAX * SEGMENT_BYTES + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX,
+        && TRAP_BODY_BYTES_MAX + TRAP_SEGMENTS_BYTES_MAX + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX,
     "what stands in a record fits into it"
 );
 

@@ -18,6 +18,7 @@ pub mod msg;
 pub mod name;
 pub mod payload;
 pub mod ranges;
+pub mod segments;
 pub mod space;
 pub mod typed;
 pub mod vm;

@@ -46,7 +46,7 @@ pub const TASKS_MAX: usize = 4096;
 /// Threads (channels) of one task; the connection is refused above.
 pub const TASK_CHANNELS_MAX: usize = 1024;
 /// Entries of one address map; `NoSpace` above.
-pub const MAP_ENTRIES_MAX: usize = 16_384;
+pub const MAP_ENTRIES_MAX: usize = 49_152;
 /// Bytes of one task that `vm_wire` through the host port may have wired; `NoAccess` above (mach-api §2.2).
 pub const TASK_WIRED_BYTES_MAX: u64 = 8 << 20;
 /// Regions in one answer to an operator; the next are asked for above.
@@ -138,7 +138,7 @@ pub const TASK_FROZEN_BYTES_MAX: usize = 16 * MSG_FROZEN_BYTES_MAX;
 pub const FROZEN_BYTES_MAX: usize = 4 * TASK_FROZEN_BYTES_MAX;
 /// Entries of a map that one call has mapped privately for that; memory in more is copied.
 pub const FREEZE_ORDERS_MAX: usize = 1024;
-/// Pieces of frozen memory that one call maps, and runs that one call freezes anew; what is in more pieces is copied.
+/// Pieces of frozen memory that one record tells of, and runs that one call freezes anew; further ones follow with the next.
 pub const FROZEN_PARTS_MAX: usize = 6144;
 /// Bytes of memory with a pager that one fork copies for the child; more of it the child does not get.
 pub const FORK_COPY_BYTES_MAX: u64 = 256 << 20;
@@ -147,7 +147,9 @@ pub const FORK_PARTS_MAX: usize = 6144;
 /// Regions of a whole address space in a message.
 pub const SPACE_REGIONS_MAX: usize = 2048;
 /// Pieces of out-of-line memory beside one record; what is in more pieces is copied.
-pub const TRAP_SEGMENTS_MAX: usize = FROZEN_PARTS_MAX;
+pub const TRAP_SEGMENTS_MAX: usize = 24_576;
+/// Bytes that these may take of the record; what takes more is copied.
+pub const TRAP_SEGMENTS_BYTES_MAX: usize = 112 << 10;
 
 /// The head of one frame between nodes; a larger one is a protocol error and closes the link.
 pub const FRAME_HEAD_BYTES_MAX: usize = 256 << 10;

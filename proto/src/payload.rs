@@ -71,9 +71,14 @@ impl Payload {
         self.len == 0
     }
 
-    /// Of them, bytes that this process holds itself: what the payload costs it.
+    /// Of them, bytes that this process holds itself.
     pub fn held_bytes(&self) -> usize {
         self.len - self.stored
+    }
+
+    /// What it costs this process: the bytes that it holds itself, and the list of the chunks.
+    pub fn cost_bytes(&self) -> usize {
+        self.held_bytes() + if self.chunks.spilled() { size_of_val(self.chunks()) } else { 0 }
     }
 
     /// Appends a chunk; an empty one is dropped.
@@ -195,6 +200,7 @@ mod tests {
         let mut p = Payload::from(vec![1, 2, 3]);
         p.push_stored(Bytes::from_static(&[4, 5, 6, 7]), store.clone(), 4096);
         assert_eq!((p.len(), p.held_bytes()), (7, 3));
+        assert_eq!(p.cost_bytes(), 3 + size_of_val(p.chunks()));
         let part = p.slice(2, 4);
         assert_eq!((&part.to_bytes()[..], part.held_bytes()), (&[3, 4, 5, 6][..], 1));
         let part = p.slice(5, 2);

@@ -10,7 +10,7 @@ pub mod body {
         #[prost(uint32, tag = "2")]
         pub disposition: u32,
     }
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct NamedMessage {
         #[prost(message, optional, tag = "1")]
         pub remote: ::core::option::Option<NamedRight>,
@@ -38,18 +38,21 @@ pub mod body {
         #[prost(uint64, tag = "10")]
         pub body_length: u64,
         /// Memory that is too large for the record: where it lies, in order.
-        #[prost(message, repeated, tag = "11")]
-        pub memory_beside: ::prost::alloc::vec::Vec<Segment>,
+        #[prost(message, optional, tag = "11")]
+        pub memory_beside: ::core::option::Option<Segments>,
     }
-    /// Bytes of the descriptor at index `fd` among those beside the record.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-    pub struct Segment {
-        #[prost(uint32, tag = "1")]
-        pub fd: u32,
-        #[prost(uint64, tag = "2")]
-        pub offset: u64,
-        #[prost(uint64, tag = "3")]
-        pub length: u64,
+    /// Pieces of the descriptors beside the record, one behind the other; a column for each number (`proto/src/segments.rs`).
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Segments {
+        /// Indices of the descriptors.
+        #[prost(uint32, repeated, tag = "1")]
+        pub fd: ::prost::alloc::vec::Vec<u32>,
+        /// Bytes from where the piece before of the same descriptor ended, of the first one from the start of the descriptor.
+        #[prost(sint64, repeated, tag = "2")]
+        pub skip: ::prost::alloc::vec::Vec<i64>,
+        /// Bytes.
+        #[prost(uint64, repeated, tag = "3")]
+        pub length: ::prost::alloc::vec::Vec<u64>,
     }
 }
 
@@ -455,7 +458,7 @@ pub mod trap {
         }
     }
     /// The trap mach_msg: send, receive, or both.
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Msg {
         #[prost(bool, tag = "1")]
         pub send: bool,
@@ -548,10 +551,10 @@ pub mod trap {
         pub offset: u64,
     }
     /// Maps parts of frozen descriptors beside the record, one behind the other, privately: the arguments of vm_map.
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct MapFrozen {
-        #[prost(message, repeated, tag = "1")]
-        pub parts: ::prost::alloc::vec::Vec<super::body::Segment>,
+        #[prost(message, optional, tag = "1")]
+        pub parts: ::core::option::Option<super::body::Segments>,
         #[prost(uint64, tag = "2")]
         pub address: u64,
         #[prost(uint64, tag = "3")]
@@ -799,7 +802,7 @@ pub mod trap {
         pub ranges: ::prost::alloc::vec::Vec<ForkPart>,
     }
     /// The arguments of vm_map; the parts of `how` mean nothing.
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct MapMemory {
         #[prost(message, optional, tag = "1")]
         pub how: ::core::option::Option<MapFrozen>,
@@ -813,7 +816,7 @@ pub mod trap {
         #[prost(uint64, tag = "2")]
         pub size: u64,
     }
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Write {
         #[prost(uint64, tag = "1")]
         pub address: u64,
@@ -830,7 +833,7 @@ pub mod trap {
         pub to: u64,
     }
     /// Maps a copy of what the agent has mapped just before, for this alone; `how` has no parts.
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct MapCopy {
         #[prost(uint64, tag = "1")]
         pub from: u64,
@@ -860,14 +863,14 @@ pub mod trap {
         pub unmanaged: bool,
     }
     /// mmap parts of descriptors, one behind the other, privately and unmanaged: all of them or none.
-    #[derive(Clone, PartialEq, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct MapParts {
         #[prost(uint64, tag = "1")]
         pub address: u64,
         #[prost(uint32, tag = "2")]
         pub protection: u32,
-        #[prost(message, repeated, tag = "3")]
-        pub parts: ::prost::alloc::vec::Vec<super::body::Segment>,
+        #[prost(message, optional, tag = "3")]
+        pub parts: ::core::option::Option<super::body::Segments>,
     }
     /// As `map`, in place of the same memory, which the task has mapped shared; then, with `seal`, seal the descriptor against
     /// every change.

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::fake::{DEADLINE, Node, OBJECT_BYTES, PAGES, pattern, standard, wait_for};
 use mach::{AttachOptions, MapError, MapOptions, Mapping, MemoryError, MsgError, RpcError, Task, TrapError};
-use proto::wire::body::Segment;
+use proto::segments::Segment;
+use proto::wire::body::Segments;
 use proto::wire::trap::{MapObject, MapParts, Protect, Unmap, order};
 use proto::{PAGE_SIZE, Prot};
 use std::os::fd::AsFd;
@@ -272,7 +273,7 @@ fn the_agent_obeys_while_the_task_waits() {
     assert_eq!(node.order_agent(no_fd, None), Errno::BADF.raw_os_error());
     let part = |fd, length| Segment { fd, offset: 0, length };
     let map_parts = |address, parts| {
-        let parts = MapParts { address, protection: Prot::READ.bits(), parts };
+        let parts = MapParts { address, protection: Prot::READ.bits(), parts: Some(Segments::of(parts)) };
         node.order_agent(order::Op::MapParts(parts), Some(beside.as_fd()))
     };
     let one = part(0, PAGE_SIZE);

@@ -192,7 +192,10 @@ fn frozen_memory_goes_beside_the_record_as_it_is() {
     assert_eq!(beside.stores.len(), TRAP_STORES_MAX);
     assert!(beside.stores.iter().zip(&stores).all(|(a, b)| Arc::ptr_eq(a, b)));
     // Of each store what lies together is one piece; what did not fit lies behind what the sender held.
-    assert_eq!(record.memory_beside[1], body::Segment { fd: 4, offset: 7, length: 199_993 });
+    assert_eq!(
+        record.memory_beside.as_ref().unwrap().pieces().unwrap()[1],
+        Segment { fd: 4, offset: 7, length: 199_993 }
+    );
     let own = beside.bytes.concat();
     let back = decode(record, |fd, offset, length| {
         let part = offset as usize..offset as usize + length;
@@ -243,8 +246,8 @@ fn lengths_that_lie_are_refused() {
     let lie = |memory: &'static [u8], beside: &[(u64, u64)]| {
         let mut record = encode(with_body(vec![Item::OutOfLine(vec![0; 3].into())]), 0).0;
         record.memory = Bytes::from_static(memory);
-        record.memory_beside =
-            beside.iter().map(|(offset, length)| body::Segment { fd: 0, offset: *offset, length: *length }).collect();
+        let pieces = beside.iter().map(|&(offset, length)| Segment { fd: 0, offset, length });
+        record.memory_beside = Some(Segments::of(pieces));
         decode(record, |_, _, length| Some(Payload::from(vec![0; length.min(3)]))).map(drop)
     };
     assert_eq!(lie(b"abc", &[]), Ok(()));

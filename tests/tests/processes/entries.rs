@@ -127,7 +127,7 @@ fn files(memory: &Payload) -> Vec<u64> {
 
 #[test]
 fn vm_copy_8_what_was_written_here_and_there_is_sent_without_the_rest() {
-    const WRITTEN: u64 = 2622;
+    const WRITTEN: u64 = 8100;
     let nodes = Nodes::start(1);
     let (sender, receiver) = (nodes.task(1), nodes.task(1));
     let mut bytes = contents((3 * WRITTEN * P) as usize);
@@ -160,12 +160,12 @@ fn vm_copy_8_what_was_written_here_and_there_is_sent_without_the_rest() {
     }
     assert!(3 * 2 * WRITTEN < MAP_ENTRIES_MAX as u64 && 4 * 2 * WRITTEN > MAP_ENTRIES_MAX as u64);
     // More pieces than can be sent as they are.
-    for page in (0..size / P).filter(|page| page % 3 != 0) {
+    for page in (0..size / P).step_by(2) {
         memory.write_at(page * P + 200, b"more").expect("its own");
         bytes[(page * P) as usize + 200..][..4].copy_from_slice(b"more");
     }
     let got = passed(&sender, &receiver, copy());
-    assert!(got.chunks().len() <= 2 * WRITTEN as usize && got.to_bytes() == bytes);
+    assert!((got.chunks().len() as u64) < size / P && got.to_bytes() == bytes);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mach::Mapping;
 use mach::proto::codec::TRAP_VERSION;
 use mach::proto::limits::{TRAP_FDS_MAX, TRAP_RECORD_BYTES_MAX};
-use mach::proto::wire::body::{NamedMessage, NamedRight, Segment};
+use mach::proto::wire::body::{NamedMessage, NamedRight, Segments};
 use mach::proto::wire::trap::{Call, Hello, Msg, OrderDone, ReplyPort, call, hello};
 use mach_tests::processes::{FAULT_DEADLINE, Nodes};
 use mach_tests::wait_until;
@@ -272,6 +272,21 @@ fn records_of_any_size_and_descriptors_nobody_wants_do_no_harm() {
     witnessed.is_unmoved();
 }
 
+/// Pieces beside a record that are seldom there, in columns that seldom are of one length otherwise.
+fn segments(random: &mut StdRng, longest: u64) -> Segments {
+    let mut count = random.random_range(0..4);
+    let mut column = |random: &mut StdRng| {
+        count = if random.random_ratio(1, 4) { random.random_range(0..4) } else { count };
+        0..count
+    };
+    let (fds, skips, lengths) = (column(random), column(random), column(random));
+    Segments {
+        fd: fds.map(|_| random.random_range(0..3)).collect(),
+        skip: skips.map(|_| [0, 0, random.random_range(0..longest) as i64][random.random_range(0..3)]).collect(),
+        length: lengths.map(|_| random.random_range(0..longest)).collect(),
+    }
+}
+
 #[test]
 fn messages_with_lies_in_them_do_no_harm() {
     let witnessed = Witnessed::start();
@@ -300,13 +315,7 @@ fn messages_with_lies_in_them_do_no_harm() {
             memory: vec![1; random.random_range(0..100)].into(),
             fd: random.random_range(0..3),
             body_length: if random.random_ratio(1, 8) { random.random_range(0..longest) } else { 0 },
-            memory_beside: (0..if random.random_ratio(1, 4) { random.random_range(0..4) } else { 0 })
-                .map(|_| Segment {
-                    fd: random.random_range(0..3),
-                    offset: [0, 0, random.random_range(0..longest)][random.random_range(0..3)],
-                    length: random.random_range(0..longest),
-                })
-                .collect(),
+            memory_beside: random.random_ratio(1, 4).then(|| segments(&mut random, longest)),
             ..NamedMessage::default()
         };
         let id = [2008 + 1, 2021, 2089, 3204, 3208, 3214, 9000, random.random()][random.random_range(0..8)];

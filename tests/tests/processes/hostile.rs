@@ -8,8 +8,9 @@ use mach::proto::MsgReturn;
 use mach::proto::codec::TRAP_VERSION;
 use mach::proto::iface::node;
 use mach::proto::limits::TRAP_RECORD_BYTES_MAX;
+use mach::proto::segments::Segment;
 use mach::proto::typed::{Descriptor, Element};
-use mach::proto::wire::body::{NamedMessage, NamedRight, Segment};
+use mach::proto::wire::body::{NamedMessage, NamedRight, Segments};
 use mach::proto::wire::trap::{Answer, Call, Hello, Msg, ReplyPort, call, hello};
 use mach_tests::processes::Nodes;
 use mach_tests::wait_until;
@@ -71,7 +72,7 @@ fn fds(nodes: &Nodes) -> usize {
 fn with_memory(to: u32) -> call::Op {
     let body = [Descriptor::out_of_line(Element::BYTE, BESIDE as u32).to_bytes(), [0; 8]].concat().into();
     let remote = Some(NamedRight { name: to, disposition: 19 });
-    let memory_beside = vec![Segment { fd: 0, offset: 0, length: BESIDE as u64 }];
+    let memory_beside = Some(Segments::of([Segment { fd: 0, offset: 0, length: BESIDE as u64 }]));
     let message = NamedMessage {
         remote,
         local: Some(NamedRight { name: 0, disposition: 17 }),
@@ -105,7 +106,8 @@ fn vm_copy_9_memory_that_can_still_change_is_copied_and_frozen_memory_cannot() {
     let (answer, fds) = hear_all(&channel).expect("an answer");
     assert_eq!((answer.result, fds.len()), (0, 1));
     open.write_at(0, &[vec![b'b'; BESIDE]]).expect("it is open");
-    let segment = answer.message.expect("a message").memory_beside[0];
+    let segments = answer.message.expect("a message").memory_beside.expect("memory beside it");
+    let segment = segments.pieces().expect("whole")[0];
     let came = Memfd::adopt(fds.into_iter().next().expect("one")).expect("memory");
     let mut bytes = vec![0; segment.length as usize];
     came.read_at(segment.offset, &mut bytes).expect("all of it");

@@ -6,7 +6,7 @@ use proto::codec::within_bounds;
 use proto::limits::{MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_RIGHTS_MAX};
 use proto::msg::Place;
 use proto::typed::Scan;
-use proto::{Body, Message, MsgReturn, NamedRight, NoRoom, PortName};
+use proto::{Body, Message, MsgReturn, NamedRight, NoRoom, Payload, PortName};
 use slotmap::new_key_type;
 
 use super::accept::Accept;
@@ -62,9 +62,10 @@ pub(super) struct Size {
 
 /// What a message measures.
 pub(super) fn measure<R>(message: &Message<R>) -> Size {
-    let (inline, held) = (message.body.bytes().len(), message.body.held_bytes());
+    let inline = message.body.bytes().len();
+    let memory: usize = message.body.memory().iter().map(Payload::cost_bytes).sum();
     let rights = message.body.rights().len() * size_of::<Right>();
-    let cost_bytes = size_of::<Kmsg>() + rights + inline + held;
+    let cost_bytes = size_of::<Kmsg>() + rights + inline + memory;
     Size { inline_bytes: inline, cost_bytes, payer: None }
 }
 

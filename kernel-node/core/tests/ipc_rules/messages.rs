@@ -265,6 +265,12 @@ fn ipc_bound_6_memory_that_its_sender_froze_costs_nothing_and_stays_on_the_machi
     fails_without_a_trace(&mut w, sender, to(its, frozen(2)), MsgReturn::SendNoBuffer);
     w.send(sender, to(its, frozen(1))).unwrap();
     assert_eq!(w.receive(task, to_task).body.out_of_line_bytes(), 2 * bytes.len());
+    // But for the list of its pieces.
+    let mut pieces = Payload::default();
+    (0..1000).for_each(|n| pieces.push_stored(bytes.slice(n..n + 1), std::sync::Arc::new(()), n as u64));
+    let (before, list) = (w.ipc.queued().1, size_of_val(pieces.chunks()));
+    w.send(sender, to(theirs, vec![Item::OutOfLine(pieces)])).unwrap();
+    assert!((list..list + 4096).contains(&(w.ipc.queued().1 - before)));
     let too_many = MSG_FROZEN_BYTES_MAX / bytes.len() + 1;
     assert_eq!(w.send(sender, to(theirs, frozen(too_many))).unwrap_err().code, MsgReturn::SendNoBuffer);
 }
