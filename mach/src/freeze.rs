@@ -23,7 +23,7 @@ use proto::wire::trap::{self, call};
 use proto::{Chunk, Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
 use sys::arena::Advise;
 use sys::uffd::{Mode, WriteProtect};
-use sys::{Frozen, Memfd, Pagemap, SysError};
+use sys::{Errno, Frozen, Memfd, Pagemap, SysError};
 
 use crate::agent;
 use crate::bytes_out::{copy_all, in_a_file};
@@ -185,8 +185,11 @@ impl Task {
         let address = match Pieces::of(payload) {
             Some(pieces) if pieces.parts.length.len() == 1 => self.map_pieces(pieces, how),
             Some(pieces) => match self.map_pieces(pieces, how.clone()) {
-                // The map may have no room for so many pieces.
+                // The map, or the process, may have no room for so many pieces.
                 Err(CopyError::Kern(KernReturn::NoSpace)) => self.map_pieces(Pieces::copied(payload)?, how),
+                Err(CopyError::Sys(error)) if error.errno == Errno::NOMEM => {
+                    self.map_pieces(Pieces::copied(payload)?, how)
+                }
                 done => done,
             },
             None => self.map_pieces(Pieces::copied(payload)?, how),
@@ -437,6 +440,8 @@ impl Memory {
         if written.is_empty() {
             return Ok(None);
         }
+        // A mapping for each run, and one behind it.
+        let written = if self.has_room_for(2 * written.len()) { written } else { private.to_vec() };
         let (memfd, runs) = in_a_file(self, &written)?;
         memfd.freeze().map_err(CopyError::Sys)?;
         Ok(Some((memfd, runs)))

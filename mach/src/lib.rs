@@ -57,6 +57,7 @@ mod ranges;
 mod raw;
 mod region;
 mod right;
+mod room;
 mod service;
 mod settling;
 mod space;

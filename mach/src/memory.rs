@@ -41,7 +41,7 @@ pub(crate) struct Memory {
     pub freezer: Uffd,
     pub mode: UffdMode,
     pub arena: Arena,
-    maps: Maps,
+    pub maps: Maps,
     /// What is frozen and not sealed yet.
     pub settling: Arc<Settling>,
     locks: &'static Locks,
@@ -270,6 +270,9 @@ impl Memory {
         let size = parts.iter().try_fold(0u64, |all, part| all.checked_add(part.length));
         let size = size.filter(|size| self.arena.contains(address, *size));
         let size = size.ok_or_else(|| SysError::new("order", Errno::INVAL, "parts that leave the arena"))?;
+        if !self.has_room_beside(state, parts.len()) {
+            return Err(SysError::new("mmap(2)", Errno::NOMEM, format!("{} mappings more", parts.len())));
+        }
         self.make_room(state, address, size)?;
         let files = fds.iter().map(FileId::of).collect::<Result<Vec<_>, _>>()?;
         let mapped = in_mappings(address, &parts).into_iter().try_for_each(|(at, part)| {

@@ -60,6 +60,26 @@ impl Maps {
         Ok(out)
     }
 
+    /// How many mappings lie outside a range, `most` at the most.
+    ///
+    /// Errors: as [`Maps::within`].
+    pub fn count_outside(&self, range: &Range<u64>, most: usize) -> Result<usize, SysError> {
+        let (mut count, mut at) = (0, 0);
+        while count < most {
+            match self.query(at) {
+                Ok(vma) if range.contains(&vma.range.start) => at = range.end,
+                Ok(vma) => (at, count) = (vma.range.end, count + 1),
+                Err(Errno::NOENT) => break,
+                Err(Errno::NOTTY) => {
+                    let all = self.read_within(0..u64::MAX)?;
+                    return Ok(all.iter().filter(|vma| !range.contains(&vma.range.start)).count().min(most));
+                }
+                Err(errno) => return Err(SysError::new("PROCMAP_QUERY", errno, format!("{at:#x}"))),
+            }
+        }
+        Ok(count)
+    }
+
     /// The mapping at an address, or the next one above.
     fn query(&self, address: u64) -> Result<Vma, Errno> {
         let size = size_of::<Query>() as u64;
@@ -190,5 +210,11 @@ mod tests {
         assert_eq!(maps.within(page(3)..page(4)).unwrap(), []);
         assert_eq!(maps.within(page(2)..page(5)).unwrap().len(), 2);
         assert_eq!(maps.within(u64::MAX - 4096..u64::MAX).unwrap(), []);
+        let (all, kept) = (0..u64::MAX, arena.start()..arena.start() + arena.size());
+        let outside = maps.count_outside(&kept, usize::MAX).unwrap();
+        let within = |range| maps.read_within(range).unwrap().len();
+        // The text has the page of the vsyscalls, too, and reading it may map memory.
+        assert!((within(all) - within(kept.clone())).abs_diff(outside) <= 2, "{outside}");
+        assert_eq!(maps.count_outside(&kept, 3).unwrap(), 3);
     }
 }

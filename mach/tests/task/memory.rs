@@ -293,6 +293,35 @@ fn the_agent_obeys_while_the_task_waits() {
     child.succeeds();
 }
 
+/// Who has as many mappings as Linux grants can allocate nothing any more.
+#[test]
+fn a_task_of_many_mappings_is_ordered_no_thousands_more() {
+    if let Some(task) = as_task() {
+        let most = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap_or(u64::MAX);
+        let own = sys::anonymous::map(most * PAGE_SIZE).unwrap();
+        (0..(most - 6000) / 2)
+            .for_each(|n| sys::anonymous::inherit(own + 2 * n * PAGE_SIZE, PAGE_SIZE, false).unwrap());
+        // Waits for a page; the node orders meanwhile.
+        assert_eq!(byte(&map(&task, false), 20), Err(fault_at(20)));
+        assert!(sys::anonymous::map(PAGE_SIZE).is_ok(), "there is room for the program's own");
+        return;
+    }
+    let node = Node::start(|_, _| None);
+    node.withhold(20..PAGES);
+    let child = task(&node, "a_task_of_many_mappings_is_ordered_no_thousands_more");
+    node.wait_for_waiting(1);
+    let beside = Memfd::create("beside", PAGE_SIZE).unwrap();
+    let map_parts = |count| {
+        let parts = Segments::of(vec![Segment { fd: 0, offset: 0, length: PAGE_SIZE }; count]);
+        let parts = MapParts { address: node.page(2 * PAGES), protection: Prot::READ.bits(), parts: Some(parts) };
+        node.order_agent(order::Op::MapParts(parts), Some(beside.as_fd()))
+    };
+    assert_eq!([map_parts(3000), map_parts(500)], [Errno::NOMEM.raw_os_error(), 0]);
+    let unmap = Unmap { address: node.page(20), size: PAGE_SIZE };
+    node.order_agent_unheard(order::Op::Unmap(unmap), None);
+    child.succeeds();
+}
+
 #[test]
 fn an_order_that_fails_is_an_error_and_the_node_hears_of_it() {
     if let Some(task) = as_task() {
