@@ -7,7 +7,6 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use bytes::Bytes;
 use kernel_core::vm::{Brought, Errand, MapOrder, MapRequest, OrderId};
 use kernel_core::{TaskId, Time};
 use prost::Message as _;
@@ -251,7 +250,7 @@ impl Connection {
         match with {
             With::Nothing => {}
             With::Message(message) => {
-                let (wire, beside) = codec::encode(message, fds.objects.len() as u32);
+                let (wire, beside) = codec::encode_received(message, fds.objects.len() as u32);
                 answer.message = Some(wire);
                 fds.beside(beside)?;
             }
@@ -303,9 +302,10 @@ impl Descriptors {
     fn order(&mut self, order: Order) -> Result<proto::wire::trap::Order, ChannelError> {
         let op = match order.what {
             OrderKind::Map { order: map, fd } => order::Op::Map(self.map(map, fd)),
-            OrderKind::MapParts { address, protection, parts, .. } => {
-                let segment = |(fd, offset, length)| Segment { fd: self.add(fd), offset, length };
-                let parts = Some(Segments::of(parts.into_iter().map(segment)));
+            OrderKind::MapParts { address, protection, parts, files } => {
+                let files: Vec<u32> = files.into_iter().map(|file| self.add(file)).collect();
+                let segment = |segment: Segment| Segment { fd: files[segment.fd as usize], ..segment };
+                let parts = Some(Segments::of(parts.pieces().unwrap_or_default().into_iter().map(segment)));
                 order::Op::MapParts(MapParts { address, protection: protection.bits(), parts })
             }
             OrderKind::Freeze { order: map, fd, seal } => {
@@ -356,7 +356,7 @@ impl Descriptors {
 
     /// A record of memory alone, and what of it goes beside.
     fn memory(&mut self, memory: Payload) -> Result<NamedMessage, ChannelError> {
-        let (record, beside) = codec::encode_contents(Bytes::new(), memory, self.objects.len() as u32);
+        let (record, beside) = codec::encode_contents_received(memory, self.objects.len() as u32);
         self.beside(beside)?;
         Ok(record)
     }

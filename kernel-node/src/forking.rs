@@ -72,25 +72,15 @@ impl Node {
     /// `task_create`: what the parent brought for its child becomes objects, of which the kernel makes the child's map.
     pub(crate) fn inherit(&mut self, parent: TaskId, creation: Creation, brought: Brought) {
         let Brought { memory, left_out, .. } = brought;
-        let (mut ready, mut at) = (Vec::new(), 0u64);
-        let mut code = None;
-        for range in creation.brought(&left_out) {
-            let size = range.end - range.start;
-            let Some(end) = at.checked_add(size).filter(|end| *end <= memory.len() as u64) else {
-                code = Some(KernReturn::Failure);
-                break;
-            };
-            if let Err(refused) =
-                self.objects_of(parent, range.start, memory.slice(at as usize, size as usize), &mut ready)
-            {
-                code = Some(refused);
-                break;
-            }
-            at = end;
-        }
-        self.with_kernel(|kernel, cx| match code {
-            None => kernel.task_create_inheriting(creation, &ready, cx),
-            Some(code) => kernel.creation_failed(creation, code, cx),
+        let (mut ready, mut memory) = (Vec::new(), memory.in_turn());
+        let brought = creation.brought(&left_out).into_iter().try_for_each(|range| {
+            let size = usize::try_from(range.end - range.start).map_err(|_| KernReturn::Failure)?;
+            let memory = memory.take(size).ok_or(KernReturn::Failure)?;
+            self.objects_of(parent, range.start, memory, &mut ready)
+        });
+        self.with_kernel(|kernel, cx| match brought {
+            Ok(()) => kernel.task_create_inheriting(creation, &ready, cx),
+            Err(code) => kernel.creation_failed(creation, code, cx),
         });
         self.objects_unused(ready.into_iter().filter_map(|part| part.copy).map(|(object, _)| object));
     }

@@ -9,9 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kernel_core::vm::OrderId;
-use proto::limits::{
-    ORDERS_UNDER_WAY_MAX, TRAP_FDS_MAX, TRAP_RECORD_BYTES_MAX, TRAP_SEGMENTS_BYTES_MAX, TRAP_SEGMENTS_MAX,
-};
+use proto::limits::{ORDERS_UNDER_WAY_MAX, TRAP_FDS_MAX, TRAP_RECORD_BYTES_MAX, TRAP_SEGMENTS_BYTES_MAX};
 
 use crate::pmap::{Order, OrderKind};
 
@@ -91,7 +89,7 @@ impl OrderKind {
         match self {
             // Goes alone.
             OrderKind::Errand(_) => 0,
-            OrderKind::MapParts { bytes, .. } => ORDER_BYTES + bytes,
+            OrderKind::MapParts { parts, .. } => ORDER_BYTES + parts.bytes(),
             _ => ORDER_BYTES,
         }
     }
@@ -100,7 +98,7 @@ impl OrderKind {
     fn fds(&self) -> usize {
         match self {
             OrderKind::Map { .. } | OrderKind::Freeze { .. } => 1,
-            OrderKind::MapParts { files, .. } => *files,
+            OrderKind::MapParts { files, .. } => files.len(),
             _ => 0,
         }
     }
@@ -108,9 +106,9 @@ impl OrderKind {
 
 /// An order in a record at the most: its number, what it is, and seven numbers.
 const ORDER_BYTES: usize = 96;
-/// The orders of a record. One that maps parts takes as much as the segments of a message, and a byte more for each.
+/// The orders of a record.
 const BATCH_BYTES_MAX: usize = TRAP_RECORD_BYTES_MAX - (16 << 10);
-const _: () = assert!(ORDER_BYTES + TRAP_SEGMENTS_BYTES_MAX + TRAP_SEGMENTS_MAX < BATCH_BYTES_MAX);
+const _: () = assert!(ORDER_BYTES + TRAP_SEGMENTS_BYTES_MAX < BATCH_BYTES_MAX);
 const _: () = assert!(ORDERS_UNDER_WAY_MAX * ORDER_BYTES < TRAP_RECORD_BYTES_MAX / 2);
 
 #[cfg(test)]

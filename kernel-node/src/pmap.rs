@@ -22,8 +22,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use kernel_core::TaskId;
 use kernel_core::vm::{Errand, MapOrder, ObjectId, OrderId, Pmap};
-use prost::Message as _;
-use proto::limits::{OBJECT_BYTES_MAX, TRAP_FDS_MAX};
+use proto::limits::OBJECT_BYTES_MAX;
 use proto::segments::Segment;
 use proto::wire::body::Segments;
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
@@ -73,12 +72,10 @@ pub enum OrderKind {
         address: u64,
         /// Of all of them.
         protection: Prot,
-        /// Offset and bytes in a descriptor for reading.
-        parts: Vec<(Rc<OwnedFd>, u64, u64)>,
-        /// How many descriptors these are.
-        files: usize,
-        /// What the parts take of a record.
-        bytes: usize,
+        /// Which of the descriptors, where in it, and how much; there is room for them in a record.
+        parts: Segments,
+        /// For reading.
+        files: Vec<Rc<OwnedFd>>,
     },
     /// Map memory privately that is mapped shared.
     Freeze {
@@ -312,10 +309,15 @@ impl LinuxPmap {
         let frames = self.objects.get_mut(&object).expect("vm names only objects that it created");
         frames.descriptor(shared).map_err(|error| {
             short("give a task an object", &error);
-            self.last_order += 1;
-            self.failed.push((OrderId(self.last_order), KernReturn::ResourceShortage));
-            OrderId(self.last_order)
+            self.order_failed()
         })
+    }
+
+    /// The number of an order that has failed.
+    fn order_failed(&mut self) -> OrderId {
+        self.last_order += 1;
+        self.failed.push((OrderId(self.last_order), KernReturn::ResourceShortage));
+        OrderId(self.last_order)
     }
 
     fn frames(&self, object: ObjectId) -> &Frames {
@@ -423,24 +425,24 @@ impl Pmap for LinuxPmap {
         if let Some(space) = self.tasks.get_mut(&task) {
             space.forget(first.address, last.address + last.size);
         }
-        let mut files: BTreeMap<ObjectId, (u32, Rc<OwnedFd>)> = BTreeMap::new();
-        let (mut placed, mut segments) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
+        let (mut known, mut files): (BTreeMap<ObjectId, u32>, Vec<_>) = Default::default();
+        let mut placed = Vec::with_capacity(parts.len());
         for part in parts {
-            let next = TRAP_FDS_MAX as u32 + files.len() as u32;
-            let (index, fd) = match files.get(&part.object) {
-                Some(known) => known.clone(),
-                None => match self.descriptor(part.object, false) {
-                    Ok(fd) => files.entry(part.object).or_insert((next, fd)).clone(),
+            let next = files.len() as u32;
+            let fd = *known.entry(part.object).or_insert(next);
+            if fd == next {
+                match self.descriptor(part.object, false) {
+                    Ok(file) => files.push(file),
                     Err(id) => return id,
-                },
-            };
-            segments.push(Segment { fd: index, offset: part.offset, length: part.size });
-            placed.push((fd, part.offset, part.size));
+                }
+            }
+            placed.push(Segment { fd, offset: part.offset, length: part.size });
         }
-        // With indices that take as much room as any will.
-        let bytes = Segments::of(segments).encoded_len();
-        let (address, protection, files) = (first.address, first.protection, files.len());
-        self.order(task, OrderKind::MapParts { address, protection, parts: placed, files, bytes })
+        let parts = Segments::of(placed);
+        if !parts.fits() {
+            return self.order_failed();
+        }
+        self.order(task, OrderKind::MapParts { address: first.address, protection: first.protection, parts, files })
     }
 
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {

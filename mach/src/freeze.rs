@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use proto::limits::{FROZEN_PARTS_MAX, TRAP_SEGMENTS_MAX, TRAP_STORES_MAX};
+use proto::limits::{FROZEN_PARTS_MAX, TRAP_STORES_MAX};
 use proto::segments::Segment;
 use proto::vm::{round_page, trunc_page};
 use proto::wire::body::Segments;
@@ -30,6 +30,7 @@ use crate::bytes_out::{copy_all, in_a_file};
 use crate::error::{CopyError, TrapError};
 use crate::mapping::Mapping;
 use crate::memory::Memory;
+use crate::runs::coarsen;
 use crate::task::Task;
 
 /// Pages that were written to, in a file of their own.
@@ -278,18 +279,21 @@ impl Copy {
 
     /// Whether it is in so many pieces, or in files so large beside it, that one file is better.
     fn is_wasteful(&self, pages: &Range<u64>) -> bool {
-        let mut files: BTreeMap<_, u32> = BTreeMap::new();
+        let (mut files, mut copied): (BTreeMap<_, u32>, _) = (BTreeMap::new(), 0);
         let piece = |part: &Part| {
-            let next = files.len() as u32 + 1;
-            let (fd, offset) = part
-                .lies
-                .as_ref()
-                .map_or((0, 0), |(file, offset)| (*files.entry((file.id(), file.size())).or_insert(next), *offset));
-            Segment { fd, offset, length: part.range.end - part.range.start }
+            let (next, length) = (files.len() as u32 + 1, part.range.end - part.range.start);
+            let (fd, offset) = match &part.lies {
+                Some((file, offset)) => (*files.entry((file.id(), file.size())).or_insert(next), *offset),
+                None => {
+                    copied += length;
+                    (0, copied - length)
+                }
+            };
+            Segment { fd, offset, length }
         };
         let fits = Segments::of(self.parts.iter().map(piece)).fits();
         let bytes: u64 = files.keys().map(|(_, size)| size).sum();
-        !fits || self.parts.len() > PIECES_MAX || files.len() > FILES_MAX || bytes > 2 * (pages.end - pages.start)
+        !fits || files.len() > FILES_MAX || bytes > 2 * (pages.end - pages.start)
     }
 
     fn into_payload(self, memory: &Memory) -> Result<Payload, CopyError> {
@@ -435,13 +439,12 @@ impl Memory {
         let written = match whole {
             true if alone => private.to_vec(),
             true => self.protect_all(private, protected).map(|()| private.to_vec()).map_err(CopyError::Sys)?,
-            false => coarsen(self.protect_written(private, alone, protected).map_err(CopyError::Sys)?),
+            false => coarsen(&self.protect_written(private, alone, protected).map_err(CopyError::Sys)?),
         };
         if written.is_empty() {
             return Ok(None);
         }
-        // A mapping for each run, and one behind it.
-        let written = if self.has_room_for(2 * written.len()) { written } else { private.to_vec() };
+        let written = if self.has_room_for_runs(&written) { written } else { private.to_vec() };
         let (memfd, runs) = in_a_file(self, &written)?;
         memfd.freeze().map_err(CopyError::Sys)?;
         Ok(Some((memfd, runs)))
@@ -490,9 +493,9 @@ impl Memory {
 
     /// (3): `taken` says that the node knows of the file.
     fn settle(&self, gathered: Gathered, taken: bool) -> Result<(), SysError> {
-        for run in gathered.runs.iter().filter(|_| taken) {
+        if taken {
             // Where it cannot be mapped the bytes are the same, and are gathered again the next time.
-            let _ = self.remap_private(run.address, run.size, gathered.memfd.as_fd(), run.offset);
+            let _ = self.remap(&gathered.runs, gathered.memfd.as_fd(), false);
         }
         self.lift(&gathered.protected)
     }
@@ -515,75 +518,9 @@ fn written_in(private: &[Range<u64>]) -> Result<Vec<Vec<Range<u64>>>, SysError> 
     private.iter().map(|range| pagemap.anonymous(range.clone())).collect()
 }
 
-/// The runs of all ranges. Where they are too many, those that are nearest to each other are made one with what is between
-/// them, as long as they are of one range.
-fn coarsen(found: Vec<Vec<Range<u64>>>) -> Vec<Range<u64>> {
-    let runs: usize = found.iter().map(Vec::len).sum();
-    let too_many = runs.saturating_sub(RUNS_MAX);
-    if too_many == 0 {
-        return found.into_iter().flatten().collect();
-    }
-    let gap = |two: &[Range<u64>]| two[1].start - two[0].end;
-    let mut gaps: Vec<u64> = found.iter().flat_map(|runs| runs.windows(2).map(gap)).collect();
-    // A run for each range is left at the least.
-    let at = too_many.min(gaps.len()).saturating_sub(1);
-    let widest = if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(at).1 };
-    let mut out: Vec<Range<u64>> = Vec::new();
-    let mut left = too_many;
-    for runs in found {
-        let first = out.len();
-        for run in runs {
-            match out[first..].last_mut() {
-                Some(last) if left > 0 && run.start - last.end <= widest => {
-                    last.end = run.end;
-                    left -= 1;
-                }
-                _ => out.push(run),
-            }
-        }
-    }
-    out
-}
-
 /// So little is copied: it costs less than the calls.
 const COPIED_BYTES_MAX: u64 = 32 << 10;
-/// Pieces of one copy above which it is made one: two for each run that was written, and one.
-const PIECES_MAX: usize = 24_000;
-/// Runs that are gathered; each makes two pieces more, as a rule.
-const RUNS_MAX: usize = PIECES_MAX / 2;
 /// Files of one copy above which it is made one.
 const FILES_MAX: usize = TRAP_STORES_MAX - 1;
 /// Parts of what is not sealed yet are no smaller.
 const SETTLING_BYTES_MIN: u64 = 1 << 20;
-const _: () = assert!(PIECES_MAX < TRAP_SEGMENTS_MAX);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(from: u64, to: u64) -> Range<u64> {
-        from * PAGE_SIZE..to * PAGE_SIZE
-    }
-
-    #[test]
-    fn too_many_runs_become_fewer() {
-        assert_eq!(coarsen(vec![vec![run(1, 2), run(3, 4)], vec![run(4, 5)]]), [run(1, 2), run(3, 4), run(4, 5)]);
-        assert_eq!(coarsen(Vec::new()), []);
-        // Of so many that two are too many, those with the narrowest gap are joined.
-        let most = RUNS_MAX as u64;
-        let mut runs: Vec<_> = (0..most).map(|n| run(10 * n, 10 * n + 1)).collect();
-        runs.insert(4, run(33, 34));
-        let other = run(10 * most - 8, 10 * most);
-        let coarse = coarsen(vec![runs.clone(), vec![other.clone()]]);
-        assert_eq!(coarse.len(), RUNS_MAX);
-        assert_eq!(coarse[..4], [run(0, 1), run(10, 11), run(20, 21), run(30, 41)]);
-        assert_eq!(
-            coarse[RUNS_MAX - 2..],
-            [run(10 * most - 10, 10 * most - 9), other],
-            "no run reaches into another range"
-        );
-        // A run for each range is the least.
-        let ranges: Vec<_> = runs.into_iter().map(|run| vec![run]).collect();
-        assert_eq!(coarsen(ranges.clone()), ranges.concat());
-    }
-}

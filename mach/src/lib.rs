@@ -58,6 +58,7 @@ mod raw;
 mod region;
 mod right;
 mod room;
+mod runs;
 mod service;
 mod settling;
 mod space;

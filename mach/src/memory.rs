@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use proto::vm::{LARGE_PAGE_SIZE, trunc_page};
 use proto::wire::body::Segments;
-use proto::wire::trap::{FreezeObject, MapObject, MapParts, Order, order};
+use proto::wire::trap::{self, FreezeObject, MapObject, MapParts, Order, order};
 use proto::{PAGE_SIZE, Prot, ranges};
 use sys::arena::Advise;
 use sys::uffd::{Features, Mode, Sweep, UffdEvent, WriteProtect};
@@ -270,7 +270,7 @@ impl Memory {
         let size = parts.iter().try_fold(0u64, |all, part| all.checked_add(part.length));
         let size = size.filter(|size| self.arena.contains(address, *size));
         let size = size.ok_or_else(|| SysError::new("order", Errno::INVAL, "parts that leave the arena"))?;
-        if !self.has_room_beside(state, parts.len()) {
+        if !self.has_room_for(state, parts.len()) {
             return Err(SysError::new("mmap(2)", Errno::NOMEM, format!("{} mappings more", parts.len())));
         }
         self.make_room(state, address, size)?;
@@ -314,33 +314,35 @@ impl Memory {
         self.lock().ranges.within(address, 1).first().map(|(_, _, kind)| *kind)
     }
 
-    /// Maps a part of a file with the same bytes in place of private memory, as far as it still is private.
-    pub fn remap_private(&self, address: u64, size: u64, file: BorrowedFd<'_>, offset: u64) -> Result<(), SysError> {
-        self.remap(address, size, file, offset, false)
-    }
-
-    /// The same, and the memory is shared from then on.
-    pub fn remap_shared(&self, address: u64, size: u64, file: BorrowedFd<'_>, offset: u64) -> Result<(), SysError> {
-        self.remap(address, size, file, offset, true)
-    }
-
-    fn remap(&self, address: u64, size: u64, fd: BorrowedFd<'_>, offset: u64, shared: bool) -> Result<(), SysError> {
+    /// Maps parts of a file with the same bytes in place of private memory, as far as it still is private; privately, or shared
+    /// from then on. The runs are in order.
+    ///
+    /// Errors: a part cannot be mapped, nor has any behind it been.
+    pub fn remap(&self, runs: &[trap::Run], fd: BorrowedFd<'_>, shared: bool) -> Result<(), SysError> {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
         let mut state = self.lock();
-        let (file, shift) = (FileId::of(fd)?, address.wrapping_sub(offset));
-        for part in self.parts(&state, address, size)? {
-            let Lies::Mapped(kind) = part.lies else { continue };
-            if kind.managed || kind.shared {
-                continue;
+        let file = FileId::of(fd)?;
+        let parts = self.parts(&state, first.address, last.address + last.size - first.address)?;
+        let mut parts = &parts[..];
+        for run in runs {
+            let end = run.address + run.size;
+            parts = &parts[parts.partition_point(|part| part.range.end <= run.address)..];
+            for part in parts.iter().take_while(|part| part.range.start < end) {
+                let (start, end) = (part.range.start.max(run.address), part.range.end.min(end));
+                if let Lies::Mapped(kind) = part.lies
+                    && !kind.managed
+                    && !kind.shared
+                {
+                    let (size, at) = (end - start, run.offset + (start - run.address));
+                    let backing = if shared { Backing::Shared(fd, at) } else { Backing::Private(fd, at) };
+                    self.arena.map(start, size, backing, part.permits)?;
+                    if kind.locked {
+                        // The lock went with what was mapped there, which had as many pages.
+                        self.arena.lock(start, size, true)?;
+                    }
+                    state.ranges.insert(start, size, Kind { file, shift: start.wrapping_sub(at), shared, ..kind });
+                }
             }
-            let (start, size) = (part.range.start, part.range.end - part.range.start);
-            let at = offset + (start - address);
-            let backing = if shared { Backing::Shared(fd, at) } else { Backing::Private(fd, at) };
-            self.arena.map(start, size, backing, part.permits)?;
-            if kind.locked {
-                // The lock went with what was mapped there, which had as many pages.
-                self.arena.lock(start, size, true)?;
-            }
-            state.ranges.insert(start, size, Kind { file, shift, shared, ..kind });
         }
         Ok(())
     }

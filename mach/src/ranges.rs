@@ -66,6 +66,12 @@ impl Ranges {
         candidates.map(|(s, (e, kind))| (*s.max(&address), *e.min(&end), *kind)).collect()
     }
 
+    /// Whether a part begins or ends at an address.
+    pub fn is_border(&self, address: u64) -> bool {
+        let below = self.by_start.range(..address).next_back();
+        self.by_start.contains_key(&address) || below.is_some_and(|(_, (end, _))| *end == address)
+    }
+
     /// Everything.
     pub fn all(&self) -> impl Iterator<Item = (u64, u64, Kind)> {
         self.by_start.iter().map(|(start, (end, kind))| (*start, *end, *kind))

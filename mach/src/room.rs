@@ -1,18 +1,22 @@
 //! How many more mappings Linux grants this process. One that has as many as it may can allocate nothing any more, and its
 //! next allocation ends it; so what takes many leaves some to the program.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::memory::{Memory, State};
 
 impl Memory {
-    /// Whether so many mappings more leave the program some.
-    pub fn has_room_for(&self, mappings: usize) -> bool {
-        mappings <= FEW || self.has_room_beside(&self.lock(), mappings)
+    /// Whether the program has some left when each of the runs, in order, is a mapping of its own.
+    pub fn has_room_for_runs(&self, runs: &[Range<u64>]) -> bool {
+        let state = self.lock();
+        let new = |at: &u64| !state.ranges.is_border(*at);
+        let borders = runs.iter().flat_map(|run| [run.start, run.end]);
+        self.has_room_for(&state, borders.filter(new).count())
     }
 
-    /// The same, by who has the lock.
-    pub fn has_room_beside(&self, state: &State, mappings: usize) -> bool {
+    /// Whether so many mappings more leave the program some.
+    pub fn has_room_for(&self, state: &State, mappings: usize) -> bool {
         if mappings <= FEW {
             return true;
         }
@@ -22,9 +26,9 @@ impl Memory {
             ours += 1 + usize::from(start > end);
             end = behind;
         }
-        let left = most().saturating_sub(SPARE + ours + mappings);
+        let Some(left) = most().checked_sub(SPARE + ours + mappings) else { return false };
         let arena = self.arena.start()..self.arena.start() + self.arena.size();
-        self.maps.count_outside(&arena, left + 1).is_ok_and(|theirs| theirs <= left) && left > 0
+        self.maps.count_outside(&arena, left + 1).is_ok_and(|theirs| theirs <= left)
     }
 }
 

@@ -9,7 +9,6 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use proto::wire::trap::{self, call};
-use sys::SysError;
 
 use crate::agent;
 use crate::bytes_out::in_a_file;
@@ -50,8 +49,6 @@ impl Task {
         let (first, last) = (private[0].start, private[private.len() - 1].end);
         let thaw = trap::Freeze { address: first, size: last - first, runs: runs.clone(), thaw: true, unread: false };
         succeeded(self.trap(call::Op::Freeze(thaw), &[memfd.as_fd()])?.answer.result)?;
-        let mapped: Result<(), SysError> =
-            runs.iter().try_for_each(|run| memory.remap_shared(run.address, run.size, memfd.as_fd(), run.offset));
-        mapped.map_err(CopyError::Sys)
+        memory.remap(&runs, memfd.as_fd(), true).map_err(CopyError::Sys)
     }
 }

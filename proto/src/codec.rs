@@ -5,25 +5,35 @@
 //! 2. What comes from a task is checked against every bound of [`crate::limits`] before memory is taken for it.
 //! 3. Decoding takes no copy of a body that is not complex, nor of out-of-line data: they are slices of the record.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
 use crate::body::{Body, Source};
 use crate::limits::{
     MSG_FROZEN_BYTES_MAX, MSG_INLINE_BYTES_MAX, MSG_ITEMS_MAX, MSG_OOL_BYTES_MAX, MSG_RIGHTS_MAX, TRAP_BODY_BYTES_MAX,
-    TRAP_INLINE_OOL_BYTES_MAX, TRAP_RECORD_BYTES_MAX, TRAP_SEGMENTS_BYTES_MAX, TRAP_SEGMENTS_MAX, TRAP_STORES_MAX,
+    TRAP_INLINE_OOL_BYTES_MAX, TRAP_RECORD_BYTES_MAX, TRAP_SEGMENTS_BYTES_MAX, TRAP_STORES_MAX,
 };
 use crate::segments::Segment;
 use crate::typed::{ALIGN, Scan};
 use crate::wire::body::{self, Segments};
-use crate::{Chunk, Disposition, Message, MsgReturn, NamedRight, Payload, PortName, Store, TraceId};
+use crate::{Disposition, Message, MsgReturn, NamedRight, Payload, PortName, TraceId};
+
+pub use beside::Beside;
+use beside::{Placed, Stores};
+
+mod beside;
 
 /// The version of the records between a task and its node; a hello of another is refused.
 pub const TRAP_VERSION: u32 = 5;
 
 /// Room in a record for everything that stands around the message's body and memory.
 const ENVELOPE_BYTES: usize = 16 << 10;
+/// What a list of pieces may take more than where it was checked: for arrays of names, two pieces an item, or, where a part of
+/// the pieces goes on alone, for the first of each descriptor.
+const NAMES_BYTES: usize = 8 << 10;
+/// A list of so many pieces has room, whatever they are.
+const PIECES_SURE: usize = 4096;
 /// Of one name in an out-of-line array.
 const NAME_BYTES: usize = size_of::<u32>();
 /// What decoding looks at, a body and names of rights, it fetches in pieces of at most so many bytes: whoever fetches can
@@ -32,30 +42,24 @@ pub const LOOKED_AT_BYTES_MAX: usize = MSG_RIGHTS_MAX * NAME_BYTES;
 /// Out-of-line contents of one message: data, and names of rights.
 const MEMORY_BYTES_MAX: usize = MSG_OOL_BYTES_MAX + MSG_RIGHTS_MAX * NAME_BYTES;
 
-/// What goes beside a record, in descriptors of their own.
-#[derive(Default)]
-pub struct Beside {
-    /// For the first of them, if it is not empty: to be written one behind the other, and frozen.
-    pub bytes: Vec<Bytes>,
-    /// For the others: what is frozen already.
-    pub stores: Vec<Store>,
-}
-
-impl Beside {
-    /// Whether the record stands alone.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && self.stores.is_empty()
-    }
-}
-
-/// The message as a record, and what has to go beside it from the descriptor with index `fd` on.
+/// The message of a task as a record, and what has to go beside it from the descriptor with index `fd` on. Frozen memory in
+/// more files or pieces than have room is copied.
 ///
 /// Conditions: [`check`] has passed. Then the record leaves 8 KiB of `TRAP_RECORD_BYTES_MAX` for what is around it.
 pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Beside) {
+    encode_within(message, fd, TRAP_SEGMENTS_BYTES_MAX)
+}
+
+/// The same for a message to a task. What came from one by [`decode`] has room: nothing is copied.
+pub fn encode_received(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Beside) {
+    encode_within(message, fd, TRAP_SEGMENTS_BYTES_MAX + NAMES_BYTES)
+}
+
+fn encode_within(message: Message<NamedRight>, fd: u32, segments_bytes_max: usize) -> (body::NamedMessage, Beside) {
     let Message { remote, local, id, seqno, trace, body } = message;
     let named = |right: &NamedRight| (right.name.0, right.name.is_valid().then_some(right.disposition));
     let (bytes, memory) = body.fill(named);
-    let (contents, beside) = encode_contents(bytes, memory, fd);
+    let (contents, beside) = contents_within(bytes, memory, fd, segments_bytes_max);
     let record = body::NamedMessage {
         remote: encode_right(remote),
         local: encode_right(local),
@@ -73,6 +77,15 @@ pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Bes
 ///
 /// Conditions: as for [`encode`].
 pub fn encode_contents(body: Bytes, memory: Payload, fd: u32) -> (body::NamedMessage, Beside) {
+    contents_within(body, memory, fd, TRAP_SEGMENTS_BYTES_MAX)
+}
+
+/// The same for a task, of memory that came from one by [`decode`] or [`decode_memory`]: nothing of it is copied.
+pub fn encode_contents_received(memory: Payload, fd: u32) -> (body::NamedMessage, Beside) {
+    contents_within(Bytes::new(), memory, fd, TRAP_SEGMENTS_BYTES_MAX + NAMES_BYTES)
+}
+
+fn contents_within(body: Bytes, memory: Payload, fd: u32, segments_bytes_max: usize) -> (body::NamedMessage, Beside) {
     let mut record = body::NamedMessage::default();
     let mut beside = Beside::default();
     let mut written = 0;
@@ -87,54 +100,16 @@ pub fn encode_contents(body: Bytes, memory: Payload, fd: u32) -> (body::NamedMes
         record.memory = memory.to_bytes();
         return (record, beside);
     }
-    let mut stores = stores_to_pass(&memory);
-    let (mut segments, mut bytes) = place(&memory, &stores, fd, written);
-    if !segments.fits() {
-        stores.clear();
-        (segments, bytes) = place(&memory, &stores, fd, written);
+    let stores = Stores::of(std::iter::once(&memory), written > 0);
+    let mut placed = Placed::of(&memory, &stores, fd, written);
+    beside.stores = stores.all;
+    if !placed.segments.fits_in(segments_bytes_max) {
+        placed = Placed::of(&memory, &Stores::default(), fd, written);
+        beside.stores.clear();
     }
-    record.memory_beside = Some(segments);
-    beside.bytes.extend(bytes);
-    beside.stores = stores;
+    record.memory_beside = Some(placed.segments);
+    beside.bytes.extend(placed.bytes);
     (record, beside)
-}
-
-/// Where the memory of a record lies beside it, and what of it is to be written to the descriptor at `fd`, behind what is
-/// `written` there; the descriptors of the stores follow that one, if there is one.
-fn place(memory: &Payload, stores: &[Store], fd: u32, mut written: u64) -> (Segments, Vec<Bytes>) {
-    let passed = |chunk: &Chunk| {
-        let (store, offset) = chunk.stored()?;
-        Some((stores.iter().position(|s| Arc::ptr_eq(s, store))? as u32, offset))
-    };
-    let first = fd + u32::from(written > 0 || memory.chunks().iter().any(|chunk| passed(chunk).is_none()));
-    let (mut pieces, mut bytes): (Vec<Segment>, Vec<Bytes>) = Default::default();
-    for chunk in memory.chunks() {
-        let length = chunk.len() as u64;
-        let (fd, offset) = match passed(chunk) {
-            Some((at, offset)) => (first + at, offset),
-            None => {
-                bytes.push(chunk.bytes().clone());
-                written += length;
-                (fd, written - length)
-            }
-        };
-        match pieces.last_mut() {
-            Some(last) if last.fd == fd && last.offset + last.length == offset => last.length += length,
-            _ => pieces.push(Segment { fd, offset, length }),
-        }
-    }
-    (Segments::of(pieces), bytes)
-}
-
-/// The stores of a payload that go along as they are, if it is not in too many pieces: not too many.
-fn stores_to_pass(memory: &Payload) -> Vec<Store> {
-    let mut stores: Vec<Store> = Vec::new();
-    for (store, _) in memory.chunks().iter().filter_map(Chunk::stored) {
-        if stores.len() < TRAP_STORES_MAX && !stores.iter().any(|s| Arc::ptr_eq(s, store)) {
-            stores.push(store.clone());
-        }
-    }
-    stores
 }
 
 /// The message of a record. `fetch(fd, offset, length)` reads bytes out of the descriptor at index `fd`.
@@ -162,7 +137,9 @@ pub fn decode_prefix(
 ) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
     let header = |right: Option<body::NamedRight>| right.map_or(Ok(NamedRight::NULL), decode_right);
     let (remote, local) = (header(message.remote)?, header(message.local)?);
-    let beside = pieces_beside(message.memory_beside)?;
+    let body_fd = (message.body_length > 0).then(|| message.fd.saturating_sub(1));
+    let beside = pieces_beside(message.memory_beside, body_fd)?;
+    let in_pieces = beside.as_ref().is_some_and(|pieces| pieces.len() > PIECES_SURE);
     let mut contents = Contents {
         fetch,
         memory: Payload::from(message.memory),
@@ -187,6 +164,10 @@ pub fn decode_prefix(
     };
     if let Some(code @ MsgReturn::SendNoBuffer) = wrong {
         return Err(code);
+    }
+    // Where one file came in two descriptors, what goes on in each may not go on in the file.
+    if in_pieces && !Placed::of_all(body.memory()).segments.fits() {
+        return Err(MsgReturn::SendNoBuffer);
     }
     Ok((Message { remote, local, id: message.id, seqno: message.seqno, trace: TraceId(message.trace), body }, wrong))
 }
@@ -217,20 +198,24 @@ pub fn decode_memory(
     mut fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
 ) -> Option<Payload> {
     let mut memory = Payload::from(record.memory);
-    for Segment { fd, offset, length } in pieces_beside(record.memory_beside).ok()?.unwrap_or_default() {
-        let length = usize::try_from(length).ok()?;
-        memory.append(fetch(fd, offset, length).filter(|piece| piece.len() == length)?);
+    let pieces = pieces_beside(record.memory_beside, None).ok()?.unwrap_or_default();
+    for Segment { fd, offset, length } in &pieces {
+        let length = usize::try_from(*length).ok()?;
+        memory.append(fetch(*fd, *offset, length).filter(|piece| piece.len() == length)?);
     }
-    Some(memory)
+    let has_room = pieces.len() <= PIECES_SURE || Placed::of_all(std::slice::from_ref(&memory)).segments.fits();
+    has_room.then_some(memory)
 }
 
-/// `None` for memory that is not beside its record.
-fn pieces_beside(record: Option<Segments>) -> Result<Option<Vec<Segment>>, MsgReturn> {
-    match record.filter(|record| !record.fd.is_empty()) {
-        Some(record) if record.fd.len() > TRAP_SEGMENTS_MAX => Err(MsgReturn::SendNoBuffer),
-        Some(record) => record.pieces().map(Some).ok_or(MsgReturn::SendInvalidMemory),
-        None => Ok(None),
+/// `None` for memory that is not beside its record. The body may be in a descriptor, too.
+fn pieces_beside(record: Option<Segments>, body_fd: Option<u32>) -> Result<Option<Vec<Segment>>, MsgReturn> {
+    let Some(record) = record.filter(|record| !record.fd.is_empty()) else { return Ok(None) };
+    if !record.fits() {
+        return Err(MsgReturn::SendNoBuffer);
     }
+    let pieces = record.pieces().ok_or(MsgReturn::SendInvalidMemory)?;
+    let files: BTreeSet<u32> = pieces.iter().map(|piece| piece.fd).chain(body_fd).collect();
+    if files.len() > TRAP_STORES_MAX { Err(MsgReturn::SendNoBuffer) } else { Ok(Some(pieces)) }
 }
 
 /// Whether the out-of-line memory of a body is no more than one message may carry.
@@ -350,7 +335,7 @@ fn decode_right(right: body::NamedRight) -> Result<NamedRight, MsgReturn> {
 
 const _: () = assert!(
     TRAP_BODY_BYTES_MAX + TRAP_INLINE_OOL_BYTES_MAX + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX
-        && TRAP_BODY_BYTES_MAX + TRAP_SEGMENTS_BYTES_MAX + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX,
+        && TRAP_BODY_BYTES_MAX + TRAP_SEGMENTS_BYTES_MAX + NAMES_BYTES + ENVELOPE_BYTES / 2 <= TRAP_RECORD_BYTES_MAX,
     "what stands in a record fits into it"
 );
 

@@ -137,6 +137,11 @@ impl Payload {
         out
     }
 
+    /// To take the bytes part by part, each chunk looked at once.
+    pub fn in_turn(&self) -> InTurn<'_> {
+        InTurn { chunks: self.chunks.iter(), begun: None }
+    }
+
     /// All bytes in one piece: free for a single chunk, one copy otherwise.
     pub fn to_bytes(&self) -> Bytes {
         match &self.chunks[..] {
@@ -155,6 +160,30 @@ impl Payload {
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes in {} chunks)", self.len, self.chunks.len())
+    }
+}
+
+/// What is left of a payload that is taken part by part.
+pub struct InTurn<'a> {
+    chunks: std::slice::Iter<'a, Chunk>,
+    begun: Option<Chunk>,
+}
+
+impl InTurn<'_> {
+    /// The next `len` bytes.
+    ///
+    /// Errors: `None` so many are not left, and nothing is any more.
+    pub fn take(&mut self, len: usize) -> Option<Payload> {
+        let mut out = Payload::default();
+        while out.len < len {
+            let chunk = self.begun.take().or_else(|| self.chunks.next().cloned())?;
+            let take = chunk.len().min(len - out.len);
+            if take < chunk.len() {
+                self.begun = Some(chunk.slice(take, chunk.len() - take));
+            }
+            out.push_chunk(chunk.slice(0, take));
+        }
+        Some(out)
     }
 }
 
@@ -207,6 +236,10 @@ mod tests {
         let (in_store, offset) = part.chunks()[0].stored().unwrap();
         assert!(Arc::ptr_eq(in_store, &store) && offset == 4098 && part.held_bytes() == 0);
         assert!(p.chunks()[0].stored().is_none());
+        let mut turn = p.in_turn();
+        let [two, none, four] = [2, 0, 4].map(|len| turn.take(len).unwrap());
+        assert_eq!((two, none, four), (p.slice(0, 2), Payload::default(), p.slice(2, 4)));
+        assert_eq!((turn.take(1).unwrap(), turn.take(1)), (p.slice(6, 1), None));
         let mut both = Payload::default();
         both.append(p.clone());
         both.append(part);

@@ -44,7 +44,7 @@ pub mod body {
     /// Pieces of the descriptors beside the record, one behind the other; a column for each number (`proto/src/segments.rs`).
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Segments {
-        /// Indices of the descriptors.
+        /// Indices of the descriptors, less `first`.
         #[prost(uint32, repeated, tag = "1")]
         pub fd: ::prost::alloc::vec::Vec<u32>,
         /// Bytes from where the piece before of the same descriptor ended, of the first one from the start of the descriptor.
@@ -53,6 +53,8 @@ pub mod body {
         /// Bytes.
         #[prost(uint64, repeated, tag = "3")]
         pub length: ::prost::alloc::vec::Vec<u64>,
+        #[prost(uint32, tag = "4")]
+        pub first: u32,
     }
 }
 

@@ -3,9 +3,12 @@
 use proptest::prelude::*;
 use prost::Message as _;
 
+use std::sync::Arc;
+
 use super::*;
-use crate::Item;
+use crate::limits::TRAP_SEGMENTS_MAX;
 use crate::typed::Element;
+use crate::{Item, Store};
 
 fn name() -> impl Strategy<Value = PortName> {
     prop_oneof![any::<u32>().prop_map(PortName), Just(PortName::NULL), Just(PortName::DEAD)]
@@ -189,7 +192,7 @@ fn frozen_memory_goes_beside_the_record_as_it_is() {
     }
     let message = with_body(vec![Item::OutOfLine(memory.clone()), Item::OutOfLine(memory.slice(500, 150_000))]);
     let (record, beside) = encode(message.clone(), 3);
-    assert_eq!(beside.stores.len(), TRAP_STORES_MAX);
+    assert_eq!(beside.stores.len(), TRAP_STORES_MAX - 1, "and one for the bytes");
     assert!(beside.stores.iter().zip(&stores).all(|(a, b)| Arc::ptr_eq(a, b)));
     // Of each store what lies together is one piece; what did not fit lies behind what the sender held.
     assert_eq!(
@@ -211,7 +214,42 @@ fn frozen_memory_goes_beside_the_record_as_it_is() {
     });
     let back = back.unwrap();
     assert_eq!(back, message);
-    assert_eq!(back.body.held_bytes(), 2 * 200_003 + 1000 + 500);
+    assert_eq!(back.body.held_bytes(), 3 * 200_003 + 1000 + 500);
+}
+
+/// A node has no time to copy what a task gets: what comes in more files or pieces than go on as they are is refused.
+#[test]
+fn what_was_taken_goes_on_without_a_copy() {
+    let files: Vec<Store> = (0..TRAP_STORES_MAX + 1).map(|n| Arc::new(n) as Store).collect();
+    let page = |n: usize| Bytes::from_static(&[[0; 4096], [1; 4096]][n % 2]);
+    // Each piece in one of some descriptors, at an offset; the descriptors show so many files in turn.
+    let sent = |pieces: &[(u32, u64)], shown: usize| {
+        let memory_beside = Segments::of(pieces.iter().map(|&(fd, offset)| Segment { fd, offset, length: 4096 }));
+        let bytes = Bytes::from(vec![0; pieces.len() << 12]);
+        let whole = with_body(vec![Item::OutOfLine(bytes.into())]);
+        let record = body::NamedMessage { memory_beside: Some(memory_beside), ..encode(whole, 0).0 };
+        decode(record, |fd, offset, _| {
+            let mut piece = Payload::default();
+            piece.push_stored(page(offset as usize >> 12), files[fd as usize % shown].clone(), offset);
+            Some(piece)
+        })
+    };
+    let goes_on = |message: Message<NamedRight>| {
+        let (record, beside) = encode_received(message, 3);
+        record.encoded_len() <= TRAP_RECORD_BYTES_MAX - ENVELOPE_BYTES / 2 && beside.bytes.is_empty()
+    };
+    // As many files as there may be, and one more.
+    let each: Vec<(u32, u64)> = (0..=TRAP_STORES_MAX as u32).map(|fd| (fd, 0)).collect();
+    assert!(goes_on(sent(&each[1..], TRAP_STORES_MAX + 1).unwrap()));
+    assert_eq!(sent(&each, TRAP_STORES_MAX + 1).map(drop), Err(MsgReturn::SendNoBuffer));
+    // Pieces that go on in two descriptors each, to and fro where these show one file.
+    let pieces: Vec<(u32, u64)> =
+        (0..20_000).map(|n| (n % 2, u64::from(n / 2 * 2 + n % 2 * 40_000_001) << 12)).collect();
+    assert!(goes_on(sent(&pieces, 2).unwrap()));
+    assert_eq!(sent(&pieces, 1).map(drop), Err(MsgReturn::SendNoBuffer));
+    // More than has room at all.
+    let pieces = vec![(0, 0); TRAP_SEGMENTS_MAX + 1];
+    assert_eq!(sent(&pieces, 1).map(drop), Err(MsgReturn::SendNoBuffer));
 }
 
 #[test]

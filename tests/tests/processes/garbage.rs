@@ -284,6 +284,7 @@ fn segments(random: &mut StdRng, longest: u64) -> Segments {
         fd: fds.map(|_| random.random_range(0..3)).collect(),
         skip: skips.map(|_| [0, 0, random.random_range(0..longest) as i64][random.random_range(0..3)]).collect(),
         length: lengths.map(|_| random.random_range(0..longest)).collect(),
+        first: if random.random_ratio(1, 4) { random.random() } else { 0 },
     }
 }
 

@@ -53,6 +53,7 @@ impl Vm {
         for (task, map) in &self.tasks {
             let mut end = map.arena().start;
             ensure(map.wired_bytes() <= TASK_WIRED_BYTES_MAX, || format!("{task:?}: {} wired", map.wired_bytes()))?;
+            map.check().map_err(|why| format!("{task:?}: {why}"))?;
             for e in map.all_entries() {
                 let whole = [e.start, e.end, e.offset].iter().all(|v| v.is_multiple_of(PAGE_SIZE));
                 ensure(whole && e.start >= end && e.start < e.end && e.end <= map.arena().end, || {

@@ -10,7 +10,9 @@ use proto::limits::MAP_ENTRIES_MAX;
 use proto::vm::LARGE_PAGE_SIZE;
 use proto::{KernReturn, PAGE_SIZE};
 
+use super::ObjectId;
 use super::entry::Entry;
+use super::taken::Taken;
 
 /// The map of one task.
 pub(super) struct Map {
@@ -18,7 +20,11 @@ pub(super) struct Map {
     entries: BTreeMap<u64, Entry>,
     /// Ranges with an unmap order under way (start to end), or that could not be unmapped; disjoint.
     leaving: BTreeMap<u64, u64>,
-    /// Of these, ranges that are unmapped, for which another order is still under way.
+    /// The addresses of entries and of what is leaving.
+    taken: Taken,
+    /// The objects of managed entries, and how many of these each has.
+    managed: BTreeMap<ObjectId, usize>,
+    /// Of what is leaving, ranges that are unmapped, for which another order is still under way.
     pub unmapped: Vec<Range<u64>>,
     /// The task has no process yet: the ranges that this will have by fork(2).
     pub by_fork: Option<Vec<Range<u64>>>,
@@ -35,6 +41,8 @@ impl Map {
             arena,
             entries: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            taken: Taken::default(),
+            managed: BTreeMap::new(),
             unmapped: Vec::new(),
             by_fork: None,
             faults: 0,
@@ -110,22 +118,55 @@ impl Map {
     ///
     /// Errors: `NoSpace` there are too many.
     pub fn insert(&mut self, entry: Entry) -> Result<(), KernReturn> {
-        self.has_room(1).map_err(|_| KernReturn::NoSpace)?;
+        let hole = usize::from(!self.taken.touches(&(entry.start..entry.end)));
+        if self.mappings() + 1 + hole > MAP_ENTRIES_MAX {
+            return Err(KernReturn::NoSpace);
+        }
         assert!(self.occupied(entry.start..entry.end).is_none(), "the range of a new entry is free");
+        self.taken.add(entry.start..entry.end);
+        self.shows(&entry);
         self.entries.insert(entry.start, entry);
         Ok(())
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, start: u64) -> Option<Entry> {
-        self.entries.remove(&start)
+        let entry = self.entries.remove(&start)?;
+        self.taken.remove(entry.start..entry.end);
+        self.shows_no_more(&entry);
+        Some(entry)
     }
 
-    /// Whether `more` entries fit.
+    /// The objects of managed entries.
+    pub fn managed_objects(&self) -> impl Iterator<Item = ObjectId> {
+        self.managed.keys().copied()
+    }
+
+    fn shows(&mut self, entry: &Entry) {
+        if entry.managed {
+            *self.managed.entry(entry.object).or_default() += 1;
+        }
+    }
+
+    fn shows_no_more(&mut self, entry: &Entry) {
+        if let Some(entries) = self.managed.get_mut(&entry.object).filter(|_| entry.managed) {
+            *entries -= 1;
+            if *entries == 0 {
+                self.managed.remove(&entry.object);
+            }
+        }
+    }
+
+    /// Whether `more` entries side by side fit.
     ///
     /// Errors: `ResourceShortage` they do not.
     pub fn has_room(&self, more: usize) -> Result<(), KernReturn> {
-        if self.entries.len() + more <= MAP_ENTRIES_MAX { Ok(()) } else { Err(KernReturn::ResourceShortage) }
+        if self.mappings() + more < MAP_ENTRIES_MAX { Ok(()) } else { Err(KernReturn::ResourceShortage) }
+    }
+
+    /// To Linux a hole between two entries is a mapping as they are, and it grants a process so many.
+    fn mappings(&self) -> usize {
+        self.entries.len() + self.taken.holes()
     }
 
     /// Cuts the entry that has `address` inside, if one has; the new entry starts at `address`. The bound is the caller's
@@ -133,6 +174,7 @@ impl Map {
     pub fn split(&mut self, address: u64) -> Option<&Entry> {
         let start = self.shown(address).filter(|e| e.start < address)?.start;
         let rest = self.entries.get_mut(&start).expect("just found").split_off(address);
+        self.shows(&rest);
         Some(self.entries.entry(address).or_insert(rest))
     }
 
@@ -142,7 +184,8 @@ impl Map {
         let end = next.end;
         match self.entries.range(..start).next_back() {
             Some((&before, e)) if e.is_continued_by(next) => {
-                self.entries.remove(&start);
+                let next = self.entries.remove(&start).expect("just found");
+                self.shows_no_more(&next);
                 self.entries.get_mut(&before).expect("just found").end = end;
                 true
             }
@@ -152,12 +195,15 @@ impl Map {
 
     /// Reserves a range that the task has still to unmap.
     pub fn leave(&mut self, range: Range<u64>) {
+        self.taken.add(range.clone());
         self.leaving.insert(range.start, range.end);
     }
 
     /// The range is unmapped: its addresses are free.
     pub fn left(&mut self, start: u64) {
-        self.leaving.remove(&start);
+        if let Some(end) = self.leaving.remove(&start) {
+            self.taken.remove(start..end);
+        }
     }
 
     /// Whether the task has still to unmap `address`.
@@ -215,11 +261,9 @@ impl Map {
         let mut end = self.arena.end;
         loop {
             let at = end.checked_sub(size).filter(|at| *at >= self.arena.start).ok_or(KernReturn::NoSpace)?;
-            let entry = self.entries.range(..end).next_back().map(|(_, e)| (e.start, e.end));
-            let leaving = self.leaving.range(..end).next_back().map(|(start, end)| (*start, *end));
-            let in_the_way = |other: &(u64, u64)| other.0 < end && at < other.1;
-            let found = [entry, leaving, Some((wanted.start, wanted.end))].into_iter().flatten().filter(in_the_way);
-            match found.map(|(start, _)| start).max() {
+            let in_the_way = |other: &Range<u64>| other.start < end && at < other.end;
+            let found = [self.taken.below(end), Some(wanted.clone())].into_iter().flatten().filter(in_the_way);
+            match found.map(|other| other.start).max() {
                 None => return Ok(at),
                 Some(start) => end = start,
             }
@@ -249,8 +293,19 @@ impl Map {
 
     /// The end of the highest thing that lies in the way of `range`.
     fn occupied(&self, range: Range<u64>) -> Option<u64> {
-        let entry = self.entries.range(..range.end).next_back().map(|(_, e)| e.end);
-        let leaving = self.leaving.range(..range.end).next_back().map(|(_, end)| *end);
-        entry.max(leaving).filter(|end| *end > range.start)
+        self.taken.below(range.end).map(|run| run.end).filter(|end| *end > range.start)
+    }
+
+    /// Whether what is kept beside the entries is what they say.
+    pub fn check(&self) -> Result<(), String> {
+        let mut ranges: Vec<Range<u64>> = self.entries.values().map(|e| e.start..e.end).collect();
+        ranges.extend(self.leaving.iter().map(|(start, end)| *start..*end));
+        ranges.sort_by_key(|range| range.start);
+        let mut taken = Taken::default();
+        ranges.into_iter().for_each(|range| taken.add(range));
+        let mut managed: BTreeMap<ObjectId, usize> = BTreeMap::new();
+        self.entries.values().filter(|e| e.managed).for_each(|e| *managed.entry(e.object).or_default() += 1);
+        let same = taken == self.taken && managed == self.managed;
+        if same { Ok(()) } else { Err(format!("{:?} and {:?}, not {taken:?}", self.taken, self.managed)) }
     }
 }

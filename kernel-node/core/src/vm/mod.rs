@@ -37,6 +37,7 @@ mod pmap;
 mod readahead;
 mod round;
 mod stats;
+mod taken;
 mod user;
 mod wait;
 

@@ -226,7 +226,7 @@ impl Vm {
     fn beyond_share(&self, task: TaskId) -> Option<(BTreeSet<ObjectId>, u64)> {
         let share = self.config.task_memory_limit_bytes / PAGE_SIZE;
         let map = self.tasks.get(&task).filter(|_| share > 0)?;
-        let objects: BTreeSet<ObjectId> = map.entries().filter(|e| e.managed).map(|e| e.object).collect();
+        let objects: BTreeSet<ObjectId> = map.managed_objects().collect();
         let (mut resident, mut leaving) = (0, 0);
         for id in &objects {
             let object = &self.objects[*id];

@@ -238,17 +238,21 @@ fn vm_map_9_a_map_has_a_bound() {
     let max = proto::limits::MAP_ENTRIES_MAX as u64;
     let o = r.object(ONE, 1, RO);
     let mut cx = VmCx { now: r.now, pmap: &mut r.sim, out: &mut r.out };
-    for i in 1..max {
-        let request = MapRequest { address: at(i * 2), anywhere: false, size: 1, ..map_request(Some(o), RO) };
+    // Room for one hole is kept.
+    for i in 1..max - 1 {
+        let request = MapRequest { address: at(i), anywhere: false, size: 1, ..map_request(Some(o), RO) };
         r.vm.vm_map(ONE, request, &mut cx).unwrap();
     }
-    let one_more = MapRequest { address: at(max * 2), ..map_request(Some(o), RO) };
+    let one_more = MapRequest { address: at(max - 1), ..map_request(Some(o), RO) };
     assert_eq!(r.vm.vm_map(ONE, one_more, &mut cx), Err(KernReturn::NoSpace));
-    r.vm.vm_deallocate(ONE, at(2), 1, &mut cx).unwrap();
-    let three = MapRequest { size: 3 * PAGE_SIZE, ..one_more };
+    r.vm.vm_deallocate(ONE, at(max - 2), 1, &mut cx).unwrap();
+    let three = MapRequest { size: 3 * PAGE_SIZE, address: at(2 * max), ..one_more };
     r.vm.vm_map(ONE, three, &mut cx).unwrap();
-    let cut = r.vm.vm_deallocate(ONE, at(max * 2 + 1), 1, &mut cx);
+    let cut = r.vm.vm_deallocate(ONE, at(2 * max + 1), 1, &mut cx);
     assert_eq!(cut, Err(KernReturn::ResourceShortage));
+    // The hole before it is a mapping, too.
+    r.vm.vm_deallocate(ONE, at(1), 1, &mut cx).unwrap();
+    assert_eq!(r.vm.vm_map(ONE, MapRequest { address: at(max - 1), ..one_more }, &mut cx), Err(KernReturn::NoSpace));
     r.vm.check().unwrap();
     assert_eq!(r.vm.task_create(ONE, 0..PAGE_SIZE), Err(KernReturn::NameExists));
     assert_eq!(r.vm.task_create(TaskId(9), 0..17), Err(KernReturn::InvalidArgument));
