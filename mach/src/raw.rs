@@ -158,7 +158,7 @@ fn decode(record: NamedMessage, beside: &Inbound) -> Result<RawMessage, TrapErro
     };
     let NamedMessage { remote, local, id, seqno, complex, .. } = record;
     let fetch = |fd, offset, length| beside.fetch(fd, offset, length);
-    let memory = codec::decode_memory(record, fetch).ok_or_else(missing)?;
+    let memory = codec::decode_memory_received(record, fetch).ok_or_else(missing)?;
     Ok(RawMessage { remote: right(remote), local: right(local), id, seqno, complex, body, memory, payload: None })
 }
 

@@ -29,9 +29,9 @@ pub const TRAP_VERSION: u32 = 5;
 
 /// Room in a record for everything that stands around the message's body and memory.
 const ENVELOPE_BYTES: usize = 16 << 10;
-/// What a list of pieces may take more than where it was checked: for arrays of names, two pieces an item, or, where a part of
-/// the pieces goes on alone, for the first of each descriptor.
-const NAMES_BYTES: usize = 8 << 10;
+/// What a list of pieces may take on its way to a task. It may be a little more than what a task may send: for arrays of names,
+/// two pieces an item, or, where a part of the pieces goes on alone, for the first of each descriptor.
+const RECEIVED_SEGMENTS_BYTES_MAX: usize = TRAP_SEGMENTS_BYTES_MAX + (8 << 10);
 /// A list of so many pieces has room, whatever they are.
 const PIECES_SURE: usize = 4096;
 /// Of one name in an out-of-line array.
@@ -50,9 +50,9 @@ pub fn encode(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Bes
     encode_within(message, fd, TRAP_SEGMENTS_BYTES_MAX)
 }
 
-/// The same for a message to a task. What came from one by [`decode`] has room: nothing is copied.
+/// The same for a message to a task. What came from one by [`decode_prefix`] has room: nothing is copied.
 pub fn encode_received(message: Message<NamedRight>, fd: u32) -> (body::NamedMessage, Beside) {
-    encode_within(message, fd, TRAP_SEGMENTS_BYTES_MAX + NAMES_BYTES)
+    encode_within(message, fd, RECEIVED_SEGMENTS_BYTES_MAX)
 }
 
 fn encode_within(message: Message<NamedRight>, fd: u32, segments_bytes_max: usize) -> (body::NamedMessage, Beside) {
@@ -80,9 +80,9 @@ pub fn encode_contents(body: Bytes, memory: Payload, fd: u32) -> (body::NamedMes
     contents_within(body, memory, fd, TRAP_SEGMENTS_BYTES_MAX)
 }
 
-/// The same for a task, of memory that came from one by [`decode`] or [`decode_memory`]: nothing of it is copied.
+/// The same for a task, of memory that came from one by [`decode_prefix`] or [`decode_memory`]: nothing of it is copied.
 pub fn encode_contents_received(memory: Payload, fd: u32) -> (body::NamedMessage, Beside) {
-    contents_within(Bytes::new(), memory, fd, TRAP_SEGMENTS_BYTES_MAX + NAMES_BYTES)
+    contents_within(Bytes::new(), memory, fd, RECEIVED_SEGMENTS_BYTES_MAX)
 }
 
 fn contents_within(body: Bytes, memory: Payload, fd: u32, segments_bytes_max: usize) -> (body::NamedMessage, Beside) {
@@ -112,7 +112,7 @@ fn contents_within(body: Bytes, memory: Payload, fd: u32, segments_bytes_max: us
     (record, beside)
 }
 
-/// The message of a record. `fetch(fd, offset, length)` reads bytes out of the descriptor at index `fd`.
+/// The message of a record that a task has received. `fetch(fd, offset, length)` reads bytes out of the descriptor at index `fd`.
 ///
 /// Errors, as `mach_msg` gives them to a sender: `SendMsgTooSmall`, `SendInvalidType` a complex body that is not typed,
 /// a disposition that there is not, or too many items; `SendNoBuffer` too many bytes or
@@ -121,24 +121,33 @@ pub fn decode(
     message: body::NamedMessage,
     fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
 ) -> Result<Message<NamedRight>, MsgReturn> {
-    match decode_prefix(message, fetch)? {
+    match decode_within(message, fetch, RECEIVED_SEGMENTS_BYTES_MAX)? {
         (message, None) => Ok(message),
         (_, Some(code)) => Err(code),
     }
 }
 
-/// As [`decode`], but an item that is bad by itself is no error yet: the message comes as far as it is good, with the code
-/// for that item. Whoever sends it is told of what stands before first: [ipc.body.3].
+/// As [`decode`], for one that a task sends. An item that is bad by itself is no error yet: the message comes as far as it is
+/// good, with the code for that item. Whoever sends it is told of what stands before first: [ipc.body.3].
 ///
-/// Errors: as [`decode`], what concerns the message as a whole.
+/// Errors: as [`decode`], what concerns the message as a whole; `SendNoBuffer` memory in more files or pieces than a record
+/// to a task has room for.
 pub fn decode_prefix(
     message: body::NamedMessage,
     fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
 ) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
+    decode_within(message, fetch, TRAP_SEGMENTS_BYTES_MAX)
+}
+
+fn decode_within(
+    message: body::NamedMessage,
+    fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
+    segments_bytes_max: usize,
+) -> Result<(Message<NamedRight>, Option<MsgReturn>), MsgReturn> {
     let header = |right: Option<body::NamedRight>| right.map_or(Ok(NamedRight::NULL), decode_right);
     let (remote, local) = (header(message.remote)?, header(message.local)?);
     let body_fd = (message.body_length > 0).then(|| message.fd.saturating_sub(1));
-    let beside = pieces_beside(message.memory_beside, body_fd)?;
+    let beside = pieces_beside(message.memory_beside, body_fd, segments_bytes_max)?;
     let in_pieces = beside.as_ref().is_some_and(|pieces| pieces.len() > PIECES_SURE);
     let mut contents = Contents {
         fetch,
@@ -166,7 +175,7 @@ pub fn decode_prefix(
         return Err(code);
     }
     // Where one file came in two descriptors, what goes on in each may not go on in the file.
-    if in_pieces && !Placed::of_all(body.memory()).segments.fits() {
+    if in_pieces && !Placed::of_all(body.memory()).segments.fits_in(segments_bytes_max) {
         return Err(MsgReturn::SendNoBuffer);
     }
     Ok((Message { remote, local, id: message.id, seqno: message.seqno, trace: TraceId(message.trace), body }, wrong))
@@ -190,27 +199,48 @@ pub fn check(message: &Message<NamedRight>) -> Result<(), MsgReturn> {
     }
 }
 
-/// The memory of a record that stands for no message ([`encode_contents`] with an empty body); `fetch` as for [`decode`].
+/// The memory of a record of a task's that stands for no message ([`encode_contents`] with an empty body); `fetch` as for
+/// [`decode`].
 ///
-/// Errors: `None` what it speaks of is not there.
+/// Errors: `None` what it speaks of is not there, or is in more files or pieces than a record to a task has room for.
 pub fn decode_memory(
     record: body::NamedMessage,
+    fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
+) -> Option<Payload> {
+    memory_within(record, fetch, TRAP_SEGMENTS_BYTES_MAX)
+}
+
+/// The same, of one that a task has received.
+pub fn decode_memory_received(
+    record: body::NamedMessage,
+    fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
+) -> Option<Payload> {
+    memory_within(record, fetch, RECEIVED_SEGMENTS_BYTES_MAX)
+}
+
+fn memory_within(
+    record: body::NamedMessage,
     mut fetch: impl FnMut(u32, u64, usize) -> Option<Payload>,
+    segments_bytes_max: usize,
 ) -> Option<Payload> {
     let mut memory = Payload::from(record.memory);
-    let pieces = pieces_beside(record.memory_beside, None).ok()?.unwrap_or_default();
+    let pieces = pieces_beside(record.memory_beside, None, segments_bytes_max).ok()?.unwrap_or_default();
     for Segment { fd, offset, length } in &pieces {
         let length = usize::try_from(*length).ok()?;
         memory.append(fetch(*fd, *offset, length).filter(|piece| piece.len() == length)?);
     }
-    let has_room = pieces.len() <= PIECES_SURE || Placed::of_all(std::slice::from_ref(&memory)).segments.fits();
-    has_room.then_some(memory)
+    let placed = || Placed::of_all(std::slice::from_ref(&memory)).segments.fits_in(segments_bytes_max);
+    (pieces.len() <= PIECES_SURE || placed()).then_some(memory)
 }
 
 /// `None` for memory that is not beside its record. The body may be in a descriptor, too.
-fn pieces_beside(record: Option<Segments>, body_fd: Option<u32>) -> Result<Option<Vec<Segment>>, MsgReturn> {
+fn pieces_beside(
+    record: Option<Segments>,
+    body_fd: Option<u32>,
+    segments_bytes_max: usize,
+) -> Result<Option<Vec<Segment>>, MsgReturn> {
     let Some(record) = record.filter(|record| !record.fd.is_empty()) else { return Ok(None) };
-    if !record.fits() {
+    if !record.fits_in(segments_bytes_max) {
         return Err(MsgReturn::SendNoBuffer);
     }
     let pieces = record.pieces().ok_or(MsgReturn::SendInvalidMemory)?;
@@ -335,7 +365,7 @@ fn decode_right(right: body::NamedRight) -> Result<NamedRight, MsgReturn> {
 
 const _: () = assert!(
     TRAP_BODY_BYTES_MAX + TRAP_INLINE_OOL_BYTES_MAX + ENVELOPE_BYTES <= TRAP_RECORD_BYTES_MAX
-        && TRAP_BODY_BYTES_MAX + TRAP_SEGMENTS_BYTES_MAX + NAMES_BYTES + ENVELOPE_BYTES / 2 <= TRAP_RECORD_BYTES_MAX,
+        && TRAP_BODY_BYTES_MAX + RECEIVED_SEGMENTS_BYTES_MAX + ENVELOPE_BYTES / 2 <= TRAP_RECORD_BYTES_MAX,
     "what stands in a record fits into it"
 );
 

@@ -228,15 +228,17 @@ fn what_was_taken_goes_on_without_a_copy() {
         let bytes = Bytes::from(vec![0; pieces.len() << 12]);
         let whole = with_body(vec![Item::OutOfLine(bytes.into())]);
         let record = body::NamedMessage { memory_beside: Some(memory_beside), ..encode(whole, 0).0 };
-        decode(record, |fd, offset, _| {
+        decode_prefix(record, |fd, offset, _| {
             let mut piece = Payload::default();
             piece.push_stored(page(offset as usize >> 12), files[fd as usize % shown].clone(), offset);
             Some(piece)
         })
+        .map(|(message, _)| message)
     };
     let goes_on = |message: Message<NamedRight>| {
         let (record, beside) = encode_received(message, 3);
-        record.encoded_len() <= TRAP_RECORD_BYTES_MAX - ENVELOPE_BYTES / 2 && beside.bytes.is_empty()
+        let fits = record.encoded_len() <= TRAP_RECORD_BYTES_MAX - ENVELOPE_BYTES / 2 && beside.bytes.is_empty();
+        fits && pieces_beside(record.memory_beside, None, RECEIVED_SEGMENTS_BYTES_MAX).is_ok()
     };
     // As many files as there may be, and one more.
     let each: Vec<(u32, u64)> = (0..=TRAP_STORES_MAX as u32).map(|fd| (fd, 0)).collect();
