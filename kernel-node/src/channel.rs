@@ -311,7 +311,7 @@ impl Descriptors {
             OrderKind::Freeze { order: map, fd, seal } => {
                 order::Op::Freeze(FreezeObject { map: Some(self.map(map, fd)), seal })
             }
-            OrderKind::Errand(errand) => order::Op::Errand(self.errand(order.task, errand)?),
+            OrderKind::Errand(errand) => order::Op::Errand(self.errand(errand)?),
             OrderKind::Inherit { address, size } => order::Op::Inherit(trap::Inherit { address, size }),
             OrderKind::Unmap { address, size } => order::Op::Unmap(Unmap { address, size }),
             OrderKind::Protect { address, size, protection } => {
@@ -322,7 +322,7 @@ impl Descriptors {
         Ok(proto::wire::trap::Order { order: order.id.0, op: Some(op) })
     }
 
-    fn errand(&mut self, task: TaskId, errand: Errand) -> Result<trap::Errand, ChannelError> {
+    fn errand(&mut self, errand: Errand) -> Result<trap::Errand, ChannelError> {
         let what = match errand {
             Errand::Read { address, size } => errand::What::Read(trap::Read { address, size }),
             Errand::Copy { from, size, to } => errand::What::Copy(trap::Copy { from, size, to }),
@@ -330,8 +330,7 @@ impl Descriptors {
                 errand::What::MapCopy(trap::MapCopy { from, size, how: Some(private(&how)) })
             }
             Errand::Write { address, data } => {
-                // `vm_write` has bounded it.
-                let contents = Some(self.admitted(task, data)?);
+                let contents = Some(self.memory(data)?);
                 errand::What::Write(trap::Write { address, contents })
             }
             Errand::Collect { ranges } => {
@@ -339,22 +338,14 @@ impl Descriptors {
                 errand::What::Collect(trap::Collect { ranges })
             }
             Errand::Map { data, how } => {
-                let contents = Some(self.admitted(task, data)?);
+                let contents = Some(self.memory(data)?);
                 errand::What::MapMemory(trap::MapMemory { how: Some(private(&how)), contents })
             }
         };
         Ok(trap::Errand { what: Some(what) })
     }
 
-    /// Memory that a task may have: what it must not be given as it is, is copied.
-    fn admitted(&mut self, task: TaskId, mut data: Payload) -> Result<NamedMessage, ChannelError> {
-        if let Some(job) = admission::admit(task, std::slice::from_mut(&mut data)) {
-            job.run()?.put(Some(task), std::slice::from_mut(&mut data));
-        }
-        self.memory(data)
-    }
-
-    /// A record of memory alone, and what of it goes beside.
+    /// A record of memory alone, which the task may have, and what of it goes beside.
     fn memory(&mut self, memory: Payload) -> Result<NamedMessage, ChannelError> {
         let (record, beside) = codec::encode_contents_received(memory, self.objects.len() as u32);
         self.beside(beside)?;

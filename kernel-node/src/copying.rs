@@ -1,15 +1,18 @@
-//! Answers that wait until memory is copied for their task, and calls that wait until what they send is sealed, off the thread
-//! that serves faults.
+//! Answers and errands that wait until memory is copied for their task, and calls that wait until what they send is sealed, off
+//! the thread that serves faults.
 
 use kernel_core::TaskId;
 use kernel_core::ipc::SpaceId;
+use kernel_core::vm::{Errand, OrderId};
 use proto::wire::trap::{Answer, Msg};
-use proto::{Message, NamedRight};
+use proto::{KernReturn, Message, NamedRight, Payload};
 use sys::SysError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::admission::{Copied, CopyJob};
-use crate::channel::ChannelId;
+use crate::channel::{ChannelId, Role, With};
+use crate::node::Node;
+use crate::pmap::{Order, OrderKind};
 
 /// What waited for memory.
 pub enum Waited {
@@ -28,19 +31,37 @@ pub enum Waited {
     },
 }
 
-/// Memory that is copied, or sealed, for whom it was wanted.
+/// For whom memory was to be copied, or sealed.
+pub enum For {
+    /// A message.
+    Message {
+        /// To or from whom.
+        channel: ChannelId,
+        /// What is to go on.
+        waited: Box<Waited>,
+        /// The message, which the copies are to be put in.
+        message: Box<Message<NamedRight>>,
+    },
+    /// An order.
+    Errand {
+        /// Whose.
+        task: TaskId,
+        /// Which.
+        id: OrderId,
+        /// What the copies are to be put in.
+        errand: Errand,
+    },
+}
+
+/// Memory that is copied, or sealed.
 pub struct CopyDone {
-    /// To or from whom.
-    pub channel: ChannelId,
-    /// What is to go on.
-    pub waited: Waited,
-    /// Its message, which the copies are to be put in.
-    pub message: Message<NamedRight>,
+    /// Who waited.
+    pub whose: For,
     /// The copies.
     pub copied: Result<Copied, SysError>,
 }
 
-/// The copying that is under way: of each thread that waits for an answer at most one.
+/// The copying that is under way: of each thread that waits for an answer at most one, and of each errand.
 #[derive(Debug)]
 pub(crate) struct Copying {
     done: UnboundedSender<CopyDone>,
@@ -61,11 +82,74 @@ impl Copying {
     }
 
     /// Runs a job where it may block.
-    pub fn start(&self, channel: ChannelId, waited: Waited, message: Message<NamedRight>, job: CopyJob) {
+    pub fn start(&self, whose: For, job: CopyJob) {
         let done = self.done.clone();
         tokio::task::spawn_blocking(move || {
             // The node may have ended meanwhile; then nobody waits.
-            let _ = done.send(CopyDone { channel, waited, message, copied: job.run() });
+            let _ = done.send(CopyDone { whose, copied: job.run() });
         });
+    }
+}
+
+impl Node {
+    /// What somebody waited for is copied or sealed, or could not be.
+    pub fn on_copied(&mut self, CopyDone { whose, copied }: CopyDone) {
+        match whose {
+            For::Message { channel, waited, message } => self.message_copied(channel, *waited, *message, copied),
+            For::Errand { task, id, errand } => self.errand_copied(task, id, errand, copied),
+        }
+        self.settle();
+    }
+
+    /// A thread for whom it could not be done loses its connection.
+    fn message_copied(
+        &mut self,
+        channel: ChannelId,
+        waited: Waited,
+        mut message: Message<NamedRight>,
+        copied: Result<Copied, SysError>,
+    ) {
+        let Some(connection) = self.connections.get_mut(&channel) else { return };
+        connection.parked = false;
+        let done = match (copied, waited) {
+            (Err(error), _) => Err(error.into()),
+            (Ok(copied), Waited::Answer(answer)) => {
+                if let Role::Thread(task) | Role::Agent(task) = connection.role {
+                    copied.put(Some(task), message.body.memory_mut());
+                }
+                connection.answer(answer, With::Message(message))
+            }
+            (Ok(copied), Waited::Call { task, space, ticket, call }) => {
+                connection.last_ticket = ticket;
+                copied.put(None, message.body.memory_mut());
+                self.caller = Some((task, channel));
+                let done = self.mach_msg(channel, space, ticket, &call, Some(message));
+                self.caller = None;
+                done
+            }
+        };
+        self.end_on_error(channel, done);
+    }
+
+    fn errand_copied(&mut self, task: TaskId, id: OrderId, mut errand: Errand, copied: Result<Copied, SysError>) {
+        let ready = copied.map_err(|error| {
+            tracing::warn!(%error, "memory for a task could not be copied");
+            KernReturn::ResourceShortage
+        });
+        let ordered = ready.and_then(|copied| {
+            copied.put(Some(task), memory_of(&mut errand));
+            self.order_ready(Order { task, id, what: OrderKind::Errand(errand) })
+        });
+        if let Err(code) = ordered {
+            self.with_kernel(|kernel, cx| kernel.order_done(id, Err(code), cx));
+        }
+    }
+}
+
+/// The memory that an errand brings.
+pub(crate) fn memory_of(errand: &mut Errand) -> &mut [Payload] {
+    match errand {
+        Errand::Write { data, .. } | Errand::Map { data, .. } => std::slice::from_mut(data),
+        Errand::Read { .. } | Errand::Copy { .. } | Errand::MapCopy { .. } | Errand::Collect { .. } => &mut [],
     }
 }

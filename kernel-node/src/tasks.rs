@@ -24,10 +24,10 @@ use tokio::task::AbortHandle;
 
 use crate::admission::{self, CopyJob};
 use crate::channel::{self, ChannelError, ChannelId, Connection, Role, With};
-use crate::copying::{CopyDone, Waited};
+use crate::copying::{For, Waited, memory_of};
 use crate::frozen::Beside;
 use crate::node::{Due, Node};
-use crate::pmap::Order;
+use crate::pmap::{Order, OrderKind};
 use crate::process::{Attached, PREPARED_MS};
 
 /// A process that has become a task: the shell watches it, and serves its faults if it has memory.
@@ -436,7 +436,8 @@ impl Node {
         let job = message.as_mut().and_then(|message| connection.admit(message.body.memory_mut()));
         match (job, message) {
             (Some(job), Some(message)) => {
-                self.copying.start(id, Waited::Answer(answer), message, job);
+                let (waited, message) = (Box::new(Waited::Answer(answer)), Box::new(message));
+                self.copying.start(For::Message { channel: id, waited, message }, job);
                 Ok(())
             }
             (_, message) => connection.answer(answer, message.map_or(With::Nothing, With::Message)),
@@ -458,33 +459,8 @@ impl Node {
         connection.parked = true;
         connection.last_ticket = connection.last_ticket.saturating_sub(1);
         let job = CopyJob::of(None, message.body.memory());
-        self.copying.start(id, waited, message, job);
-    }
-
-    /// What an answer or a call waited for is copied or sealed, or could not be: the thread that waits then loses its
-    /// connection.
-    pub fn on_copied(&mut self, CopyDone { channel, waited, mut message, copied }: CopyDone) {
-        let Some(connection) = self.connections.get_mut(&channel) else { return };
-        connection.parked = false;
-        let done = match (copied, waited) {
-            (Err(error), _) => Err(error.into()),
-            (Ok(copied), Waited::Answer(answer)) => {
-                if let Role::Thread(task) | Role::Agent(task) = connection.role {
-                    copied.put(Some(task), message.body.memory_mut());
-                }
-                connection.answer(answer, With::Message(message))
-            }
-            (Ok(copied), Waited::Call { task, space, ticket, call }) => {
-                connection.last_ticket = ticket;
-                copied.put(None, message.body.memory_mut());
-                self.caller = Some((task, channel));
-                let done = self.mach_msg(channel, space, ticket, &call, Some(message));
-                self.caller = None;
-                done
-            }
-        };
-        self.end_on_error(channel, done);
-        self.settle();
+        let (waited, message) = (Box::new(waited), Box::new(message));
+        self.copying.start(For::Message { channel: id, waited, message }, job);
     }
 
     fn answer_result(&mut self, id: ChannelId, ticket: u64, code: MsgReturn) -> Result<(), ChannelError> {
@@ -511,6 +487,22 @@ impl Node {
 
     /// Sends an order to the agent of its task; its answer comes as a record.
     pub(crate) fn order_agent(&mut self, order: Order) -> Result<(), KernReturn> {
+        let Order { task, id, what } = order;
+        let what = match what {
+            OrderKind::Errand(mut errand) => match admission::admit(task, memory_of(&mut errand)) {
+                Some(job) => {
+                    self.copying.start(For::Errand { task, id, errand }, job);
+                    return Ok(());
+                }
+                None => OrderKind::Errand(errand),
+            },
+            what => what,
+        };
+        self.order_ready(Order { task, id, what })
+    }
+
+    /// The same, of one whose memory the task may have.
+    pub(crate) fn order_ready(&mut self, order: Order) -> Result<(), KernReturn> {
         let agent = self.processes.get(order.task).and_then(|p| p.attached.as_ref()?.agent);
         let agent = agent.ok_or(KernReturn::Terminated)?;
         let connection = self.connections.get_mut(&agent).ok_or(KernReturn::Terminated)?;

@@ -57,6 +57,37 @@ fn frozen(task: &Task, mapping: &Mapping) -> Payload {
     task.freeze(mapping.address(), mapping.len()).expect("a copy")
 }
 
+/// The files of it hold what the task must not see, so it is copied: by a thread that serves no faults.
+#[test]
+fn vm_write_1_memory_that_the_task_must_not_be_given_as_it_is_is_copied_for_it() {
+    const PAGES: u64 = 1024;
+    let pair = Pair::new();
+    let (asker, task) = (&pair.sender, &pair.receiver);
+    let port = port_of(task, asker, "task");
+    let (mine, theirs) = (asker.allocate(PAGES * PAGE).expect("memory"), task.allocate(PAGES * PAGE).expect("memory"));
+    let mut bytes = contents((PAGES * PAGE) as usize);
+    mine.write_at(0, &bytes).expect("its own");
+    drop(frozen(asker, &mine));
+    // What was there before stays in the first file.
+    for page in (0..PAGES).step_by(16) {
+        mine.write_at(page * PAGE, b"new").expect("its own");
+        bytes[(page * PAGE) as usize..][..3].copy_from_slice(b"new");
+    }
+    for _ in 0..2 {
+        let data = frozen(asker, &mine);
+        assert_eq!((data.held_bytes(), data.chunks().len()), (0, 128));
+        asker.rpc(&port, idl::VmWrite { address: theirs.address(), data }).expect("it is writable");
+        assert!(read(&theirs) == bytes);
+    }
+    // The task goes meanwhile: nobody waits for ever, and the node goes on.
+    let data = frozen(asker, &mine);
+    let (asked, end) = (asker.clone(), idl::VmWrite { address: theirs.address(), data });
+    let waits = std::thread::spawn(move || asked.rpc(&port, end).map(drop));
+    drop((pair.port, theirs, pair.receiver));
+    let _ = waits.join().expect("an answer, whatever it says");
+    pair.nodes.assert_up(1);
+}
+
 #[test]
 fn both_go_on_writing_and_each_sees_its_own() {
     let p = Pair::new();
