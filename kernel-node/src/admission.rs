@@ -107,37 +107,29 @@ impl CopyJob {
         }
         let bytes = parts.iter().map(|(_, (_, length))| length).sum::<u64>().next_multiple_of(PAGE_SIZE);
         let memfd = Memfd::freezable("mach-out-of-line", bytes)?;
-        let (mut at, mut unlooked) = (0, 0);
+        // It is the sender who says how much it is, and all of it may be the same few bytes.
+        let mut left = sys::probe::available_bytes().map_or(u64::MAX, |left| left.saturating_sub(LEFT_BYTES_MIN));
+        let (mut at, mut held) = (0, Vec::new());
         for (passable, (offset, length)) in &parts {
-            let source = passable.frozen().memfd();
-            for held in source.present(*offset..offset + length, usize::MAX)? {
-                let mut from = held.start;
-                while from < held.end {
-                    if unlooked == 0 {
-                        // It is the sender who says how much it is, and all of it may be the same few bytes.
-                        refuse_too_much()?;
-                        unlooked = LOOK_BYTES;
-                    }
-                    let size = unlooked.min(held.end - from);
-                    // Linux alone looks at the bytes, which may still change.
-                    let bytes = passable.frozen().bytes(from, size as usize).expect("within the file");
-                    memfd.write_at(at + (from - offset), &[bytes])?;
-                    (from, unlooked) = (from + size, unlooked - size);
-                }
+            for range in passable.frozen().memfd().present(*offset..offset + length, usize::MAX)? {
+                left = left.checked_sub(range.end - range.start).ok_or_else(too_much)?;
+                held.push((passable, at + (range.start - offset), range));
             }
             at += length;
+        }
+        for (passable, at, range) in held {
+            let size = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            // Linux alone looks at the bytes, which may still change.
+            let bytes = passable.frozen().bytes(range.start, size).expect("within the file");
+            memfd.write_at(at, &[bytes])?;
         }
         memfd.freeze()?;
         Ok(Copied { passable: Some(Arc::new(Passable::copied(Frozen::new(memfd)?))), files })
     }
 }
 
-/// Errors: `ENOMEM` the machine has no memory for as much as is copied until this is asked again.
-fn refuse_too_much() -> Result<(), SysError> {
-    match sys::probe::available_bytes() {
-        Some(left) if left < 2 * LOOK_BYTES => Err(SysError::new("memfd", Errno::NOMEM, "a copy for a task")),
-        _ => Ok(()),
-    }
+fn too_much() -> SysError {
+    SysError::new("memfd", Errno::NOMEM, "a copy for a task")
 }
 
 /// Waits until the files are settled, each for a bounded time; those that are not.
@@ -200,8 +192,8 @@ fn passed(chunk: &Chunk) -> Option<(Arc<Passable>, (u64, u64))> {
 
 /// More than this is not copied on the thread that serves faults.
 const COPY_AT_ONCE_BYTES_MAX: u64 = 1 << 20;
-/// After so much that was copied it is looked whether there is memory for more.
-const LOOK_BYTES: u64 = 64 << 20;
+/// So much is left to the machine.
+const LEFT_BYTES_MIN: u64 = 128 << 20;
 /// How long a file is waited for that holds nothing, and a nanosecond more for each byte that it holds.
 const SETTLE_MIN: Duration = Duration::from_millis(20);
 /// How often it is looked at.

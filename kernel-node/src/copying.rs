@@ -5,7 +5,7 @@ use kernel_core::TaskId;
 use kernel_core::ipc::SpaceId;
 use kernel_core::vm::{Errand, OrderId};
 use proto::wire::trap::{Answer, Msg};
-use proto::{KernReturn, Message, NamedRight, Payload};
+use proto::{KernReturn, Message, MsgReturn, NamedRight, NoRoom, Payload};
 use sys::SysError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -101,7 +101,7 @@ impl Node {
         self.settle();
     }
 
-    /// A thread for whom it could not be done loses its connection.
+    /// A thread for whom it could not be done gets its message without the memory, or cannot send it.
     fn message_copied(
         &mut self,
         channel: ChannelId,
@@ -112,7 +112,21 @@ impl Node {
         let Some(connection) = self.connections.get_mut(&channel) else { return };
         connection.parked = false;
         let done = match (copied, waited) {
-            (Err(error), _) => Err(error.into()),
+            (Err(error), Waited::Answer(mut answer)) => {
+                tracing::warn!(%error, "memory of a message is lost");
+                message.body.lose_memory();
+                answer.result = match NoRoom::parse(answer.result) {
+                    Some((code, short)) if code != MsgReturn::Success => short.and(NoRoom::VM_KERNEL).raw(code),
+                    _ => NoRoom::VM_KERNEL.raw(MsgReturn::RcvBodyError),
+                };
+                connection.answer(answer, With::Message(message))
+            }
+            (Err(error), Waited::Call { ticket, .. }) => {
+                tracing::warn!(%error, "memory of a message could not be sealed");
+                connection.last_ticket = ticket;
+                let result = MsgReturn::SendNoBuffer.raw();
+                connection.answer(Answer { ticket, result, ..Answer::default() }, With::Nothing)
+            }
             (Ok(copied), Waited::Answer(answer)) => {
                 if let Role::Thread(task) | Role::Agent(task) = connection.role {
                     copied.put(Some(task), message.body.memory_mut());

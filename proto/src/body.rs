@@ -162,6 +162,18 @@ impl<R> Body<R> {
         self.carried.as_mut().map_or(&mut [], |c| &mut c.memory)
     }
 
+    /// Gives all out-of-line data up: its descriptors are still there, and count nothing.
+    pub fn lose_memory(&mut self) {
+        let outside = |l: &Located| !l.descriptor.inline && l.descriptor.disposition().is_none();
+        let located: Vec<Located> = self.scan_if_complex().flatten().filter(outside).collect();
+        let mut bytes = self.bytes.to_vec();
+        for Located { descriptor, at, data } in located {
+            bytes[at..data].copy_from_slice(&Descriptor { number: 0, ..descriptor }.to_bytes());
+        }
+        self.bytes = bytes.into();
+        self.memory_mut().iter_mut().for_each(|memory| *memory = Payload::default());
+    }
+
     /// Whether each descriptor of out-of-line data counts all of its contents.
     pub fn is_whole(&self) -> bool {
         let mut memory = self.memory().iter();
@@ -494,6 +506,20 @@ mod tests {
         assert_eq!(&filled[24..28], &0x203u32.to_le_bytes());
         assert_eq!(outside.to_bytes(), vec![1; 5]);
         assert_eq!(filled.len(), 48);
+    }
+
+    #[test]
+    fn a_body_without_its_memory_still_has_its_rights_and_items() {
+        let port = NamedRight::make_send(PortName(0x203));
+        let long = Item::OutOfLine(Payload::from(vec![1; 5000]));
+        let mut body = Body::from(vec![long.clone(), Item::Port(port), Item::Ports(vec![port; 2]), long, Item::U32(7)]);
+        body.lose_memory();
+        let none = Item::OutOfLine(Payload::default());
+        let expected = Body::from(vec![none.clone(), Item::Port(port), Item::Ports(vec![port; 2]), none, Item::U32(7)]);
+        assert_eq!(
+            (body.bytes(), body.rights(), body.memory()),
+            (expected.bytes(), expected.rights(), expected.memory())
+        );
     }
 
     #[test]

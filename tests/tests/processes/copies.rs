@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mach::proto::iface::task as idl;
-use mach::proto::{KernReturn, NamedRight, PAGE_SIZE, Payload, Prot};
-use mach::{CopyError, Mapping, Outgoing, ReceiveRight, SendRight, Task};
+use mach::proto::{KernReturn, MsgReturn, NamedRight, PAGE_SIZE, Payload, Prot};
+use mach::{CopyError, Mapping, MsgError, Outgoing, ReceiveRight, SendRight, Task};
 use mach_tests::processes::{Nodes, options};
 use mach_tests::wait_until;
 use rand::rngs::SmallRng;
@@ -55,6 +55,28 @@ fn read(mapping: &Mapping) -> Vec<u8> {
 
 fn frozen(task: &Task, mapping: &Mapping) -> Payload {
     task.freeze(mapping.address(), mapping.len()).expect("a copy")
+}
+
+/// What would have to be copied for its receiver, over and over the same bytes, is more than any machine has.
+#[test]
+fn vm_copy_4_a_message_with_more_than_can_be_copied_comes_without_it() {
+    const MEBI: usize = 1 << 20;
+    let pair = Pair::new();
+    let memory = pair.sender.allocate(64 * MEBI as u64).expect("memory");
+    memory.write_at(0, &contents(64 * MEBI)).expect("its own");
+    // All but what is behind it, so that the file cannot be given.
+    let (part, mut more) = (frozen(&pair.sender, &memory).slice(0, 63 * MEBI), Payload::default());
+    (0..500).for_each(|_| more.append(part.clone()));
+    // Twenty items, since each has 32 GiB at the most.
+    let message = (0..20).fold(Outgoing::new(&pair.right, 7), |message, _| message.memory(more.clone()));
+    message.send(&pair.sender).expect("room in the queue");
+    let Err(MsgError::Code { code, message: Some(message) }) = pair.port.receive(Some(6 * SOON)) else {
+        panic!("there is no room for it");
+    };
+    assert_eq!((code, message.id, message.body.out_of_line_bytes()), (MsgReturn::RcvBodyError, 7, 0));
+    // Who waited goes on, as do all others.
+    assert!(pair.pass(part.clone()).to_bytes() == part.to_bytes());
+    pair.nodes.assert_up(1);
 }
 
 /// The files of it hold what the task must not see, so it is copied: by a thread that serves no faults.
