@@ -42,6 +42,14 @@ impl PidRecord {
         write_private(&node.pid(), format!("{text}\n").as_bytes())
     }
 
+    /// Takes it away again, if it is the one in the node's folder.
+    pub fn remove(&self, node: &NodeDir) {
+        if PidRecord::read(node).is_some_and(|found| found.pid == self.pid && found.start_ticks == self.start_ticks) {
+            // One that stays is recognised as stale by its start time; removing it is tidiness.
+            let _ = fs::remove_file(node.pid());
+        }
+    }
+
     /// The record in a node's folder; `None` when there is none that can be read.
     pub fn read(node: &NodeDir) -> Option<PidRecord> {
         serde_json::from_str(&fs::read_to_string(node.pid()).ok()?).ok()

@@ -1,7 +1,7 @@
 //! The commands against real nodes: processes of this machine on loopback, and tasks that map across them.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -168,6 +168,32 @@ fn pages_without_room_in_their_file_keep_the_cluster_up() {
     limit_of_files(1 << 30);
     cluster.ok(&["cluster", "down"]);
     assert_eq!(&std::fs::read(&path).unwrap()[500_000..500_005], b"hello");
+}
+
+#[test]
+fn of_a_node_that_is_started_several_times_at_once_one_is_there() {
+    let cluster = Cluster::up(2);
+    let file = cluster.folder.path().join("state/local/n1/node.toml");
+    let start = || cluster.command(&["node", "run", "--config"]).arg(&file).stderr(Stdio::null()).spawn().unwrap();
+    cluster.signal("-9", &cluster.pid_of(1));
+    for _ in 0..3 {
+        let mut started: Vec<Child> = (0..4).map(|_| start()).collect();
+        let end = Instant::now() + Duration::from_secs(20);
+        while started.len() > 1 {
+            assert!(Instant::now() < end, "all but one end");
+            std::thread::sleep(Duration::from_millis(20));
+            started.retain_mut(|child| child.try_wait().unwrap().is_none());
+        }
+        let mut one = started.pop().expect("one goes on");
+        let listed = || cluster.json(&["cluster", "status", "--json"])[0].clone();
+        while listed()["state"] != "up" || listed()["sees"] != 2 {
+            assert!(Instant::now() < end, "{}", listed());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(listed()["pid"], one.id());
+        one.kill().unwrap();
+        one.wait().unwrap();
+    }
 }
 
 #[test]

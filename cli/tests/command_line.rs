@@ -117,15 +117,21 @@ fn a_node_is_given_the_socket_that_its_configuration_names() {
     };
     let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
     let bound = elsewhere.local_addr().unwrap();
+    let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
+    connected.connect("127.0.0.1:9").unwrap();
     let stream = TcpListener::bind("127.0.0.1:0").unwrap();
     for (input, why) in [
         (File::open("/dev/null").unwrap().into(), "Socket operation on non-socket".to_owned()),
         (elsewhere.into(), format!("it is bound to {bound}")),
-        (stream.into(), "it is bound to 127.0.0.1:".to_owned()),
+        (stream.into(), "it is a socket of another kind".to_owned()),
+        (connected.into(), "it is connected to 127.0.0.1:9".to_owned()),
     ] {
         let (code, text) = with_input(input);
         assert_eq!(code, 2, "{text}");
-        assert!(text.starts_with("mach: standard input is not a UDP socket that is bound to 127.0.0.1:1\n"), "{text}");
+        assert!(
+            text.starts_with("mach: standard input is not an unconnected UDP socket that is bound to 127.0.0.1:1\n"),
+            "{text}"
+        );
         assert!(text.contains(&why), "{text}");
     }
 }

@@ -108,7 +108,7 @@ impl CopyJob {
         let bytes = parts.iter().map(|(_, (_, length))| length).sum::<u64>().next_multiple_of(PAGE_SIZE);
         let memfd = Memfd::freezable("mach-out-of-line", bytes)?;
         // It is the sender who says how much it is, and all of it may be the same few bytes.
-        let mut left = sys::probe::available_bytes().map_or(u64::MAX, |left| left.saturating_sub(LEFT_BYTES_MIN));
+        let mut left = left_to_take()?;
         let (mut at, mut held) = (0, Vec::new());
         for (passable, (offset, length)) in &parts {
             for range in passable.frozen().memfd().present(*offset..offset + length, usize::MAX)? {
@@ -117,15 +117,32 @@ impl CopyJob {
             }
             at += length;
         }
-        for (passable, at, range) in held {
+        let mut unlooked = LOOK_BYTES;
+        for (passable, mut at, range) in held {
             let size = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
             // Linux alone looks at the bytes, which may still change.
             let bytes = passable.frozen().bytes(range.start, size).expect("within the file");
-            memfd.write_at(at, &[bytes])?;
+            for piece in bytes.chunks(LOOK_BYTES) {
+                memfd.write_at(at, &[piece])?;
+                at += piece.len() as u64;
+                unlooked = unlooked.saturating_sub(piece.len());
+                if unlooked == 0 {
+                    // Others take memory at the same time.
+                    left_to_take()?;
+                    unlooked = LOOK_BYTES;
+                }
+            }
         }
         memfd.freeze()?;
         Ok(Copied { passable: Some(Arc::new(Passable::copied(Frozen::new(memfd)?))), files })
     }
+}
+
+/// Memory that a copy may take.
+///
+/// Errors: `ENOMEM` there is none.
+fn left_to_take() -> Result<u64, SysError> {
+    sys::probe::available_bytes().unwrap_or(u64::MAX).checked_sub(LEFT_BYTES_MIN).ok_or_else(too_much)
 }
 
 fn too_much() -> SysError {
@@ -192,8 +209,10 @@ fn passed(chunk: &Chunk) -> Option<(Arc<Passable>, (u64, u64))> {
 
 /// More than this is not copied on the thread that serves faults.
 const COPY_AT_ONCE_BYTES_MAX: u64 = 1 << 20;
+/// After so much that was copied it is looked again whether there is memory.
+const LOOK_BYTES: usize = 64 << 20;
 /// So much is left to the machine.
-const LEFT_BYTES_MIN: u64 = 128 << 20;
+const LEFT_BYTES_MIN: u64 = 2 * LOOK_BYTES as u64;
 /// How long a file is waited for that holds nothing, and a nanosecond more for each byte that it holds.
 const SETTLE_MIN: Duration = Duration::from_millis(20);
 /// How often it is looked at.

@@ -83,12 +83,17 @@ impl Task {
                 Ok(copy) if copy.is_wasteful(pages) => {
                     self.freeze_pages(memory, pages, true, whatever).or_else(|e| whatever.then_some(copy).ok_or(e))
                 }
-                // The map has no room for so many pieces.
-                Err(CopyError::Kern(KernReturn::ResourceShortage)) => self.freeze_pages(memory, pages, true, whatever),
+                // The map, or the process, has no room for so many pieces.
+                Err(error) if is_short(&error) => self.freeze_pages(memory, pages, true, whatever),
                 done => done,
             }
         });
-        let copy = frozen.map_err(CopyError::Sys).flatten().and_then(|copy| copy.into_payload(memory));
+        let mut copy = frozen.map_err(CopyError::Sys).flatten().and_then(|copy| copy.into_payload(memory));
+        if copy.as_ref().is_err_and(is_short) {
+            // Nor for its files beside them.
+            let whole = sys::thread::undisturbed(|| self.freeze_pages(memory, pages, true, whatever));
+            copy = whole.map_err(CopyError::Sys).flatten().and_then(|copy| copy.into_payload(memory));
+        }
         // What the program has taken away is why nothing else could be done.
         copy.or_else(|error| memory.refuse_changed(std::slice::from_ref(pages)).and(Err(error)))
     }
@@ -188,9 +193,7 @@ impl Task {
             Some(pieces) => match self.map_pieces(pieces, how.clone()) {
                 // The map, or the process, may have no room for so many pieces.
                 Err(CopyError::Kern(KernReturn::NoSpace)) => self.map_pieces(Pieces::copied(payload)?, how),
-                Err(CopyError::Sys(error)) if error.errno == Errno::NOMEM => {
-                    self.map_pieces(Pieces::copied(payload)?, how)
-                }
+                Err(error) if is_short(&error) => self.map_pieces(Pieces::copied(payload)?, how),
                 done => done,
             },
             None => self.map_pieces(Pieces::copied(payload)?, how),
@@ -226,6 +229,15 @@ impl Task {
 fn pages_of(address: u64, len: u64) -> Result<Range<u64>, CopyError> {
     let end = address.checked_add(len).and_then(round_page);
     Ok(trunc_page(address)..end.ok_or(CopyError::Kern(KernReturn::InvalidArgument))?)
+}
+
+/// Whether it may go with fewer pieces.
+fn is_short(error: &CopyError) -> bool {
+    match error {
+        CopyError::Kern(code) => *code == KernReturn::ResourceShortage,
+        CopyError::Sys(error) => error.errno == Errno::NOMEM,
+        _ => false,
+    }
 }
 
 /// Errors: the node's code, if it is not `Success`.

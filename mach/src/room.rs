@@ -40,7 +40,7 @@ fn most() -> usize {
 }
 
 /// So few are not counted.
-const FEW: usize = 1024;
+const FEW: usize = 64;
 /// So many are left to the program.
 const SPARE: usize = 4096;
 /// `DEFAULT_MAX_MAP_COUNT` of Linux.

@@ -96,7 +96,7 @@ fn serve(settings: &Settings, run: &args::NodeRun) -> Result<()> {
         None => None,
     };
     let identity = identity(settings, authority.as_ref(), &seeds)?;
-    PidRecord::of_self()?.write(&dir)?;
+    let record = PidRecord::of_self()?;
     let config = kernel_node::NodeConfig {
         name: settings.name.clone(),
         listen,
@@ -118,10 +118,15 @@ fn serve(settings: &Settings, run: &args::NodeRun) -> Result<()> {
         swap_dir: settings.swap_dir.clone(),
         swap_limit: settings.swap_limit,
     };
-    let ready = |address| tracing::info!(node = %settings.name, %address, socket = %settings.socket.display(), "ready");
+    // Only who has the socket is the node, of several that are started at once.
+    let ready = |address| {
+        if let Err(failure) = record.write(&dir) {
+            tracing::warn!(why = failure.one_line(), "the node's process is not recorded");
+        }
+        tracing::info!(node = %settings.name, %address, socket = %settings.socket.display(), "ready");
+    };
     let ended = kernel_node::run(config, ready).or_fail(|| format!("node {} failed", settings.name));
-    // A pid file that stays is recognised as stale by its start time; removing it is tidiness.
-    let _ = std::fs::remove_file(dir.pid());
+    record.remove(&dir);
     ended
 }
 
@@ -129,15 +134,18 @@ fn serve(settings: &Settings, run: &args::NodeRun) -> Result<()> {
 ///
 /// Errors: it is none, or is bound elsewhere than the configuration says.
 fn bound_to(address: SocketAddr) -> Result<UdpSocket> {
-    let what = || format!("standard input is not a UDP socket that is bound to {address}");
+    let what = || format!("standard input is not an unconnected UDP socket that is bound to {address}");
     let input = rustix::stdio::stdin();
     let kind = rustix::net::sockopt::socket_type(input).or_exit(Exit::Usage, what)?;
     let socket = UdpSocket::from(input.try_clone_to_owned().or_exit(Exit::Usage, what)?);
     let bound = socket.local_addr().or_exit(Exit::Usage, what)?;
-    if kind == SocketType::DGRAM && bound == address {
-        return Ok(socket);
-    }
-    Err(Failure::new(Exit::Usage, what()).because(format!("it is bound to {bound}")))
+    let why = match (kind, socket.peer_addr()) {
+        (SocketType::DGRAM, Ok(peer)) => format!("it is connected to {peer}"),
+        (SocketType::DGRAM, Err(_)) if bound == address => return Ok(socket),
+        (SocketType::DGRAM, Err(_)) => format!("it is bound to {bound}"),
+        _ => "it is a socket of another kind".to_owned(),
+    };
+    Err(Failure::new(Exit::Usage, what()).because(why))
 }
 
 /// The node's certificate: explicit, kept from before, from the authority beside it, or from the cluster for a token.

@@ -311,12 +311,16 @@ fn a_task_of_many_mappings_is_ordered_no_thousands_more() {
     let child = task(&node, "a_task_of_many_mappings_is_ordered_no_thousands_more");
     node.wait_for_waiting(1);
     let beside = Memfd::create("beside", PAGE_SIZE).unwrap();
-    let map_parts = |count| {
+    let map_parts = |place, count| {
         let parts = Segments::of(vec![Segment { fd: 0, offset: 0, length: PAGE_SIZE }; count]);
-        let parts = MapParts { address: node.page(2 * PAGES), protection: Prot::READ.bits(), parts: Some(parts) };
+        let parts =
+            MapParts { address: node.page(2 * PAGES + place), protection: Prot::READ.bits(), parts: Some(parts) };
         node.order_agent(order::Op::MapParts(parts), Some(beside.as_fd()))
     };
-    assert_eq!([map_parts(3000), map_parts(500)], [Errno::NOMEM.raw_os_error(), 0]);
+    assert_eq!([map_parts(0, 3000), map_parts(0, 100)], [Errno::NOMEM.raw_os_error(), 0]);
+    // Nor thousands by and by.
+    let by_and_by = (1..40).map(|n| map_parts(100 * n, 100)).find(|errno| *errno != 0);
+    assert_eq!(by_and_by, Some(Errno::NOMEM.raw_os_error()));
     let unmap = Unmap { address: node.page(20), size: PAGE_SIZE };
     node.order_agent_unheard(order::Op::Unmap(unmap), None);
     child.succeeds();
