@@ -124,8 +124,7 @@ impl Node {
             (Err(error), Waited::Call { ticket, .. }) => {
                 tracing::warn!(%error, "memory of a message could not be sealed");
                 connection.last_ticket = ticket;
-                let result = MsgReturn::SendNoBuffer.raw();
-                connection.answer(Answer { ticket, result, ..Answer::default() }, With::Nothing)
+                self.answer_result(channel, ticket, MsgReturn::SendNoBuffer)
             }
             (Ok(copied), Waited::Answer(answer)) => {
                 if let Role::Thread(task) | Role::Agent(task) = connection.role {

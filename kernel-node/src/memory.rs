@@ -11,7 +11,6 @@ use kernel_core::vm::{FrozenPart, MapRequest, ObjectId, Run};
 use proto::limits::{FREEZE_OBJECTS_MAX, FROZEN_PARTS_MAX};
 use proto::segments::Segment;
 use proto::vm::round_page;
-use proto::wire::body::Segments;
 use proto::wire::trap::{Answer, Freeze, FreezePart, MapFrozen};
 use proto::{KernReturn, PAGE_SIZE, Prot};
 use sys::Memfd;
@@ -119,8 +118,11 @@ impl Node {
     }
 
     fn mapped_frozen(&mut self, task: TaskId, call: &MapFrozen, fds: Vec<OwnedFd>) -> Result<u64, KernReturn> {
-        let segments = call.parts.as_ref().map_or_else(|| Some(Vec::new()), Segments::pieces);
-        let segments = segments.ok_or(KernReturn::ResourceShortage)?;
+        let parts = call.parts.as_ref().ok_or(KernReturn::InvalidArgument)?;
+        if !parts.fits() {
+            return Err(KernReturn::ResourceShortage);
+        }
+        let segments = parts.pieces().ok_or(KernReturn::InvalidArgument)?;
         let place = (call.address, call.mask, call.anywhere);
         let request = MapRequest::parse(place, (call.cur_protection, call.max_protection), call.inheritance)?;
         let objects = self.frozen_objects(task, fds)?;

@@ -49,7 +49,8 @@ impl OrderQueue {
     pub fn take_batch(&mut self) -> Batch {
         let mut batch = Batch::default();
         while let Some(next) = self.waiting.front() {
-            let (bytes, fds, share) = (next.what.bytes(), next.what.fds(), next.what.share());
+            let (bytes, fds) = (next.what.bytes(), next.what.fds());
+            let share = share_of(bytes);
             let alone = next.is_errand();
             let fits = self.taken == 0 || self.taken + share <= ORDERS_UNDER_WAY_MAX;
             let full = batch.fds + fds > TRAP_FDS_MAX || batch.bytes + bytes > BATCH_BYTES_MAX;
@@ -79,11 +80,6 @@ impl OrderQueue {
 }
 
 impl OrderKind {
-    /// Its share of [`ORDERS_UNDER_WAY_MAX`]: one, and more if it is large.
-    fn share(&self) -> usize {
-        1 + self.bytes() / 1024
-    }
-
     /// At most, in a record.
     fn bytes(&self) -> usize {
         match self {
@@ -102,6 +98,11 @@ impl OrderKind {
             _ => 0,
         }
     }
+}
+
+/// The share of [`ORDERS_UNDER_WAY_MAX`] that an order of so many bytes has: one, and more if it is large.
+fn share_of(bytes: usize) -> usize {
+    1 + bytes / 1024
 }
 
 /// An order in a record at the most: its number, what it is, and seven numbers.

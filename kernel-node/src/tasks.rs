@@ -463,7 +463,7 @@ impl Node {
         self.copying.start(For::Message { channel: id, waited, message }, job);
     }
 
-    fn answer_result(&mut self, id: ChannelId, ticket: u64, code: MsgReturn) -> Result<(), ChannelError> {
+    pub(crate) fn answer_result(&mut self, id: ChannelId, ticket: u64, code: MsgReturn) -> Result<(), ChannelError> {
         self.answer(id, Answer { ticket, result: code.raw(), ..Answer::default() }, None)
     }
 

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use proto::limits::{FROZEN_PARTS_MAX, TRAP_STORES_MAX};
-use proto::segments::Segment;
+use proto::segments::{self, Segment};
 use proto::vm::{round_page, trunc_page};
 use proto::wire::body::Segments;
 use proto::wire::trap::{self, call};
@@ -359,11 +359,7 @@ impl Pieces {
                 files.push(file);
                 files.len() - 1
             }) as u32;
-            let length = chunk.len() as u64;
-            match parts.last_mut() {
-                Some(last) if last.fd == fd && last.offset + last.length == offset => last.length += length,
-                _ => parts.push(Segment { fd, offset, length }),
-            }
+            segments::join(&mut parts, Segment { fd, offset, length: chunk.len() as u64 });
         }
         let whole = |part: &Segment| part.offset.is_multiple_of(PAGE_SIZE) && part.length.is_multiple_of(PAGE_SIZE);
         let (last, rest) = parts.split_last()?;

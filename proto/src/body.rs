@@ -164,8 +164,8 @@ impl<R> Body<R> {
 
     /// Gives all out-of-line data up: its descriptors are still there, and count nothing.
     pub fn lose_memory(&mut self) {
-        let outside = |l: &Located| !l.descriptor.inline && l.descriptor.disposition().is_none();
-        let located: Vec<Located> = self.scan_if_complex().flatten().filter(outside).collect();
+        let memory = |located: &Located| located.descriptor.is_memory();
+        let located: Vec<Located> = self.scan_if_complex().flatten().filter(memory).collect();
         let mut bytes = self.bytes.to_vec();
         for Located { descriptor, at, data } in located {
             bytes[at..data].copy_from_slice(&Descriptor { number: 0, ..descriptor }.to_bytes());
@@ -177,8 +177,7 @@ impl<R> Body<R> {
     /// Whether each descriptor of out-of-line data counts all of its contents.
     pub fn is_whole(&self) -> bool {
         let mut memory = self.memory().iter();
-        let outside = |d: &Descriptor| !d.inline && d.disposition().is_none();
-        let counted = self.scan_if_complex().flatten().map(|located| located.descriptor).filter(outside);
+        let counted = self.scan_if_complex().flatten().map(|located| located.descriptor).filter(|d| d.is_memory());
         counted.into_iter().all(|d| memory.next().is_some_and(|m| m.len() as u64 <= d.data_bytes()))
     }
 

@@ -19,6 +19,14 @@ pub struct Segment {
     pub length: u64,
 }
 
+/// Adds a piece behind others; where it goes on at the end of the last one, that becomes longer.
+pub fn join(pieces: &mut Vec<Segment>, piece: Segment) {
+    match pieces.last_mut() {
+        Some(last) if last.fd == piece.fd && last.offset + last.length == piece.offset => last.length += piece.length,
+        _ => pieces.push(piece),
+    }
+}
+
 impl Segments {
     /// The record of pieces that lie one behind the other in what they make up.
     pub fn of(pieces: impl IntoIterator<Item = Segment>) -> Segments {
@@ -68,10 +76,11 @@ impl Segments {
 
     /// What they take of a record at the most, however the descriptors are numbered.
     pub fn bytes(&self) -> usize {
-        let numbers: BTreeSet<u32> = self.fd.iter().copied().collect();
         // A number below 128 takes one byte, others two.
-        let longer = if numbers.len() > 128 { self.fd.iter().filter(|fd| **fd < 128).count() } else { 0 };
-        self.encoded_len() + longer
+        let short = |fd: &&u32| **fd < 128;
+        let numbers = || self.fd.iter().collect::<BTreeSet<_>>().len();
+        let renumbered = !self.fd.iter().all(|fd| short(&fd)) && numbers() > 128;
+        self.encoded_len() + if renumbered { self.fd.iter().filter(short).count() } else { 0 }
     }
 }
 
@@ -87,6 +96,17 @@ mod tests {
     fn scattered(runs: u64) -> Vec<Segment> {
         let page = |fd, offset: u64, length: u64| Segment { fd, offset: offset << 12, length: length << 12 };
         (0..runs).flat_map(|run| [page(1, run, 1), page(0, 100 * run + 1, 99)]).collect()
+    }
+
+    #[test]
+    fn what_goes_on_in_its_descriptor_is_one() {
+        let mut pieces = Vec::new();
+        let piece = |(fd, offset, length)| Segment { fd, offset, length };
+        [(0, 0, 4), (0, 4, 2), (1, 6, 1), (1, 8, 1), (0, 9, 3)]
+            .map(piece)
+            .into_iter()
+            .for_each(|p| join(&mut pieces, p));
+        assert_eq!(pieces, [(0, 0, 6), (1, 6, 1), (1, 8, 1), (0, 9, 3)].map(piece));
     }
 
     #[test]

@@ -134,6 +134,11 @@ impl Descriptor {
         Disposition::from_raw(self.element.name.into())
     }
 
+    /// Whether its contents are memory: data out of line.
+    pub fn is_memory(self) -> bool {
+        !self.inline && self.disposition().is_none()
+    }
+
     /// Bytes of all elements; rights out of line count as names.
     pub fn data_bytes(self) -> u64 {
         (u64::from(self.number) * u64::from(self.element.size_bits)).div_ceil(8)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::limits::TRAP_STORES_MAX;
-use crate::segments::Segment;
+use crate::segments::{self, Segment};
 use crate::wire::body::Segments;
 use crate::{Chunk, Payload, Store};
 
@@ -62,7 +62,6 @@ fn address(store: &Store) -> *const () {
 }
 
 /// Memory beside a record.
-#[derive(Default)]
 pub(super) struct Placed {
     /// Where it lies.
     pub segments: Segments,
@@ -96,10 +95,7 @@ fn place<'a>(chunks: impl Iterator<Item = &'a Chunk> + Clone, stores: &Stores, f
                 (fd, written - length)
             }
         };
-        match pieces.last_mut() {
-            Some(last) if last.fd == fd && last.offset + last.length == offset => last.length += length,
-            _ => pieces.push(Segment { fd, offset, length }),
-        }
+        segments::join(&mut pieces, Segment { fd, offset, length });
     }
     Placed { segments: Segments::of(pieces), bytes }
 }
