@@ -213,6 +213,11 @@ impl FrozenTable {
         self.objects.get(&id).map(|shown| shown.object)
     }
 
+    /// The file of an object, if anybody has been given it.
+    pub fn shown_by(&self, id: FileId) -> Option<Arc<Passable>> {
+        self.objects.get(&id)?.passable.clone()
+    }
+
     /// An object shows a file that others may have already.
     pub fn shown(&mut self, id: FileId, object: ObjectId, passable: Arc<Passable>) {
         self.objects.insert(id, Shown { object, passable: Some(passable), own: None });

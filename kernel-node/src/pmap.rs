@@ -356,6 +356,25 @@ impl Pmap for LinuxPmap {
         self.frames(object).memfd.zero(offset, len).map_err(|error| short("make zero pages", &error))
     }
 
+    fn copy(&mut self, object: ObjectId, offset: u64, frozen: ObjectId, from: u64, len: u64) -> Result<(), KernReturn> {
+        let passable = self.frames(frozen).file.and_then(|file| self.frozen.shown_by(file));
+        let passable = passable.expect("what is shadowed has been taken over from a task, sealed");
+        let there = passable.frozen().size().saturating_sub(from).min(len);
+        if there < len {
+            self.zero(object, offset, len)?;
+        }
+        let bytes = passable.payload(from, there as usize).expect("within the file");
+        self.fill(object, offset, &bytes)
+    }
+
+    fn held(&self, frozen: ObjectId, range: Range<u64>) -> Option<Range<u64>> {
+        match self.frames(frozen).memfd.present(range.clone(), 1) {
+            Ok(runs) => runs.first().map(|run| run.start..run.end.next_multiple_of(PAGE_SIZE)),
+            // What is not known to be a hole is read.
+            Err(_) => Some(range),
+        }
+    }
+
     fn read_out(&mut self, object: ObjectId, offset: u64, len: u64) -> Payload {
         let mut buffer = BytesMut::zeroed(len as usize);
         self.frames(object)

@@ -79,6 +79,8 @@ pub const OBJECT_HOLDS_MAX: usize = 4096;
 pub const LOCK_STEP_PAGES: usize = 2048;
 /// Pages that one step of page-out has leave, so that the fault with which it comes is not kept waiting.
 pub const PAGE_OUT_STEP_PAGES: u64 = 128;
+/// Pages of frozen memory that one step of page-out moves into objects that can leave, beside that.
+pub const COLLAPSE_STEP_PAGES: u64 = 64;
 /// Pages that one step of page-out looks at.
 pub const PAGE_OUT_LOOK_PAGES: u64 = 4096;
 /// Zero pages that one fault makes of anonymous memory that is filled in order.

@@ -2,8 +2,10 @@
 //! a time if need be.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
@@ -111,6 +113,17 @@ impl Nodes {
     /// The process of a node that runs.
     pub fn pid(&self, number: usize) -> u32 {
         self.node(number).child.borrow().as_ref().expect("it runs").id()
+    }
+
+    /// Bytes that Linux counts in the memory files whose names begin with `mach-` and `kind` that a node has open, each of which
+    /// it has as long as anybody shows it.
+    pub fn memory_files(&self, number: usize, kind: &str) -> u64 {
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", self.pid(number))).expect("a process of ours");
+        let wanted = format!("/memfd:mach-{kind}");
+        let of_kind =
+            |path: &PathBuf| std::fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with(&wanted));
+        let files = fds.flatten().map(|fd| fd.path()).filter(of_kind).filter_map(|path| std::fs::metadata(path).ok());
+        files.map(|file| (file.ino(), 512 * file.blocks())).collect::<BTreeMap<_, _>>().into_values().sum()
     }
 
     /// What a node printed in all its lives.

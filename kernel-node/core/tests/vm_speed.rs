@@ -1,5 +1,6 @@
 //! What the tables of `vm` cost, without the memory: `cargo test --release -p kernel-core --test vm_speed -- --ignored --nocapture`.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -29,6 +30,12 @@ impl Pmap for NoMemory {
     }
     fn zero(&mut self, _: ObjectId, _: u64, _: u64) -> Result<(), KernReturn> {
         Ok(())
+    }
+    fn copy(&mut self, _: ObjectId, _: u64, _: ObjectId, _: u64, _: u64) -> Result<(), KernReturn> {
+        Ok(())
+    }
+    fn held(&self, _: ObjectId, _: Range<u64>) -> Option<Range<u64>> {
+        None
     }
     fn read_out(&mut self, _: ObjectId, _: u64, _: u64) -> Payload {
         Payload::default()

@@ -134,17 +134,6 @@ fn both_go_on_writing_and_each_sees_its_own() {
     assert!(back.to_bytes() == other);
 }
 
-/// Bytes in the memory files that a node has open, each of which it has as long as anybody shows it.
-fn memory_files_of(nodes: &Nodes) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let folder = format!("/proc/{}/fd", nodes.pid(1));
-    let fds = std::fs::read_dir(folder).expect("a node of ours").filter_map(Result::ok);
-    let memory =
-        |path: &Path| std::fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("/memfd:mach-"));
-    let files = fds.map(|fd| fd.path()).filter(|path| memory(path)).filter_map(|path| std::fs::metadata(path).ok());
-    files.map(|file| (file.ino(), 512 * file.blocks())).collect::<BTreeMap<_, _>>().into_values().sum()
-}
-
 #[test]
 fn a_thousand_rounds_cost_no_more_memory_than_one() {
     let p = Pair::new();
@@ -162,7 +151,7 @@ fn a_thousand_rounds_cost_no_more_memory_than_one() {
         }
     }
     // Its files are at most twice what they show, and the round in which they were more.
-    let held = memory_files_of(&p.nodes);
+    let held = p.nodes.memory_files(1, "");
     assert!(held <= 4 * 256 * PAGE, "{held} bytes");
     let regions = p.sender.regions(p.sender.task_self()).collect::<Result<Vec<_>, _>>().expect("a map");
     assert!(regions.len() <= 1100, "{} regions", regions.len());

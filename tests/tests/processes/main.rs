@@ -22,6 +22,7 @@ mod reading;
 mod regions;
 mod services;
 mod settling;
+mod shadows;
 mod soak;
 mod spaces;
 mod tasks;

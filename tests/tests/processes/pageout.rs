@@ -1,6 +1,5 @@
 //! A node with a limit: what does not fit leaves, and comes back byte for byte.
 
-use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use mach::proto::iface::task::{VmAllocate, VmDeallocate};
@@ -224,15 +223,7 @@ fn read(task: &Task, address: u64, number: usize) -> Vec<u8> {
 /// What the objects of a node take of memory, as Linux counts it.
 #[track_caller]
 fn assert_memory_is_near_the_limit(nodes: &Nodes) {
-    let folder = std::fs::read_dir(format!("/proc/{}/fd", nodes.pid(1))).expect("a process of ours");
-    let objects = folder
-        .flatten()
-        .filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().contains("mach-object")));
-    let mut taken: Vec<(u64, u64)> =
-        objects.filter_map(|fd| std::fs::metadata(fd.path()).ok()).map(|m| (m.ino(), m.blocks() * 512)).collect();
-    taken.sort_unstable();
-    taken.dedup_by_key(|(inode, _)| *inode);
-    let taken: u64 = taken.iter().map(|(_, bytes)| bytes).sum();
+    let taken = nodes.memory_files(1, "object");
     // Requests that are under way when the limit is reached come on top.
     assert!(taken <= (LIMIT + LIMIT / 8) as u64, "{} KiB are in memory", taken >> 10);
     assert!(nodes.metric(1, "mach_pages_resident") <= (LIMIT + LIMIT / 8) as f64 / PAGE as f64);

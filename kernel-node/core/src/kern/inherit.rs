@@ -22,8 +22,7 @@ impl Kernel {
         cx: &mut Cx<'_>,
     ) -> Result<(TaskId, Vec<Range<u64>>), ForkRefused> {
         let child = self.task_of_parent(parent).map_err(ForkRefused::Code)?;
-        self.vm.task_fork(parent, child, ready, forks).map(|kept| (child, kept)).inspect_err(|_| {
-            self.task_gone(child, cx);
-        })
+        let forked = self.vm_call(cx, |vm, cx| vm.task_fork(parent, child, ready, forks, cx));
+        forked.map(|kept| (child, kept)).inspect_err(|_| self.task_gone(child, cx))
     }
 }

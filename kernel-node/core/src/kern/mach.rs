@@ -158,12 +158,12 @@ impl Kernel {
             reactivations: word(s.reactivations),
             wire_count: word(s.wired),
             zero_fill_count: word(s.zero_fill),
+            cow_faults: word(s.cow_faults),
             pageins: word(s.pageins),
             pageouts: word(s.pageouts),
             faults: word(s.faults),
             lookups: word(s.lookups),
             hits: word(s.hits),
-            ..task::VmCounts::default()
         };
         Ok(task::VmStatisticsReply { vm_stats }.into_body())
     }

@@ -36,6 +36,8 @@ impl Vm {
         ensure(fed, || format!("{:?} starve", p.starved))?;
         let known = p.starved.iter().all(|id| self.objects.contains_key(*id));
         ensure(known, || "an object that is gone starves".into())?;
+        let known = p.collapsible.iter().all(|id| self.objects.contains_key(*id));
+        ensure(known, || "an object that is gone collapses".into())?;
         for (id, o) in &self.objects {
             let here = o.pages.counts().resident == 0 || p.clock.contains(&id);
             ensure(here, || format!("{id:?} has pages and is not on the clock"))?;
@@ -84,7 +86,9 @@ impl Vm {
         ensure(o.pages.counts() == o.pages.recount(), || "counts of pages".into())?;
         ensure(o.state != ObjectState::Gone, || "still here".into())?;
         let idle = matches!(o.state, ObjectState::New | ObjectState::Terminating);
-        ensure(o.mappings.is_empty() == idle, || format!("{} mappings", o.mappings.len()))?;
+        let wanted = !o.mappings.is_empty() || !o.shadowed_by.is_empty();
+        ensure(wanted != idle, || format!("{} mappings", o.mappings.len()))?;
+        self.check_shadow(id, o)?;
         let c = o.pages.counts();
         let empty = c.resident + c.requested + c.requested_ahead == 0;
         ensure(empty || !o.is_native() && !matches!(o.state, ObjectState::New | ObjectState::Initing), || {
@@ -102,6 +106,20 @@ impl Vm {
         ensure(o.jobs.is_empty() == timer.is_none(), || "jobs and timer".into())?;
         ensure(timer.is_none_or(|t| self.timers.contains(&t)), || "the timer of its jobs is not set".into())?;
         self.check_waits(id, o)
+    }
+
+    fn check_shadow(&self, id: ObjectId, o: &Object) -> Result<(), String> {
+        ensure(o.shadow.check(), || "what it shadows".into())?;
+        for below in o.shadow.objects() {
+            let known = self.objects.get(below).is_some_and(|b| b.frozen && b.shadowed_by.contains(&id));
+            ensure(o.paged && known, || format!("{below:?} does not know its shadow"))?;
+        }
+        let shadows = |above: &ObjectId| self.objects.get(*above).is_some_and(|a| a.shadow.objects().any(|b| b == id));
+        ensure(o.shadowed_by.iter().all(shadows), || "somebody does not shadow it".into())?;
+        let alone = o.mappings.is_empty() && !o.shadowed_by.is_empty();
+        let collapsible = self.page_out.collapsible.contains(&id);
+        ensure(collapsible || !alone, || "only shadows want it, and it does not collapse".into())?;
+        ensure(!collapsible || !o.shadowed_by.is_empty(), || "it collapses into nothing".into())
     }
 
     fn check_waits(&self, id: ObjectId, o: &Object) -> Result<(), String> {

@@ -11,8 +11,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use proto::limits::{FREEZE_ORDERS_MAX, FROZEN_PARTS_MAX, MAP_ENTRIES_MAX, OBJECTS_MAX};
-use proto::{KernReturn, PAGE_SIZE, Prot};
+use proto::limits::{FREEZE_ORDERS_MAX, FROZEN_PARTS_MAX, MAP_ENTRIES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX};
+use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
 
 use super::entry::Entry;
 use super::object::Object;
@@ -169,8 +169,9 @@ impl Vm {
         let objects: Vec<ObjectId> = touched.iter().filter_map(|s| Some(map.entry(*s)?.object)).collect();
         for id in objects {
             let object = &mut self.objects[id];
-            // One that another task has got meanwhile is sealed, whatever this task says.
-            if !object.frozen || object.mappings.iter().any(|(t, _)| *t != task) {
+            // One that another task has got meanwhile is sealed, whatever this task says; so is one that is shadowed.
+            let sealed = !object.shadowed_by.is_empty() || object.mappings.iter().any(|(t, _)| *t != task);
+            if !object.frozen || sealed {
                 continue;
             }
             object.frozen = false;
@@ -200,9 +201,10 @@ impl Vm {
         Ok(self.objects.insert(Object { frozen, native_pages: pages, ..Object::new(true) }))
     }
 
-    /// Forgets an object that a task brought and nobody maps.
+    /// Forgets an object that a task brought and nobody maps or shadows.
     pub fn object_unused(&mut self, object: ObjectId, cx: &mut VmCx<'_>) {
-        if self.objects.get(object).is_some_and(|o| o.is_native() && o.mappings.is_empty()) {
+        let unused = |o: &Object| o.is_native() && o.mappings.is_empty() && o.shadowed_by.is_empty();
+        if self.objects.get(object).is_some_and(unused) {
             self.forget(object, cx);
         }
     }
@@ -271,12 +273,13 @@ impl Vm {
         }
     }
 
-    /// Maps parts of frozen objects one behind the other, privately.
+    /// Maps parts of frozen objects one behind the other, privately; or, where native memory has its share of the limit, an
+    /// object that shadows them.
     ///
-    /// Conditions: `request` says where and how; its size, object and offset mean nothing. An object that nobody maps
-    /// afterwards is gone.
+    /// Conditions: `request` says where and how; its size, object and offset mean nothing. The objects are sealed. One that
+    /// nobody maps or shadows afterwards is gone.
     /// Errors: as [`Vm::vm_map`], and `InvalidArgument` for parts that are no whole pages or none; nothing is mapped.
-    /// Source: spec [vm.copy.5].
+    /// Source: spec [vm.copy.5], [vm.pageout.15].
     #[doc(alias = "vm_map_copyout")]
     pub fn vm_map_frozen(
         &mut self,
@@ -295,29 +298,17 @@ impl Vm {
         }
         let request = MapRequest { size, object: None, offset: 0, ..request };
         let address = self.place_of(task, &request)?;
+        if self.is_to_be_paged(0) && size <= OBJECT_BYTES_MAX {
+            return self.map_shadow(task, parts, address, request, cx);
+        }
         if self.tasks[&task].has_room(parts.len()).is_err() || parts.len() > MAP_ENTRIES_MAX {
             return Err(KernReturn::NoSpace);
         }
         let (mut at, mut orders) = (address, Vec::with_capacity(parts.len()));
         for part in parts {
-            let entry = Entry {
-                start: at,
-                end: at + part.size,
-                object: part.object,
-                offset: part.offset,
-                shared: false,
-                managed: false,
-                protection: request.protection,
-                max_protection: request.max_protection,
-                inheritance: request.inheritance,
-                wired: Prot::empty(),
-                aside: false,
-                wired_by: None,
-                read_ahead: ReadAhead::default(),
-            };
+            let entry = Entry::private(at..at + part.size, part.object, part.offset, &request);
             orders.push(entry.order());
-            self.tasks.get_mut(&task).expect("looked up").insert(entry).expect("the place is free and there is room");
-            self.objects[part.object].mappings.insert((task, at));
+            self.add_entry(task, entry);
             at += part.size;
         }
         // One order, so that thousands of parts cost no thousands of answers.
@@ -325,9 +316,59 @@ impl Vm {
         self.orders.insert(order, Order::Map { task, range: address..at });
         Ok(Mapped { address, order: Some(order) })
     }
+
+    /// The same by an object of the default pager.
+    fn map_shadow(
+        &mut self,
+        task: TaskId,
+        parts: &[FrozenPart],
+        address: u64,
+        request: MapRequest,
+        cx: &mut VmCx<'_>,
+    ) -> Result<Mapped, KernReturn> {
+        let object = self.shadow_create(parts, cx)?;
+        let range = address..address + request.size;
+        let entry = Entry::private(range.clone(), object, 0, &request).of_shadow();
+        let order = entry.order();
+        self.add_entry(task, entry);
+        self.objects[object].shared_with_children |= request.inheritance == Inherit::Share;
+        let order = cx.pmap.map(task, order);
+        self.orders.insert(order, Order::Map { task, range });
+        Ok(Mapped { address, order: Some(order) })
+    }
+
+    /// An entry in a place that has been found free, in a map with room.
+    fn add_entry(&mut self, task: TaskId, entry: Entry) {
+        self.objects[entry.object].mappings.insert((task, entry.start));
+        self.tasks.get_mut(&task).expect("looked up").insert(entry).expect("the place is free and there is room");
+    }
 }
 
 impl Entry {
+    /// An entry that shows frozen memory.
+    fn private(range: Range<u64>, object: ObjectId, offset: u64, request: &MapRequest) -> Entry {
+        Entry {
+            start: range.start,
+            end: range.end,
+            object,
+            offset,
+            shared: false,
+            managed: false,
+            protection: request.protection,
+            max_protection: request.max_protection,
+            inheritance: request.inheritance,
+            wired: Prot::empty(),
+            aside: false,
+            wired_by: None,
+            read_ahead: ReadAhead::default(),
+        }
+    }
+
+    /// The same, which shows what shadows it.
+    pub(super) fn of_shadow(self) -> Entry {
+        Entry { shared: true, managed: true, ..self }
+    }
+
     /// The order that maps it as it stands.
     pub(super) fn order(&self) -> MapOrder {
         MapOrder {

@@ -137,7 +137,7 @@ pub enum ToPager {
 /// What a fault took; the classes of the latency histogram.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum FaultClass {
-    /// The page was resident and the access granted.
+    /// The page was resident and the access granted; or it came up out of what its object shadows.
     Minor,
     /// The page was there, or on its way, because read-ahead had asked for it.
     ReadAhead,

@@ -6,7 +6,7 @@
 //! (2A) resident, lock permits: map it, and present pages around it; done. (2B) resident, lock forbids: `data_unlock`,
 //! once for each increase; wait. (2C) not asked for: `data_request`, first the page alone, then read-ahead; wait.
 //! (2D) asked for: wait. (2E) the object is not ready: wait. (2F) the object is dead: error. (2G) nobody has it, for it is
-//! anonymous memory that was never written: a zero page; done.
+//! anonymous memory that was never written: a zero page, or one of what is shadowed there; done.
 
 use std::ops::Range;
 
@@ -97,7 +97,7 @@ impl Vm {
             self.counters.stray_pages += 1;
             cx.pmap.discard(id, page * PAGE_SIZE, PAGE_SIZE);
         }
-        if let Some(done) = self.fault_zero(id, view, page, fault, write, cx) {
+        if let Some(done) = self.fault_untouched(id, view, page, fault, write, cx) {
             return done;
         }
         let waiting = match self.objects[id].state {

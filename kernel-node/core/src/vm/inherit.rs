@@ -3,16 +3,18 @@
 //! The map is there before the child's process is. A process that attaches gets an order for each part: to map it, or, where
 //! the process is a fork of its parent's, to keep what Linux gave it.
 //!
-//! Invariants: a child's entries of memory to be copied are frozen; of memory to be shared they show the parent's object.
+//! Invariants: a child's entries of memory to be copied are frozen, or shadow what is; of memory to be shared they show the
+//! parent's object.
 //!
 //! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.7].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use proto::limits::{FORK_PARTS_MAX, MAP_ENTRIES_MAX, TASKS_MAX};
+use proto::limits::{FORK_PARTS_MAX, MAP_ENTRIES_MAX, OBJECT_BYTES_MAX, TASKS_MAX};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Prot, ranges};
 
+use super::copy::FrozenPart;
 use super::entry::Entry;
 use super::map::Map;
 use super::order::Order;
@@ -55,11 +57,21 @@ impl NotReady {
     }
 }
 
+/// How a child comes by an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Its process has it by fork(2).
+    Fork,
+    /// It maps what its parent shares.
+    Share,
+    /// It maps a copy that was made ready.
+    Copy,
+}
+
 /// What a child gets, and what it cannot get yet.
 #[derive(Default)]
 struct Plan {
-    /// Its entries, and whether its process has them by fork(2).
-    entries: Vec<(Entry, bool)>,
+    entries: Vec<(Entry, By)>,
     missing: Vec<NotReady>,
 }
 
@@ -72,6 +84,15 @@ impl Plan {
     }
 }
 
+impl Entry {
+    /// Whether `next`, a copy as this is one, goes on where it ends and can be shown by the same object.
+    fn can_shadow_with(&self, next: &Entry) -> bool {
+        let attributes = |e: &Entry| (e.protection, e.max_protection, e.inheritance);
+        let fits = next.end - self.start <= OBJECT_BYTES_MAX;
+        self.end == next.start && fits && attributes(self) == attributes(next)
+    }
+}
+
 impl Vm {
     /// Makes the map of `child`, which has none, over the parent's addresses. Returns the ranges that its process has by
     /// fork(2), which is about to be made; none unless it `forks`.
@@ -80,9 +101,9 @@ impl Vm {
     /// inherited by a process that is no fork, and for memory to be copied that is not frozen, `ready` has the copy or says
     /// that there is none, page by page.
     /// Errors: see [`ForkRefused`]. `InvalidTask` the parent has no memory; `NameExists` the child has a map;
-    /// `ResourceShortage` too many tasks, or parts; `InvalidArgument` a copy that is not frozen, or not in whole pages.
-    /// Nothing has changed then.
-    /// Source: spec [vm.inherit.2], [vm.inherit.6]; mach-api §2.4.
+    /// `ResourceShortage` too many tasks, or parts, or no memory; `InvalidArgument` a copy that is not frozen, or not in whole
+    /// pages. Nothing has changed then, but that copies that nobody maps may be gone.
+    /// Source: spec [vm.inherit.2], [vm.inherit.6], [vm.pageout.15]; mach-api §2.4.
     #[doc(alias = "vm_map_fork")]
     pub fn task_fork(
         &mut self,
@@ -90,6 +111,7 @@ impl Vm {
         child: TaskId,
         ready: &[Ready],
         forks: bool,
+        cx: &mut VmCx<'_>,
     ) -> Result<Vec<Range<u64>>, ForkRefused> {
         let map = self.map_of(parent).map_err(ForkRefused::Code)?;
         if self.tasks.contains_key(&child) {
@@ -112,14 +134,14 @@ impl Vm {
             return Err(ForkRefused::NotReady(missing));
         }
         let mut by_fork = Vec::new();
-        entries.iter().filter(|(_, kept)| *kept).for_each(|(e, _)| ranges::join(&mut by_fork, e.start..e.end));
+        entries.iter().filter(|(_, by)| *by == By::Fork).for_each(|(e, _)| ranges::join(&mut by_fork, e.start..e.end));
         let full = entries.len() > MAP_ENTRIES_MAX || by_fork.len() > FORK_PARTS_MAX;
         if full || self.tasks.len() >= TASKS_MAX {
             return Err(ForkRefused::Code(KernReturn::ResourceShortage));
         }
         let mut map = Map::new(map.arena());
         map.by_fork = Some(by_fork.clone());
-        for (entry, _) in entries {
+        for entry in self.entries_of_child(entries, cx).map_err(ForkRefused::Code)? {
             self.objects[entry.object].mappings.insert((child, entry.start));
             map.insert(entry).expect("not too many, and apart as the parent's");
         }
@@ -143,7 +165,7 @@ impl Vm {
             if let Some((object, offset)) = made.copy {
                 let offset = offset + (part.start - made.range.start);
                 let copy = Entry { object, offset, shared: false, managed: false, ..fresh.part(part.clone()) };
-                plan.entries.push((copy, false));
+                plan.entries.push((copy, By::Copy));
             }
             at = part.end;
         }
@@ -152,14 +174,54 @@ impl Vm {
         }
     }
 
+    /// What was planned; but where native memory has its share of the limit, copies that adjoin become objects that shadow them.
+    ///
+    /// Errors: those of [`Vm::shadow_create`].
+    fn entries_of_child(&mut self, planned: Vec<(Entry, By)>, cx: &mut VmCx<'_>) -> Result<Vec<Entry>, KernReturn> {
+        if !self.is_to_be_paged(0) {
+            return Ok(planned.into_iter().map(|(entry, _)| entry).collect());
+        }
+        let mut groups: Vec<(Entry, Vec<FrozenPart>)> = Vec::new();
+        for (entry, by) in planned {
+            let part = FrozenPart { object: entry.object, offset: entry.offset, size: entry.size() };
+            match groups.last_mut() {
+                Some((first, parts)) if by == By::Copy && !parts.is_empty() && first.can_shadow_with(&entry) => {
+                    parts.push(part);
+                    first.end = entry.end;
+                }
+                _ => groups.push((entry, if by == By::Copy { vec![part] } else { Vec::new() })),
+            }
+        }
+        let (mut entries, mut made) = (Vec::with_capacity(groups.len()), Vec::new());
+        for (entry, parts) in groups {
+            if parts.is_empty() {
+                entries.push(entry);
+                continue;
+            }
+            match self.shadow_create(&parts, cx) {
+                Ok(object) => {
+                    made.push(object);
+                    entries.push(Entry { object, offset: 0, ..entry }.of_shadow());
+                }
+                Err(code) => {
+                    made.into_iter().for_each(|object| self.unreferenced(object, cx));
+                    return Err(code);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
     fn inherited_as_is(&self, parent: TaskId, entry: Entry, forks: bool, plan: &mut Plan) {
         let object = &self.objects[entry.object];
         let range = entry.start..entry.end;
         // What the process still has to do there would come after the fork.
         let changing = self.is_ordered(parent, &range);
         match entry.inheritance {
-            Inherit::Share if !changing && !object.frozen => plan.entries.push((entry, forks && object.is_native())),
-            Inherit::Copy if !changing && object.frozen && forks => plan.entries.push((entry, true)),
+            Inherit::Share if !changing && !object.frozen => {
+                plan.entries.push((entry, if forks && object.is_native() { By::Fork } else { By::Share }));
+            }
+            Inherit::Copy if !changing && object.frozen && forks => plan.entries.push((entry, By::Fork)),
             inheritance => plan.is_missing(NotReady { range, share: inheritance == Inherit::Share, changing }),
         }
     }

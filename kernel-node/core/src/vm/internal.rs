@@ -2,8 +2,8 @@
 //!
 //! What `vm_allocate` gives is Linux's alone, or, when the node has a limit and that would be too much of it, an object
 //! like any other whose pager is the default pager (`memory_object_create`). The kernel knows which pages it was given;
-//! the others are zero, and no pager is asked for them. The contents go with the last mapping, so that nothing is
-//! returned for their own sake.
+//! the others are zero, or what the object shadows ([`super::shadow`]), and no pager is asked for them. The contents go with
+//! the last mapping, so that nothing is returned for their own sake.
 //!
 //! Spec: [vm.pageout.6], [vm.pageout.7].
 
@@ -12,7 +12,8 @@ use std::ops::Range;
 use proto::limits::ZERO_FILL_PAGES_MAX;
 
 use super::entry::{Entry, View};
-use super::event::{FaultClass, ToPager, VmEvent};
+use super::event::{ToPager, VmEvent};
+use super::memory_object::Filling;
 use super::page::{Page, Resident};
 use super::pageout::Need;
 use super::{Fault, FaultOutcome, ObjectId, Vm, VmCx};
@@ -33,15 +34,15 @@ impl Vm {
         }
     }
 
-    /// Whether nobody has the page, so that it is zero.
+    /// Whether nobody has the page, so that it is zero or what is below it.
     pub(super) fn is_untouched(&self, id: ObjectId, page: u64) -> bool {
         let object = &self.objects[id];
         object.paged && !object.stored.contains(page) && object.pages.get(page) == Page::Absent
     }
 
-    /// A fault on a page that nobody has: it becomes a zero page at once, and if the one before it is here, so do those
-    /// behind it. `None` if the page has to come from somewhere, or there is no room.
-    pub(super) fn fault_zero(
+    /// A fault on a page that nobody has: it is filled at once, and if the one before it is here, so are those behind it.
+    /// `None` if the page has to come from somewhere, or there is no room.
+    pub(super) fn fault_untouched(
         &mut self,
         id: ObjectId,
         view: &View,
@@ -57,26 +58,31 @@ impl Vm {
         }
         let in_order = page > 0 && object.pages.get(page - 1).resident().is_some();
         let most = if in_order { ZERO_FILL_PAGES_MAX.min(room) } else { 1 };
-        let further = view.clamp(page + 1..page + most);
+        let below = object.shadow.below(page);
+        let further = view.clamp(page + 1..below.pages.end.min(page + most));
         let alike = |p: &u64| self.is_untouched(id, *p) && !object.waits.contains_key(p);
         let pages = page..further.take_while(alike).last().map_or(page + 1, |last| last + 1);
         let template = Resident { dirty: write, referenced: true, ..Resident::default() };
-        if self.install(id, pages.clone(), template, None, cx).is_err() {
+        let filling = Filling::of(&below);
+        if self.install(id, pages.clone(), template, filling, cx).is_err() {
             return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
         }
         self.enter_pages(id, view, pages, |_| true, page, cx);
         self.hold(id, page, cx.now);
-        Some(self.count(fault.task, FaultClass::Zero))
+        self.counters.cow_faults += u64::from(below.frozen.is_some());
+        Some(self.count(fault.task, filling.class().expect("no pager brought it")))
     }
 
-    /// Threads wait for a page that nobody has; makes it a zero page and lets them through.
-    pub(super) fn zero_fill(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) -> bool {
+    /// Threads wait for a page that nobody has; fills it and lets them through.
+    pub(super) fn fill_untouched(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) -> bool {
         if !self.is_untouched(id, page) {
             return false;
         }
         let template = Resident { referenced: true, ..Resident::default() };
+        let below = self.objects[id].shadow.below(page);
+        self.counters.cow_faults += u64::from(below.frozen.is_some());
         // If memory is short, those who wait have got an error.
-        let _ = self.install(id, page..page + 1, template, None, cx);
+        let _ = self.install(id, page..page + 1, template, Filling::of(&below), cx);
         true
     }
 
@@ -97,8 +103,9 @@ impl Vm {
             let (offset, length) = (pages.start * proto::PAGE_SIZE, (pages.end - pages.start) * proto::PAGE_SIZE);
             return cx.pmap.discard(id, offset, length);
         }
-        let here = object.pages.present(pages).filter_map(|(page, p)| Some((page, p.resident()?)));
+        let here = object.pages.present(pages.clone()).filter_map(|(page, p)| Some((page, p.resident()?)));
         let here: Vec<(u64, Resident)> = here.collect();
         self.evict(id, &here, cx);
+        self.uncover(id, pages, cx);
     }
 }

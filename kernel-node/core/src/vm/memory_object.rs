@@ -13,8 +13,36 @@ use super::job::{Job, LockJob, Then, supply_pages};
 use super::object::{AheadRun, Object, ObjectEvent, ObjectState};
 use super::page::{Lock, Page, Resident, runs};
 use super::round::end_round;
+use super::shadow::Below;
 use super::wait::Arrival;
 use super::{LockRequest, ObjectId, Supply, Vm, VmCx};
+
+/// What pages are filled with that become resident.
+#[derive(Clone, Copy)]
+pub(super) enum Filling<'a> {
+    /// What a pager supplied.
+    Supplied(&'a Payload),
+    /// Zeroes.
+    Zero,
+    /// What a frozen object has, from this page of it on.
+    Shadowed(ObjectId, u64),
+}
+
+impl Filling<'_> {
+    /// What is below pages that nobody has.
+    pub fn of(below: &Below) -> Filling<'static> {
+        below.frozen.map_or(Filling::Zero, |(object, page)| Filling::Shadowed(object, page))
+    }
+
+    /// What it takes a thread to get a page that is filled so; `None` if that is for the thread's access to say.
+    pub fn class(&self) -> Option<FaultClass> {
+        match self {
+            Filling::Supplied(_) => None,
+            Filling::Zero => Some(FaultClass::Zero),
+            Filling::Shadowed(..) => Some(FaultClass::Minor),
+        }
+    }
+}
 
 impl Vm {
     /// An object for a pager's port. `memory_object_init` goes out with its first mapping.
@@ -191,7 +219,7 @@ impl Vm {
         for (run, ()) in runs(wanted, u64::MAX) {
             let at = ((run.start - pages.start) * PAGE_SIZE) as usize;
             let bytes = data.slice(at, ((run.end - run.start) * PAGE_SIZE) as usize);
-            if let Err(e) = self.install(id, run.clone(), template, Some(&bytes), cx) {
+            if let Err(e) = self.install(id, run.clone(), template, Filling::Supplied(&bytes), cx) {
                 result = result.and(Err((e, run.start * PAGE_SIZE)));
             }
         }
@@ -210,7 +238,8 @@ impl Vm {
         }
         for (run, ()) in requested {
             // An error has been given to those who wait; there is nobody else to tell.
-            let _ = self.install(id, run, Resident { lock, referenced: true, ..Resident::default() }, None, cx);
+            let _ =
+                self.install(id, run, Resident { lock, referenced: true, ..Resident::default() }, Filling::Zero, cx);
         }
         self.ask_waiting(id, cx);
     }
@@ -236,13 +265,14 @@ impl Vm {
         id: ObjectId,
         pages: Range<u64>,
         template: Resident,
-        bytes: Option<&Payload>,
+        filling: Filling<'_>,
         cx: &mut VmCx<'_>,
     ) -> Result<(), KernReturn> {
         let (offset, length) = (pages.start * PAGE_SIZE, (pages.end - pages.start) * PAGE_SIZE);
-        let filled = match bytes {
-            Some(bytes) => cx.pmap.fill(id, offset, bytes),
-            None => cx.pmap.zero(id, offset, length),
+        let filled = match filling {
+            Filling::Supplied(bytes) => cx.pmap.fill(id, offset, bytes),
+            Filling::Zero => cx.pmap.zero(id, offset, length),
+            Filling::Shadowed(from, first) => cx.pmap.copy(id, offset, from, first * PAGE_SIZE, length),
         };
         if let Err(e) = filled {
             cx.pmap.discard(id, offset, length);
@@ -266,14 +296,15 @@ impl Vm {
         object.unasked.retain(|page| !pages.contains(page));
         self.pages_came(id, pages.end - pages.start);
         let object = &mut self.objects[id];
-        match bytes {
-            Some(_) => {
+        match filling {
+            Filling::Supplied(_) => {
                 object.pages_in += pages.end - pages.start;
                 self.counters.pages_in += pages.end - pages.start;
             }
-            None => self.counters.pages_zero += pages.end - pages.start,
+            Filling::Zero => self.counters.pages_zero += pages.end - pages.start,
+            Filling::Shadowed(..) => {}
         }
-        let mut arrival = Arrival { class: bytes.is_none().then_some(FaultClass::Zero), ..Arrival::default() };
+        let mut arrival = Arrival { class: filling.class(), ..Arrival::default() };
         for (first, run) in &ahead {
             self.enter_ahead(id, *first, run, &pages, &mut arrival, cx);
         }

@@ -9,7 +9,7 @@
 //! 2. A page that is not resident in the table is mapped by no task.
 //! 3. At most one request is outstanding for a page, and at most one unlock for each increase of its access.
 //! 4. Every thread that waits, waits for something that is under way and has a deadline.
-//! 5. An object without mappings is being terminated, or it is gone.
+//! 5. An object without mappings is being terminated, or shadowed, or it is gone.
 //! 6. What two tables say of the same thing agrees: entries and the mappings of their object, waiters and timers, counts.
 //!
 //! Spec: docs/spec/vm.md.
@@ -36,6 +36,7 @@ mod pageout;
 mod pmap;
 mod readahead;
 mod round;
+mod shadow;
 mod stats;
 mod taken;
 mod user;
@@ -193,6 +194,9 @@ impl Vm {
     /// No entry maps the object any more.
     fn unreferenced(&mut self, id: ObjectId, cx: &mut VmCx<'_>) {
         let object = &mut self.objects[id];
+        if !object.shadowed_by.is_empty() {
+            return self.can_collapse(id, cx.now);
+        }
         if object.internal {
             if object.paged {
                 self.to_pager(id, ToPager::Terminate, cx);
@@ -206,11 +210,12 @@ impl Vm {
         }
     }
 
-    /// Forgets an object that nobody maps.
+    /// Forgets an object that nobody maps or shadows.
     fn forget(&mut self, id: ObjectId, cx: &mut VmCx<'_>) {
         let mut object = self.objects.remove(id).expect("forgotten once");
         self.pages_gone(id, &mut object, cx.now);
         assert!(object.mappings.is_empty(), "an object that is mapped is not forgotten");
+        assert!(object.shadowed_by.is_empty(), "nor is one that is shadowed");
         if let Some(at) = object.timer {
             self.timers.remove(&(at, Timer::Job { object: id }));
         }
@@ -232,6 +237,9 @@ impl Vm {
         }
         if !native {
             cx.out.push(VmEvent::ObjectGone { object: id });
+        }
+        for frozen in object.shadow.objects() {
+            self.unshadow(frozen, id, cx);
         }
     }
 }

@@ -9,11 +9,13 @@ use proto::PAGE_SIZE;
 
 use crate::{TaskId, Time};
 
+use super::ObjectId;
 use super::event::Ticket;
 use super::job::Job;
 use super::page::{Page, PageTable};
 use super::page_set::PageSet;
 use super::round::Round;
+use super::shadow::Shadow;
 use super::wait::Wait;
 
 /// Writes a state machine as a table: `transitions!` gives `fn on(self, event) -> Option<State>`.
@@ -103,8 +105,12 @@ pub(super) struct Object {
     pub paged: bool,
     /// Pages that it may come to take while it is native.
     pub native_pages: u64,
-    /// Pages of it that its default pager was given; the others are zero.
+    /// Pages of it that its default pager was given; the others are what it shadows there, or zero.
     pub stored: PageSet,
+    /// What is below the pages that nobody has.
+    pub shadow: Shadow,
+    /// The objects that shadow it; it is frozen then.
+    pub shadowed_by: BTreeSet<ObjectId>,
     /// Its pages.
     pub pages: PageTable,
     /// The entries that map it: whose map, and the entry's start.
@@ -183,6 +189,8 @@ impl Object {
             paged: false,
             native_pages: 0,
             stored: PageSet::default(),
+            shadow: Shadow::default(),
+            shadowed_by: BTreeSet::new(),
             pages: PageTable::default(),
             mappings: BTreeSet::new(),
             waits: BTreeMap::new(),

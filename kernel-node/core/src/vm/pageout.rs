@@ -9,7 +9,7 @@
 //! 1. `resident` is the sum over all objects, `native` that over anonymous memory that has no pager.
 //! 2. A starved object has the timer to count on, or a round.
 //!
-//! Spec: [vm.pageout.1] to [vm.pageout.14].
+//! Spec: [vm.pageout.1] to [vm.pageout.18].
 
 use std::collections::BTreeSet;
 
@@ -44,6 +44,10 @@ pub(super) struct PageOut {
     pub leaving: u64,
     /// Objects with pages in `unasked` for which there was no room.
     pub starved: BTreeSet<ObjectId>,
+    /// Frozen objects that are shadowed; those that no map shows are among them.
+    pub collapsible: BTreeSet<ObjectId>,
+    /// There was no room for their pages: not tried again before then.
+    pub collapse_from: Time,
     /// When the next step is due, as it stands among the timers.
     pub timer: Option<Time>,
 }
@@ -81,7 +85,8 @@ impl Vm {
         let limit = self.config.memory_limit_bytes / PAGE_SIZE;
         let all = limit.saturating_sub(self.page_out.native).max(limit / SHARE_MIN);
         (limit > 0).then(|| Marks {
-            low: all - all / 4,
+            // Below all other marks, so that something leaves where there is no room.
+            low: all - (all / 4).max(1).min(all),
             high: all - all / 8,
             new: all - all / 16,
             back: all - all / 32,
@@ -161,7 +166,27 @@ impl Vm {
     pub(super) fn page_out_due(&mut self, cx: &mut VmCx<'_>) {
         // What came before it in the same tick may have set it anew.
         self.set_page_out_timer(None);
+        if self.page_out.collapse_from <= cx.now && self.collapse_step(cx) == Found::Later {
+            self.page_out.collapse_from = Time(cx.now.0.saturating_add(RETRY_NS));
+        }
         self.page_out_step(cx);
+    }
+
+    /// Whether there is so much in memory that frozen objects have to collapse into their shadows, and room for their pages.
+    ///
+    /// Source: spec [vm.pageout.17].
+    pub(super) fn is_to_collapse(&self) -> bool {
+        let (p, limit) = (&self.page_out, self.config.memory_limit_bytes / PAGE_SIZE);
+        let much = || p.native.saturating_add(p.resident) > limit - limit / 4;
+        !p.collapsible.is_empty() && much() && self.marks().is_some_and(|marks| p.resident <= marks.high)
+    }
+
+    /// Has the next step come soon if frozen objects have to collapse, none of which comes with a fault.
+    pub(super) fn collapse_soon(&mut self, now: Time) {
+        if self.is_to_collapse() {
+            let at = self.page_out.collapse_from.max(now);
+            self.set_page_out_timer(Some(self.page_out.timer.map_or(at, |set| set.min(at))));
+        }
     }
 
     /// Has a step of page-out done if there is too much in memory, and lets those go on for whom there is room again.
@@ -176,6 +201,7 @@ impl Vm {
         if above || !self.page_out.starved.is_empty() || self.page_out.timer.is_some() {
             self.page_out_step(cx);
         }
+        self.collapse_soon(cx.now);
     }
 
     fn page_out_step(&mut self, cx: &mut VmCx<'_>) {
@@ -191,12 +217,16 @@ impl Vm {
                 Found::More | Found::Later => {}
             }
         }
+        // Who was fed may have taken all the room that there was.
+        let starved_anew = want == 0 && self.page_out.rounds == 0 && !self.page_out.starved.is_empty();
         self.set_page_out_timer(match found {
             Found::More => Some(cx.now),
+            Found::Nothing if starved_anew => Some(cx.now),
             Found::Later if self.page_out.passing => Some(Time(cx.now.0.saturating_add(self.config.hold_ns.max(1)))),
             Found::Later => Some(Time(cx.now.0.saturating_add(RETRY_NS))),
             Found::Nothing => None,
         });
+        self.collapse_soon(cx.now);
     }
 
     /// Asks for what was not asked for, as far as there is room.

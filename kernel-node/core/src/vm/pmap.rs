@@ -132,6 +132,15 @@ pub trait Pmap {
     /// Errors: as `fill`.
     fn zero(&mut self, object: ObjectId, offset: u64, len: u64) -> Result<(), KernReturn>;
 
+    /// Makes pages present with the bytes of a frozen object, whatever was there before. Behind its end it is zero.
+    ///
+    /// Errors: as `fill`.
+    fn copy(&mut self, object: ObjectId, offset: u64, frozen: ObjectId, from: u64, len: u64) -> Result<(), KernReturn>;
+
+    /// The first pages within a range that a frozen object holds; all others up to there are zero, or if `None` all of the
+    /// range.
+    fn held(&self, frozen: ObjectId, range: Range<u64>) -> Option<Range<u64>>;
+
     /// The bytes of resident pages. They no longer change: every page of the range is write-protected in every task. What a
     /// task took out is zero.
     fn read_out(&mut self, object: ObjectId, offset: u64, len: u64) -> Payload;

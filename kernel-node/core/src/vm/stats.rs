@@ -48,6 +48,8 @@ pub struct Counters {
     pub timeouts: u64,
     /// Faults served from pages that would have left the next time that page-out came by.
     pub reactivations: u64,
+    /// Faults served from a page that came up out of what its object shadows.
+    pub cow_faults: u64,
     /// Pages that left because there was too much in memory.
     pub pages_evicted: u64,
     /// Pages that threads did not get because there was no room for them and nothing could leave.
@@ -78,6 +80,8 @@ pub struct Statistics {
     pub wired: u64,
     /// Pages that pagers declared zero.
     pub zero_fill: u64,
+    /// Faults served with a copy of a page of frozen memory. What Linux copies by itself it does not tell.
+    pub cow_faults: u64,
     /// Pages that pagers supplied.
     pub pageins: u64,
     /// Pages returned to pagers.
@@ -189,6 +193,7 @@ impl Vm {
             reactivations: c.reactivations,
             wired: self.tasks.values().map(|map| map.wired_bytes() / PAGE_SIZE).sum(),
             zero_fill: c.pages_zero,
+            cow_faults: c.cow_faults,
             pageins: c.pages_in,
             pageouts: c.pages_out,
             faults: c.faults.iter().sum(),

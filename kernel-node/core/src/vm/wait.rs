@@ -188,7 +188,7 @@ impl Vm {
             }
             return self.starve(id, cx.now);
         }
-        if self.zero_fill(id, page, cx) {
+        if self.fill_untouched(id, page, cx) {
             return;
         }
         let object = &mut self.objects[id];

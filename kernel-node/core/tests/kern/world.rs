@@ -1,6 +1,7 @@
 //! A node with one task and a pager, and how they talk to it: everything goes by messages.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use kernel_core::ipc::{ReceiveOptions, ReceiveOutcome, SendOptions, SpaceId};
 use kernel_core::kern::{Cx, Effect, Kernel};
@@ -61,6 +62,12 @@ impl Pmap for Memory {
     }
     fn zero(&mut self, object: ObjectId, offset: u64, len: u64) -> Result<(), KernReturn> {
         self.fill(object, offset, &Payload::from(vec![0; len as usize]))
+    }
+    fn copy(&mut self, _: ObjectId, _: u64, _: ObjectId, _: u64, _: u64) -> Result<(), KernReturn> {
+        panic!("nothing is shadowed without a limit")
+    }
+    fn held(&self, _: ObjectId, _: Range<u64>) -> Option<Range<u64>> {
+        None
     }
     fn read_out(&mut self, object: ObjectId, offset: u64, len: u64) -> Payload {
         let pages = (offset..offset + len).step_by(PAGE_SIZE as usize);

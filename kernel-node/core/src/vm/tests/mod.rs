@@ -14,5 +14,7 @@ mod rules_object;
 mod rules_pageout;
 mod rules_pager;
 mod rules_readahead;
+mod rules_shadow;
 mod sim;
+mod swap;
 mod world;

@@ -172,6 +172,11 @@ impl Rig {
         woken.iter().any(|(t, a, len)| *t == task && (*a..a + len).contains(&at(n)))
     }
 
+    /// Resident pages of all objects.
+    pub fn resident(&self) -> u64 {
+        self.vm.pages().0
+    }
+
     pub fn stat(&self, object: ObjectId) -> ObjectStat {
         self.vm.object_stat(object).unwrap()
     }

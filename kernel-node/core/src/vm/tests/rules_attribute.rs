@@ -248,6 +248,7 @@ fn vm_statistics_1_each_counter_counts_one_thing() {
         reactivations: 0,
         wired: 2,
         zero_fill: 1,
+        cow_faults: 0,
         pageins: 3,
         pageouts: 1,
         faults,

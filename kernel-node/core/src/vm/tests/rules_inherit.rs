@@ -22,7 +22,7 @@ fn freeze(r: &mut Rig, page: u64, pages: u64) -> ObjectId {
 
 fn fork(r: &mut Rig, ready: &[Ready]) -> Result<Vec<(u64, u64)>, ForkRefused> {
     let pages = |range: Range<u64>| ((range.start - BASE) / PAGE_SIZE, (range.end - BASE) / PAGE_SIZE);
-    r.call(|vm, _| vm.task_fork(ONE, CHILD, ready, true)).map(|kept| kept.into_iter().map(pages).collect())
+    r.call(|vm, cx| vm.task_fork(ONE, CHILD, ready, true, cx)).map(|kept| kept.into_iter().map(pages).collect())
 }
 
 /// What is not ready: first page, one behind the last, whether to be shared, whether changing.
@@ -54,12 +54,15 @@ fn vm_inherit_2_what_is_to_be_copied_must_be_frozen_or_brought() {
     r.sim.object_create_internal(brought, 0).unwrap();
     let ready = |range, copy| Ready { range, copy };
     let short = ready(at(11)..at(12), Some((brought, 0)));
-    let refused = r.call_unchecked(|vm, _| vm.task_fork(ONE, CHILD, &[short], true));
+    let refused = r.call_unchecked(|vm, cx| vm.task_fork(ONE, CHILD, &[short], true, cx));
     assert_eq!(missing(refused.map(|_| Vec::new())), [(10, 11, false, false)]);
     assert_eq!(fork(&mut r, &[ready(at(10)..at(12), Some((brought, 0)))]), Ok(vec![(0, 4)]));
     let copied = Inherit::Copy;
     assert_eq!(map_of(&r, CHILD), [(0, 2, copied, false), (2, 2, copied, false), (10, 2, copied, false)]);
-    assert_eq!(r.call(|vm, _| vm.task_fork(ONE, CHILD, &[], true)), Err(ForkRefused::Code(KernReturn::NameExists)));
+    assert_eq!(
+        r.call(|vm, cx| vm.task_fork(ONE, CHILD, &[], true, cx)),
+        Err(ForkRefused::Code(KernReturn::NameExists))
+    );
 }
 
 #[test]
@@ -70,10 +73,10 @@ fn vm_inherit_3_the_child_has_nothing_of_the_rest() {
     r.map_at(ONE, object, 10, 2, RW);
     assert_eq!(fork(&mut r, &[Ready { range: at(10)..at(12), copy: None }]), Ok(vec![]));
     assert_eq!(map_of(&r, CHILD), []);
-    let gone = r.call(|vm, _| vm.task_fork(TaskId(9), TaskId(10), &[], true));
+    let gone = r.call(|vm, cx| vm.task_fork(TaskId(9), TaskId(10), &[], true, cx));
     assert_eq!(gone, Err(ForkRefused::Code(KernReturn::InvalidTask)));
     let bad = Ready { range: at(0)..at(2), copy: Some((object, 0)) };
-    let refused = r.call(|vm, _| vm.task_fork(ONE, TaskId(10), &[bad], true));
+    let refused = r.call(|vm, cx| vm.task_fork(ONE, TaskId(10), &[bad], true, cx));
     assert_eq!(refused, Err(ForkRefused::Code(KernReturn::InvalidArgument)), "a copy that can still change");
 }
 
@@ -86,7 +89,7 @@ fn vm_inherit_3_of_an_entry_the_child_has_what_could_be_had() {
     let ready = |from, to, copy| Ready { range: at(from)..at(to), copy };
     // Of the pages that nobody speaks of it is asked.
     let some = [ready(1, 3, Some((copy, PAGE_SIZE))), ready(5, 6, None)];
-    let refused = r.call_unchecked(|vm, _| vm.task_fork(ONE, CHILD, &some, true));
+    let refused = r.call_unchecked(|vm, cx| vm.task_fork(ONE, CHILD, &some, true, cx));
     let asked = [(0, 1, false, false), (3, 5, false, false), (6, 10, false, false)];
     assert_eq!(missing(refused.map(|_| Vec::new())), asked);
     let rest = [ready(0, 1, None), ready(3, 5, Some((copy, 4 * PAGE_SIZE))), ready(6, 12, Some((copy, 0)))];

@@ -1,15 +1,14 @@
 //! Rules [vm.pageout.*], one by one. The limit is 64 pages: page-out runs from 57 down to 48, anonymous memory ends at 60 and
 //! comes back up to 62.
 
-use std::collections::BTreeMap;
-
 use proto::limits::ZERO_FILL_PAGES_MAX;
 use proto::vm::ShouldReturn;
-use proto::{KernReturn, PAGE_SIZE, Payload};
+use proto::{KernReturn, PAGE_SIZE};
 
 use super::super::*;
 use super::rig::*;
 use super::sim::Touch;
+use super::swap::Swap;
 
 const LIMIT: u64 = 64;
 const BUS_ERROR: Touch = Touch::BusError;
@@ -44,10 +43,6 @@ impl Rig {
     fn confirm(&mut self, object: ObjectId, first: u64, pages: u64, result: KernReturn) {
         let (offset, length) = (first * PAGE_SIZE, pages * PAGE_SIZE);
         self.call(|vm, cx| vm.memory_object_synchronize_completed(object, offset, length, result, cx));
-    }
-
-    fn resident(&self) -> u64 {
-        self.vm.pages().0
     }
 
     /// Allocates `pages` at page `to`; the object if it is the default pager's.
@@ -417,21 +412,13 @@ fn vm_pageout_10_a_refused_page_is_still_there_and_more_memory_is_an_error() {
     }
 }
 
-/// What a default pager has, and how it behaves.
-struct Swap {
-    stored: BTreeMap<u64, Payload>,
-    calls: std::collections::VecDeque<ToPager>,
-    room: usize,
-    failed: bool,
-}
-
 #[test]
 fn vm_pageout_13_anonymous_memory_is_what_was_written_whatever_its_pager_takes() {
     for seed in 0..12_u64 {
         let mut r = holding();
         let object = r.allocate(ONE, 0, 150).unwrap();
         let room = if seed % 3 == 0 { 20 } else { 200 };
-        let mut swap = Swap { stored: BTreeMap::new(), calls: Default::default(), room, failed: false };
+        let mut swap = Swap::new(room);
         let mut model = [0_u8; 150];
         let mut x = seed + 1;
         let mut random = |below: u64| {
@@ -448,9 +435,10 @@ fn vm_pageout_13_anonymous_memory_is_what_was_written_whatever_its_pager_takes()
                 (Touch::Fault(_) | BUS_ERROR, _) => {}
                 (Touch::SegmentationFault, _) => panic!("it is mapped"),
             }
-            swap.take(&mut r);
+            Swap::take(&mut r, std::slice::from_mut(&mut swap), &[object]);
             for _ in 0..random(3) {
                 swap.answer(&mut r, object);
+                Swap::take(&mut r, std::slice::from_mut(&mut swap), &[object]);
             }
             if random(8) == 0 {
                 r.later(random(3_000_000));
@@ -459,41 +447,5 @@ fn vm_pageout_13_anonymous_memory_is_what_was_written_whatever_its_pager_takes()
         assert!(r.sim.lost.is_empty(), "seed {seed}");
         assert!(r.vm.counters().pages_evicted > if room == 20 { 5 } else { 100 }, "seed {seed}");
         assert_eq!(r.vm.counters().memory_refused > 0, room == 20, "seed {seed}");
-    }
-}
-
-impl Swap {
-    fn take(&mut self, r: &mut Rig) {
-        let calls = std::mem::take(&mut r.out).into_iter().filter_map(|e| match e {
-            VmEvent::ToPager { call, .. } => Some(call),
-            _ => None,
-        });
-        self.calls.extend(calls);
-    }
-
-    fn answer(&mut self, r: &mut Rig, object: ObjectId) {
-        match self.calls.pop_front() {
-            Some(ToPager::DataReturn { offset, data, .. }) => {
-                for (n, bytes) in (offset / PAGE_SIZE..).zip(data.to_bytes().chunks(PAGE_SIZE as usize)) {
-                    self.stored.remove(&n);
-                    match self.stored.len() < self.room {
-                        true => drop(self.stored.insert(n, bytes.to_vec().into())),
-                        false => self.failed = true,
-                    }
-                }
-            }
-            Some(ToPager::Synchronize { offset, length, .. }) => {
-                let result = if self.failed { KernReturn::ResourceShortage } else { KernReturn::Success };
-                self.failed = false;
-                r.confirm(object, offset / PAGE_SIZE, length / PAGE_SIZE, result);
-            }
-            Some(ToPager::DataRequest { offset, .. }) => {
-                let n = offset / PAGE_SIZE;
-                let data = self.stored.get(&n).expect("what is asked for was taken").clone();
-                r.supply(object, n, data, NONE);
-            }
-            _ => {}
-        }
-        self.take(r);
     }
 }

@@ -5,6 +5,7 @@
 //! last read out is noted as lost.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 use proto::{KernReturn, PAGE_SIZE, Payload, Prot};
 
@@ -32,8 +33,9 @@ pub struct SimPmap {
     pub racing_writes: Vec<(ObjectId, u64, u8)>,
     /// Pages that tasks took out of objects.
     pub removed: BTreeSet<(ObjectId, u64)>,
-    /// Calls of `fill`, `zero` and `object_create` that fail from now on.
+    /// Calls of `fill`, `zero`, `copy` and `object_create` that fail from now on, behind those that are spared.
     pub fail_next: u32,
+    pub spare_next: u32,
 }
 
 /// The memory of a task.
@@ -261,6 +263,15 @@ impl SimPmap {
         OrderId(self.orders_given)
     }
 
+    fn fails(&mut self) -> Result<(), KernReturn> {
+        if self.fail_next > 0 && self.spare_next == 0 {
+            self.fail_next -= 1;
+            return Err(KernReturn::ResourceShortage);
+        }
+        self.spare_next = self.spare_next.saturating_sub(1);
+        Ok(())
+    }
+
     fn put(
         &mut self,
         object: ObjectId,
@@ -269,10 +280,7 @@ impl SimPmap {
         bytes: impl Fn(usize) -> Vec<u8>,
     ) -> Result<(), KernReturn> {
         assert!(offset.is_multiple_of(PAGE_SIZE) && len.is_multiple_of(PAGE_SIZE) && len > 0);
-        if self.fail_next > 0 {
-            self.fail_next -= 1;
-            return Err(KernReturn::ResourceShortage);
-        }
+        self.fails()?;
         let memfd = self.objects.get_mut(&object).expect("the object has memory");
         for i in 0..len / PAGE_SIZE {
             self.removed.remove(&(object, offset / PAGE_SIZE + i));
@@ -284,10 +292,7 @@ impl SimPmap {
 
 impl Pmap for SimPmap {
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
-        if self.fail_next > 0 {
-            self.fail_next -= 1;
-            return Err(KernReturn::ResourceShortage);
-        }
+        self.fails()?;
         assert!(self.objects.insert(object, BTreeMap::new()).is_none(), "an object is made once");
         self.log.push("create".into());
         Ok(())
@@ -312,6 +317,22 @@ impl Pmap for SimPmap {
     fn zero(&mut self, object: ObjectId, offset: u64, len: u64) -> Result<(), KernReturn> {
         self.log.push(format!("zero {}+{}", offset / PAGE_SIZE, len / PAGE_SIZE));
         self.put(object, offset, len, |_| vec![0; PAGE_SIZE as usize])
+    }
+
+    fn copy(&mut self, object: ObjectId, offset: u64, frozen: ObjectId, from: u64, len: u64) -> Result<(), KernReturn> {
+        let pages = |bytes: u64| bytes / PAGE_SIZE;
+        self.log.push(format!("copy {}+{} from {}", pages(offset), pages(len), pages(from)));
+        let below = self.objects[&frozen].clone();
+        self.put(object, offset, len, |at| {
+            below.get(&pages(from + at as u64)).cloned().unwrap_or_else(|| vec![0; PAGE_SIZE as usize])
+        })
+    }
+
+    fn held(&self, frozen: ObjectId, range: Range<u64>) -> Option<Range<u64>> {
+        let pages = range.start / PAGE_SIZE..range.end / PAGE_SIZE;
+        let first = *self.objects[&frozen].range(pages.clone()).next()?.0;
+        let end = (first..pages.end).find(|page| !self.objects[&frozen].contains_key(page)).unwrap_or(pages.end);
+        Some(first * PAGE_SIZE..end * PAGE_SIZE)
     }
 
     fn read_out(&mut self, object: ObjectId, offset: u64, len: u64) -> Payload {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proto::{KernReturn, PAGE_SIZE, Prot};
+use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
 
 use super::super::super::{FrozenPart, ObjectId, OrderId, Run as Written};
 use super::super::sim::{SimOrder, Touch};
@@ -129,7 +129,7 @@ impl Run {
         self.model.forget_unshown();
     }
 
-    /// Some task has parts of frozen memory of any task mapped. Source: [vm.copy.5].
+    /// Some task has parts of frozen memory of any task mapped. Source: [vm.copy.5], [vm.pageout.15].
     pub(super) fn map_frozen(&mut self) {
         let (task, mut request) = (self.some_task(), self.some_request());
         let freezing = |memory: &Memory| {
@@ -147,8 +147,10 @@ impl Run {
         let mut parts = Vec::new();
         for _ in 0..count {
             let memory = self.pick(&known);
-            let shown: Vec<u64> =
-                self.model.showing(memory).iter().map(|(t, p)| self.model.tasks[t].pages[p].page).collect();
+            let showing = self.model.showing(memory);
+            let below = self.model.contents.values().flat_map(|c| c.below.values()).filter(|(m, _)| *m == memory);
+            let shown = showing.iter().map(|(t, p)| self.model.tasks[t].pages[p].page);
+            let shown: Vec<u64> = shown.chain(below.map(|(_, page)| *page)).collect();
             parts.push((memory, self.pick(&shown), 1 + self.dice.below(2)));
         }
         let native = self.model.contents.iter().find(|(_, c)| c.kind == Kind::Native).map(|(memory, _)| *memory);
@@ -175,6 +177,15 @@ impl Run {
         let mut at = place.expect("not refused");
         assert_eq!(got.expect("it succeeded").address, at * PAGE_SIZE);
         assert_eq!(self.ordered(), [(What::Map, (at..at + pages).collect())]);
+        if self.limit.is_some_and(|limit| self.model.native() > limit / 4) {
+            let memory = self.model.memory(Kind::Paged, 0);
+            let below = parts.iter().flat_map(|(memory, page, pages)| (*page..page + pages).map(|p| (*memory, p)));
+            let content = self.model.contents.get_mut(&memory).expect("new");
+            content.below = (0..).zip(below).collect();
+            content.to_be_shared = request.inheritance == Inherit::Share;
+            self.show(task, at, pages, Shown { memory, ..shown(&request) });
+            return self.is_new_at(task, at, memory);
+        }
         for (memory, page, pages) in parts {
             self.show(task, at, pages, Shown { memory, page, ..shown(&request) });
             at += pages;

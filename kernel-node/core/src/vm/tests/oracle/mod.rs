@@ -288,10 +288,15 @@ impl Run {
         let content = self.model.contents.get_mut(&memory).expect("new");
         content.to_be_shared = request.inheritance == Inherit::Share;
         self.show(task, at, pages, Shown { memory, ..shown(&request) });
+        self.is_new_at(task, at, memory);
+        assert_eq!(self.ordered(), [(What::Map, (at..at + pages).collect())]);
+    }
+
+    /// The node has made a memory for what a task has mapped there.
+    fn is_new_at(&mut self, task: TaskId, at: u64, memory: Memory) {
         let region = self.vm.region_stats(task, at * PAGE_SIZE).unwrap().next().expect("just mapped");
         assert!(self.ids.values().all(|id| *id != region.memory), "a memory of its own");
         self.ids.insert(memory, region.memory);
-        assert_eq!(self.ordered(), [(What::Map, (at..at + pages).collect())]);
     }
 
     /// Not copies, for which an object is mapped where no call finds it: [vm.copy.10].

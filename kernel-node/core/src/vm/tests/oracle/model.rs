@@ -63,6 +63,8 @@ pub struct Content {
     pub uneven: bool,
     /// The first byte of its pages, where that is not zero.
     pub bytes: BTreeMap<u64, u8>,
+    /// What it shadows, page by page.
+    pub below: BTreeMap<u64, (Memory, u64)>,
 }
 
 /// The map of a task.
@@ -212,7 +214,8 @@ impl Model {
     /// A memory that nobody shows yet.
     pub fn memory(&mut self, kind: Kind, native: u64) -> Memory {
         self.memories += 1;
-        let content = Content { kind, native, to_be_shared: false, uneven: false, bytes: BTreeMap::new() };
+        let (bytes, below) = (BTreeMap::new(), BTreeMap::new());
+        let content = Content { kind, native, to_be_shared: false, uneven: false, bytes, below };
         self.contents.insert(self.memories, content);
         self.memories
     }
@@ -240,13 +243,18 @@ impl Model {
                 content.native -= 1;
                 content.bytes.remove(&shown.page);
             }
+            // No call here makes a second mapping of it.
+            content.below.remove(&shown.page);
         }
         self.forget_unshown();
     }
 
     /// Memory that nobody shows is gone.
     pub fn forget_unshown(&mut self) {
-        let shown: BTreeSet<Memory> = self.tasks.values().flat_map(|m| m.pages.values()).map(|s| s.memory).collect();
+        let mut shown: BTreeSet<Memory> =
+            self.tasks.values().flat_map(|m| m.pages.values()).map(|s| s.memory).collect();
+        let shadowed = |memory| self.contents.get(memory).into_iter().flat_map(|c| c.below.values());
+        shown.extend(shown.iter().flat_map(shadowed).map(|(memory, _)| *memory).collect::<Vec<_>>());
         self.contents.retain(|memory, _| shown.contains(memory));
     }
 
@@ -310,10 +318,13 @@ impl Model {
     fn freeze_failed(&mut self, task: TaskId, pages: &Range<u64>) {
         let map = &self.tasks[&task];
         let memories: BTreeSet<Memory> = map.pages.range(pages.clone()).map(|(_, shown)| shown.memory).collect();
+        let below = self.contents.values().flat_map(|c| c.below.values());
+        let shadowed: BTreeSet<Memory> = below.map(|(memory, _)| *memory).collect();
         for memory in memories {
             let showing = self.showing(memory);
             let content = self.contents.get_mut(&memory).expect("somebody shows it");
-            if content.kind == Kind::Frozen && showing.iter().all(|(of, _)| *of == task) {
+            if content.kind == Kind::Frozen && !shadowed.contains(&memory) && showing.iter().all(|(of, _)| *of == task)
+            {
                 content.kind = Kind::Native;
                 content.uneven |= showing.iter().any(|(_, page)| !pages.contains(page));
             }

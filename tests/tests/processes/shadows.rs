@@ -1,0 +1,206 @@
+//! Memory that came in messages, on a node with a limit: what does not fit leaves, and comes back byte for byte.
+
+use std::time::Duration;
+
+use mach::proto::{NamedRight, Payload};
+use mach::{Mapping, MemoryError, Outgoing, ReceiveRight, SendRight, Task};
+use mach_tests::processes::{Nodes, within};
+use mach_tests::wait_until;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use crate::{PAGE, contents};
+
+/// The node's limit, in bytes and as an argument.
+const LIMIT: usize = 16 << 20;
+const LIMIT_ARG: &str = "--memory-limit=16MiB";
+/// As much as is Linux's alone.
+const SHARE: usize = LIMIT / 4;
+/// Bytes of one message.
+const MESSAGE: usize = SHARE - (1 << 20);
+/// Together four times the limit.
+const MESSAGES: usize = 4 * LIMIT / MESSAGE + 1;
+const SOON: Duration = Duration::from_secs(10);
+const TEST_MAX: Duration = Duration::from_secs(120);
+
+/// Two tasks of one node, and a port by which the second gets what the first sends.
+struct Pair {
+    nodes: Nodes,
+    sender: Task,
+    receiver: Task,
+    port: ReceiveRight,
+    right: SendRight,
+}
+
+impl Pair {
+    fn new(args: &[&str]) -> Pair {
+        let nodes = Nodes::with(1, args);
+        let (sender, receiver) = (nodes.task(1), nodes.task(1));
+        let port = ReceiveRight::allocate(&receiver).expect("a port");
+        receiver.check_in("shadows", NamedRight::NULL, port.made_send()).expect("the name is free");
+        let right = sender.look_up("shadows", "").expect("the name is known");
+        Pair { nodes, sender, receiver, port, right }
+    }
+
+    /// Sends all of a mapping as it is; the receiver's copy.
+    fn pass(&self, memory: &Mapping) -> Mapping {
+        let copy = self.sender.freeze(memory.address(), memory.len()).expect("a copy");
+        Outgoing::new(&self.right, 7).memory(copy).send(&self.sender).expect("room in the queue");
+        let mut items = self.port.receive(Some(SOON)).expect("a message").items().expect("typed");
+        let got: Payload = items.memory().expect("memory");
+        assert_eq!(got.held_bytes(), 0, "no byte was copied on the way");
+        self.receiver.map_frozen(&got, None).expect("room")
+    }
+
+    fn is_native(&self) -> f64 {
+        self.nodes.metric(1, "mach_pages_native") * PAGE as f64
+    }
+}
+
+fn read(mapping: &Mapping) -> Vec<u8> {
+    let mut bytes = vec![0; mapping.len() as usize];
+    mapping.read_at(0, &mut bytes).expect("it is mapped");
+    bytes
+}
+
+#[test]
+fn vm_pageout_17_memory_of_messages_of_four_times_the_limit_comes_back() {
+    let p = Pair::new(&[LIMIT_ARG]);
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = SmallRng::seed_from_u64(seed);
+    let memory = p.sender.allocate(MESSAGE as u64).expect("memory");
+    let mut bytes = contents(MESSAGE);
+    let mut got: Vec<(Mapping, Vec<u8>)> = Vec::new();
+    let p = within(TEST_MAX, "messages of four times the limit", move || {
+        for _ in 0..MESSAGES {
+            // All of it is new each time, so that no two messages share a page.
+            bytes.iter_mut().step_by(PAGE / 2).for_each(|byte| *byte = byte.wrapping_add(1));
+            memory.write_at(0, &bytes).expect("its own");
+            got.push((p.pass(&memory), bytes.clone()));
+            // What came before is written and read meanwhile.
+            for _ in 0..20 {
+                let which = random.random_range(0..got.len());
+                let (mapping, model) = &mut got[which];
+                let at = random.random_range(0..MESSAGE - 8);
+                let new = random.random::<u64>().to_le_bytes();
+                mapping.write_at(at as u64, &new).expect("its own");
+                model[at..at + 8].copy_from_slice(&new);
+                let from = random.random_range(0..MESSAGE - 3 * PAGE);
+                let mut seen = vec![0; 3 * PAGE];
+                mapping.read_at(from as u64, &mut seen).expect("its own");
+                assert!(seen == model[from..from + 3 * PAGE]);
+            }
+        }
+        wait_until(SOON, "what nobody maps is gone", || {
+            let taken = p.nodes.memory_files(1, "");
+            (taken <= (LIMIT + LIMIT / 8) as u64).then_some(())
+        });
+        assert!(p.is_native() <= (2 * SHARE) as f64, "{} bytes are native", p.is_native());
+        for (n, (mapping, model)) in got.iter().enumerate() {
+            assert!(read(mapping) == *model, "message {n}");
+        }
+        assert!(read(&memory) == bytes, "the sender has what it wrote");
+        p
+    });
+    let (swapped, taken) = (p.nodes.metric(1, "mach_swap_pages_out_total"), p.nodes.memory_files(1, ""));
+    assert!(swapped as usize * PAGE > 2 * LIMIT, "{swapped} pages went to the file");
+    assert!(taken <= (LIMIT + LIMIT / 8) as u64, "{} KiB are in memory", taken >> 10);
+    wait_until(SOON, "the file is empty again", || (p.nodes.metric(1, "mach_swap_pages") == 0.0).then_some(()));
+}
+
+#[test]
+fn vm_pageout_15_little_is_linux_s_alone_and_what_shadows_can_be_sent_on() {
+    let p = Pair::new(&[LIMIT_ARG]);
+    let (own, bytes) = (p.sender.allocate(MESSAGE as u64).expect("memory"), contents(MESSAGE));
+    own.write_at(0, &bytes).expect("its own");
+    let first = p.pass(&own);
+    assert!(read(&first) == bytes);
+    let faults = || p.nodes.metric(1, "mach_fault_seconds_count");
+    assert_eq!(faults(), 0.0, "no fault on it reaches the node");
+    // More than a quarter together.
+    let more = p.sender.allocate(2 << 20).expect("memory");
+    more.write_at(0, &bytes[..2 << 20]).expect("its own");
+    let second = p.pass(&more);
+    second.write_at(5, b"shadow").expect("its own");
+    let mut model = bytes[..2 << 20].to_vec();
+    model[5..11].copy_from_slice(b"shadow");
+    assert!(read(&second) == model && read(&more) == bytes[..2 << 20] && read(&first) == bytes);
+    assert!(faults() > 0.0);
+    // To its own sender, say.
+    let back = p.receiver.freeze(second.address(), second.len()).expect("a copy");
+    second.write_at(5, b"SHADOW").expect("its own");
+    assert!(back.to_bytes() == model);
+    let again = p.sender.map_frozen(&back, None).expect("room");
+    assert!(read(&again) == model);
+}
+
+#[test]
+fn vm_pageout_17_a_full_swap_file_keeps_what_came_and_refuses_more() {
+    let p = Pair::new(&[LIMIT_ARG, "--swap-limit=1MiB"]);
+    let mut random = SmallRng::seed_from_u64(9);
+    let memory = p.sender.allocate(MESSAGE as u64).expect("memory");
+    let mut got: Vec<(Mapping, Vec<u8>)> = Vec::new();
+    for _ in 0..MESSAGES {
+        let mut bytes = vec![0; MESSAGE];
+        // It cannot be compressed.
+        random.fill(&mut bytes[..]);
+        memory.write_at(0, &bytes).expect("its own");
+        got.push((p.pass(&memory), bytes));
+    }
+    wait_until(SOON, "the file is full", || (p.nodes.metric(1, "mach_swap_refused_total") > 0.0).then_some(()));
+    // What came stays, and can be looked at, in the room that is kept.
+    let (p, got) = within(TEST_MAX, "reads", move || {
+        for (n, (mapping, model)) in got.iter().enumerate() {
+            for at in (0..MESSAGE).step_by(7 * PAGE) {
+                let mut seen = vec![0; PAGE];
+                match mapping.read_at(at as u64, &mut seen) {
+                    Ok(()) => assert!(seen == model[at..at + PAGE], "message {n} at {at}"),
+                    Err(error) => assert!(matches!(error, MemoryError::Fault { .. }), "{error}"),
+                }
+            }
+        }
+        (p, got)
+    });
+    p.nodes.assert_up(1);
+    // Nobody is the worse for it.
+    let (file, mapping) = (contents(200 * PAGE), {
+        p.nodes.export(1, &p.nodes.file("data", &contents(200 * PAGE)), "data", false);
+        p.nodes.map(1, "data", false)
+    });
+    assert!(read(&mapping) == file);
+    drop(got);
+    let bytes = contents(MESSAGE);
+    memory.write_at(0, &bytes).expect("its own");
+    assert!(read(&p.pass(&memory)) == bytes, "there is room again");
+}
+
+#[test]
+fn vm_pageout_16_a_killed_node_leaves_no_zeroes_in_what_came() {
+    let p = Pair::new(&[LIMIT_ARG]);
+    let memory = p.sender.allocate(MESSAGE as u64).expect("memory");
+    let bytes = contents(MESSAGE);
+    let mut got = Vec::new();
+    for _ in 0..MESSAGES {
+        memory.write_at(0, &bytes).expect("its own");
+        got.push(p.pass(&memory));
+    }
+    // Some have come up.
+    let mut some = vec![0; 1 << 20];
+    got.iter().for_each(|mapping| mapping.read_at(0, &mut some).expect("its own"));
+    p.nodes.kill(1);
+    let (mut there, mut gone) = (0, 0);
+    for mapping in &got {
+        for at in (0..MESSAGE).step_by(PAGE) {
+            let mut seen = vec![0; PAGE];
+            match mapping.read_at(at as u64, &mut seen) {
+                Ok(()) => {
+                    assert!(seen == bytes[at..at + PAGE], "at {at}");
+                    there += 1;
+                }
+                Err(_) => gone += 1,
+            }
+        }
+    }
+    assert!(there > 0 && gone > 0, "{there} pages are there, {gone} are gone");
+}
