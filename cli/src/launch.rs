@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_millis(20);
 const LOG_LINES: usize = 12;
 
 /// What all nodes of a cluster have in common.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The nodes, in the order in which they start.
     pub names: Vec<NodeName>,
@@ -37,6 +37,10 @@ pub struct Plan {
     pub dead_after: Option<Duration>,
     /// Longest wait for a page; the node's default if absent.
     pub fault_deadline: Option<Duration>,
+    /// Bytes of memory before pages have to leave; the node's default if absent.
+    pub memory_limit: Option<u64>,
+    /// Bytes of anonymous memory that can leave; the node's default if absent.
+    pub swap_limit: Option<u64>,
 }
 
 /// How long a node lives.
@@ -61,6 +65,10 @@ struct NodeFile<'a> {
     dead_after: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault_deadline: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swap_limit: Option<u64>,
 }
 
 /// A node that has a folder and a port, and does not run yet.
@@ -105,6 +113,8 @@ pub fn prepare(cluster: &ClusterDir, plan: &Plan) -> Result<Vec<Prepared>> {
             log: plan.log.as_deref().unwrap_or(LOG_DEFAULT),
             dead_after: plan.dead_after.map(written),
             fault_deadline: plan.fault_deadline.map(written),
+            memory_limit: plan.memory_limit,
+            swap_limit: plan.swap_limit,
         };
         let text = toml::to_string(&file).or_fail(|| "cannot write a configuration".into())?;
         write_private(&node.dir.config(), text.as_bytes())?;

@@ -367,11 +367,11 @@ impl Pmap for LinuxPmap {
         self.fill(object, offset, &bytes)
     }
 
-    fn held(&self, frozen: ObjectId, range: Range<u64>) -> Option<Range<u64>> {
-        match self.frames(frozen).memfd.present(range.clone(), 1) {
-            Ok(runs) => runs.first().map(|run| run.start..run.end.next_multiple_of(PAGE_SIZE)),
+    fn held(&self, frozen: ObjectId, range: Range<u64>, most: u64) -> Option<Range<u64>> {
+        match self.frames(frozen).memfd.first_present(range.clone(), most) {
+            Ok(held) => held.map(|run| run.start..run.end.next_multiple_of(PAGE_SIZE)),
             // What is not known to be a hole is read.
-            Err(_) => Some(range),
+            Err(_) => Some(range.start..range.end.min(range.start + most)),
         }
     }
 

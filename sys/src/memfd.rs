@@ -223,18 +223,36 @@ impl Memfd {
     /// Conditions: nobody uses the position of this file's descriptors, which moves.
     /// Errors: as lseek(2).
     pub fn present(&self, range: Range<u64>, runs_max: usize) -> Result<Vec<Range<u64>>, SysError> {
-        let seek = |to: SeekFrom| match rustix::fs::seek(&self.fd, to) {
-            // Behind the last page there is only the hole at the end.
-            Err(Errno::NXIO) => Ok(range.end),
-            other => other.map(|at| at.min(range.end)).context("lseek(2)", || format!("{range:x?} of a memfd")),
-        };
         let (mut runs, mut at) = (Vec::new(), range.start);
         while at < range.end && runs.len() < runs_max {
-            let start = seek(SeekFrom::Data(at))?;
-            at = if start < range.end { seek(SeekFrom::Hole(start))? } else { range.end };
+            let start = self.seek(SeekFrom::Data(at), &range)?;
+            at = if start < range.end { self.seek(SeekFrom::Hole(start), &range)? } else { range.end };
             runs.extend((start < at).then_some(start..at));
         }
         Ok(runs)
+    }
+
+    /// The first pages within a range that take memory, no more than `most` bytes of them; `None` if none do.
+    ///
+    /// Conditions: as [`Memfd::present`], but that it costs no more than the pages that it answers.
+    /// Errors: as lseek(2).
+    pub fn first_present(&self, range: Range<u64>, most: u64) -> Result<Option<Range<u64>>, SysError> {
+        let start = self.seek(SeekFrom::Data(range.start), &range)?;
+        let last = range.end.min(start.saturating_add(most));
+        // To look for a hole is to look at all pages up to it.
+        let mut end = if self.allocated_bytes()? >= self.size { last } else { start };
+        while end < last && self.seek(SeekFrom::Data(end), &range)? == end {
+            end = last.min((end & !(PAGE_SIZE - 1)) + PAGE_SIZE);
+        }
+        Ok((start < end).then_some(start..end))
+    }
+
+    fn seek(&self, to: SeekFrom, range: &Range<u64>) -> Result<u64, SysError> {
+        match rustix::fs::seek(&self.fd, to) {
+            // Behind the last page there is only the hole at the end.
+            Err(Errno::NXIO) => Ok(range.end),
+            other => other.map(|at| at.min(range.end)).context("lseek(2)", || format!("{range:x?} of a memfd")),
+        }
     }
 
     fn fallocate(&self, flags: FallocateFlags, offset: u64, len: u64) -> Result<(), SysError> {
@@ -367,6 +385,28 @@ mod tests {
         assert_eq!((one.len(), one[0].clone()), (1, 4 * PAGE..5 * PAGE));
         assert_eq!(memfd.present(9 * PAGE..1 << 30, 9).unwrap(), [nine]);
         assert_eq!(memfd.present(PAGE..PAGE, 9).unwrap(), []);
+    }
+
+    #[test]
+    fn the_first_pages_that_take_memory_are_found_and_no_more_than_asked_for() {
+        let sparse = Memfd::create("test", 1 << 40).unwrap();
+        assert_eq!(sparse.first_present(0..1 << 40, PAGE).unwrap(), None);
+        for page in [3, 4, 5, 9] {
+            sparse.write_at(page * PAGE, &[b"x"]).unwrap();
+        }
+        let pages = |memfd: &Memfd, range: Range<u64>, most| {
+            let found = memfd.first_present(range.start * PAGE..range.end * PAGE, most * PAGE).unwrap();
+            found.map(|run| (run.start / PAGE, run.end.div_ceil(PAGE)))
+        };
+        assert_eq!((pages(&sparse, 0..100, 2), pages(&sparse, 0..100, 9)), (Some((3, 5)), Some((3, 6))));
+        assert_eq!(
+            (pages(&sparse, 4..5, 9), pages(&sparse, 6..9, 9), pages(&sparse, 6..10, 9)),
+            (Some((4, 5)), None, Some((9, 10)))
+        );
+        // No hole is looked for where there is none; the last page is a part of one.
+        let dense = Memfd::frozen("test", &[vec![7u8; 100 * PAGE as usize - 5]]).unwrap();
+        assert_eq!((pages(&dense, 3..100, 64), pages(&dense, 98..100, 64)), (Some((3, 67)), Some((98, 100))));
+        assert_eq!(pages(&dense, 100..101, 64), None);
     }
 
     #[test]

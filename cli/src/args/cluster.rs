@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use proto::NodeName;
 
 use super::node::node_name;
-use crate::units::Span;
+use crate::units::{Bytes, Span};
 
 /// `mach cluster`.
 #[derive(Subcommand, Debug)]
@@ -33,6 +33,12 @@ pub struct ClusterUp {
     /// What the nodes log, e.g. debug or kernel_node=trace
     #[arg(long, value_name = "FILTER", env = "MACH_LOG")]
     pub log: Option<String>,
+    /// Memory of each node for objects and anonymous memory before pages have to leave, e.g. 8GiB; 0 is no limit [default: 0]
+    #[arg(long, value_name = "BYTES", env = "MACH_MEMORY_LIMIT")]
+    pub memory_limit: Option<Bytes>,
+    /// Largest size of each node's file for anonymous memory that has left [default: 4 times the memory limit]
+    #[arg(long, value_name = "BYTES", env = "MACH_SWAP_LIMIT")]
+    pub swap_limit: Option<Bytes>,
 }
 
 /// `mach cluster down`.

@@ -81,7 +81,13 @@ fn up(cx: &Context, args: &args::ClusterUp) -> Result<()> {
     let _lock = cx.cluster.lock()?;
     clear_stale(cx)?;
     let names = (1..=args.nodes).map(|n| NodeName::new(&format!("n{n}")).expect("n and digits are a name"));
-    let plan = Plan { names: names.collect(), log: args.log.clone(), dead_after: None, fault_deadline: None };
+    let plan = Plan {
+        names: names.collect(),
+        log: args.log.clone(),
+        memory_limit: args.memory_limit.map(|bytes| bytes.0),
+        swap_limit: args.swap_limit.map(|bytes| bytes.0),
+        ..Plan::default()
+    };
     let guard = Guard::install(cx.out)?;
     let prepared = guard.make(|| launch::prepare(&cx.cluster, &plan))?;
     let mut started = launch::start(prepared, Lifetime::Detached, &guard)?;

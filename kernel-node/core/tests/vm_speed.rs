@@ -34,7 +34,7 @@ impl Pmap for NoMemory {
     fn copy(&mut self, _: ObjectId, _: u64, _: ObjectId, _: u64, _: u64) -> Result<(), KernReturn> {
         Ok(())
     }
-    fn held(&self, _: ObjectId, _: Range<u64>) -> Option<Range<u64>> {
+    fn held(&self, _: ObjectId, _: Range<u64>, _: u64) -> Option<Range<u64>> {
         None
     }
     fn read_out(&mut self, _: ObjectId, _: u64, _: u64) -> Payload {

@@ -45,7 +45,7 @@ impl Nodes {
         let folder = guard.folder("mach-bench", &std::env::temp_dir())?;
         let cluster = StateDir::locate(Some(folder.clone())).cluster("bench")?;
         let names = names.iter().filter_map(|n| NodeName::new(n)).collect();
-        let plan = Plan { names, log: Some("warn".into()), dead_after: None, fault_deadline: None };
+        let plan = Plan { names, log: Some("warn".into()), ..Plan::default() };
         let mut nodes = launch::start(guard.make(|| launch::prepare(&cluster, &plan))?, Lifetime::WithParent, guard)?;
         let clients = launch::wait_until_joined(cx.out, &mut nodes, START_WITHIN)?;
         Ok(Nodes { guard: guard.clone(), nodes, clients, folder })

@@ -111,6 +111,7 @@ fn set_up(cx: &Context, args: &args::Demo, guard: &Guard) -> Result<Stage> {
         log: None,
         dead_after: Some(DEAD_AFTER),
         fault_deadline: Some(FAULT_DEADLINE),
+        ..Plan::default()
     };
     let mut nodes = launch::start(guard.make(|| launch::prepare(&cluster, &plan))?, Lifetime::WithParent, guard)?;
     let clients = launch::wait_until_joined(cx.out, &mut nodes, START_WITHIN)?;

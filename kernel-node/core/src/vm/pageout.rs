@@ -46,7 +46,7 @@ pub(super) struct PageOut {
     pub starved: BTreeSet<ObjectId>,
     /// Frozen objects that are shadowed; those that no map shows are among them.
     pub collapsible: BTreeSet<ObjectId>,
-    /// There was no room for their pages: not tried again before then.
+    /// The next step of that comes no sooner.
     pub collapse_from: Time,
     /// When the next step is due, as it stands among the timers.
     pub timer: Option<Time>,
@@ -166,8 +166,12 @@ impl Vm {
     pub(super) fn page_out_due(&mut self, cx: &mut VmCx<'_>) {
         // What came before it in the same tick may have set it anew.
         self.set_page_out_timer(None);
-        if self.page_out.collapse_from <= cx.now && self.collapse_step(cx) == Found::Later {
-            self.page_out.collapse_from = Time(cx.now.0.saturating_add(RETRY_NS));
+        if self.page_out.collapse_from <= cx.now {
+            let pause = match self.collapse_step(cx) {
+                Found::Later => RETRY_NS,
+                Found::More | Found::Nothing => COLLAPSE_PAUSE_NS,
+            };
+            self.page_out.collapse_from = Time(cx.now.0.saturating_add(pause));
         }
         self.page_out_step(cx);
     }
@@ -281,6 +285,9 @@ impl Vm {
 
 /// This part of the limit is for native memory before any gets a pager, and for what can leave whatever native memory takes.
 const SHARE_MIN: u64 = 4;
+
+/// From one step of a collapse to the next: nobody waits for it, and faults come between. Units: nanoseconds.
+const COLLAPSE_PAUSE_NS: u64 = 250_000;
 
 /// How often it is tried whether a pager that has refused pages takes some yet. Units: nanoseconds.
 const RETRY_NS: u64 = 10_000_000;

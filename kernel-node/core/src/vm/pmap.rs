@@ -137,9 +137,9 @@ pub trait Pmap {
     /// Errors: as `fill`.
     fn copy(&mut self, object: ObjectId, offset: u64, frozen: ObjectId, from: u64, len: u64) -> Result<(), KernReturn>;
 
-    /// The first pages within a range that a frozen object holds; all others up to there are zero, or if `None` all of the
-    /// range.
-    fn held(&self, frozen: ObjectId, range: Range<u64>) -> Option<Range<u64>>;
+    /// The first pages within a range that a frozen object holds, in a row and no more than `most` bytes of them; those before
+    /// are zero, or if `None` all of the range. It takes no longer than the pages that it answers.
+    fn held(&self, frozen: ObjectId, range: Range<u64>, most: u64) -> Option<Range<u64>>;
 
     /// The bytes of resident pages. They no longer change: every page of the range is write-protected in every task. What a
     /// task took out is zero.

@@ -201,10 +201,10 @@ impl Vm {
         let (from, first) = below.frozen.expect("that is what was looked for");
         let bytes = first * PAGE_SIZE..(first + below.pages.end - below.pages.start) * PAGE_SIZE;
         // What the frozen object has not got is zero, and so it is above without it.
-        let held = cx.pmap.held(from, bytes.clone()).unwrap_or(bytes.end..bytes.end);
+        let held = cx.pmap.held(from, bytes.clone(), room * PAGE_SIZE).unwrap_or(bytes.end..bytes.end);
         let at = |byte: u64| below.pages.start + (byte - bytes.start) / PAGE_SIZE;
         let start = at(held.start);
-        let end = at(held.end).min(start + room);
+        let end = at(held.end);
         let brought =
             self.bring_up(id, Below { pages: start..end, frozen: Some((from, first + start - below.pages.start)) }, cx);
         if brought.is_err() {

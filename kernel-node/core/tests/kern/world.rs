@@ -66,7 +66,7 @@ impl Pmap for Memory {
     fn copy(&mut self, _: ObjectId, _: u64, _: ObjectId, _: u64, _: u64) -> Result<(), KernReturn> {
         panic!("nothing is shadowed without a limit")
     }
-    fn held(&self, _: ObjectId, _: Range<u64>) -> Option<Range<u64>> {
+    fn held(&self, _: ObjectId, _: Range<u64>, _: u64) -> Option<Range<u64>> {
         None
     }
     fn read_out(&mut self, object: ObjectId, offset: u64, len: u64) -> Payload {

@@ -235,6 +235,8 @@ fn vm_pageout_17_a_step_has_so_many_pages_and_holes_are_none() {
     r.later(0);
     assert_eq!(r.resident(), COLLAPSE_STEP_PAGES);
     r.settle();
+    assert_eq!(r.resident(), COLLAPSE_STEP_PAGES, "a pause");
+    (0..8).for_each(|_| r.later(1_000_000));
     assert_eq!((r.resident(), is_there(&r, below), r.stat(shadow).dirty_pages), (310, false, 310));
     assert_eq!(
         (r.read(ONE, 299), r.read(ONE, 1_000_009), r.read(ONE, 500)),
@@ -293,7 +295,7 @@ fn vm_pageout_17_what_is_mapped_again_does_not_collapse() {
     r.settle();
     assert_eq!((r.resident(), is_there(&r, below)), (0, true));
     deallocate(&mut r, TWO, 0, 60);
-    r.settle();
+    r.later(1_000_000);
     assert!(r.resident() > 0 || !is_there(&r, below));
 }
 

@@ -328,10 +328,11 @@ impl Pmap for SimPmap {
         })
     }
 
-    fn held(&self, frozen: ObjectId, range: Range<u64>) -> Option<Range<u64>> {
+    fn held(&self, frozen: ObjectId, range: Range<u64>, most: u64) -> Option<Range<u64>> {
         let pages = range.start / PAGE_SIZE..range.end / PAGE_SIZE;
         let first = *self.objects[&frozen].range(pages.clone()).next()?.0;
-        let end = (first..pages.end).find(|page| !self.objects[&frozen].contains_key(page)).unwrap_or(pages.end);
+        let last = pages.end.min(first + most / PAGE_SIZE);
+        let end = (first..last).find(|page| !self.objects[&frozen].contains_key(page)).unwrap_or(last);
         Some(first * PAGE_SIZE..end * PAGE_SIZE)
     }
 
