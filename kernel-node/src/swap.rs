@@ -17,8 +17,36 @@ pub struct Swap {
     pager: DefaultPager,
     out: DefaultOut,
     done: UnboundedSender<SwapDone>,
+    told: Told,
     /// Taken by the loop that brings results back.
     results: Option<UnboundedReceiver<SwapDone>>,
+}
+
+/// What the log has of it.
+#[derive(Default)]
+struct Told {
+    full: bool,
+    refused: u64,
+    damaged: bool,
+}
+
+impl Told {
+    /// Says that it has become full, or has room again, and the first time that it loses a page.
+    fn tell(&mut self, pager: &DefaultPager) {
+        let DefaultStats { pages, bytes, damaged, refused, .. } = pager.stats();
+        if refused > self.refused && !self.full {
+            tracing::warn!(pages, bytes, "memory that has to leave finds no room in its file (--swap-limit)");
+        } else if self.full && refused == self.refused && !pager.is_nearly_full() {
+            tracing::info!(pages, bytes, "there is room again for memory that has to leave");
+            self.full = false;
+        }
+        self.full |= refused > self.refused;
+        self.refused = refused;
+        if damaged > 0 && !self.damaged {
+            tracing::error!("memory that had left came back damaged; more of that is only counted");
+            self.damaged = true;
+        }
+    }
 }
 
 impl Swap {
@@ -34,7 +62,8 @@ impl Swap {
         kernel.set_default_pager(right);
         let (done, results) = unbounded_channel();
         let pager = DefaultPager::new(port, store);
-        Ok(Swap { server, pager, out: DefaultOut::default(), done, results: Some(results) })
+        let (out, told) = Default::default();
+        Ok(Swap { server, pager, out, done, told, results: Some(results) })
     }
 
     /// The results of jobs, for the one loop that hands them to [`Node::on_swap_done`].
@@ -54,6 +83,7 @@ impl Node {
             && let Some(message) = Node::calls(&mut self.kernel, &swap.server).receive()
         {
             swap.pager.on_message(message, &mut swap.out);
+            swap.told.tell(&swap.pager);
             self.swap_out();
         }
     }
@@ -62,6 +92,7 @@ impl Node {
     pub fn on_swap_done(&mut self, done: SwapDone) {
         if let Some(swap) = &mut self.swap {
             swap.pager.on_job_done(done, &mut swap.out);
+            swap.told.tell(&swap.pager);
             self.swap_out();
         }
         self.settle();

@@ -180,6 +180,11 @@ impl DefaultPager {
         self.advance(port, out);
     }
 
+    /// Whether there is little room left.
+    pub fn is_nearly_full(&self) -> bool {
+        self.store.is_nearly_full()
+    }
+
     /// How it is doing.
     pub fn stats(&self) -> DefaultStats {
         let (pages, bytes) = self.store.stored();

@@ -165,6 +165,7 @@ fn a_full_swap_file_is_an_error_for_who_asks_and_for_nobody_else() {
         })
     });
     let written = written.expect("what cannot be compressed does not fit into memory and file together");
+    assert_eq!(nodes.log(1).matches("finds no room in its file").count(), 1, "it is said once");
     assert!((LIMIT / PAGE / 2..2 * LIMIT / PAGE).contains(&written), "{written} pages were taken");
     // Others go on, and so does what it has.
     all_readable(&mapping, &bytes, 0..500);
@@ -174,6 +175,9 @@ fn a_full_swap_file_is_an_error_for_who_asks_and_for_nobody_else() {
     greedy.read_memory(address, &mut word).expect("what was written is there");
     let request = VmDeallocate { address, size: (WORK_PAGES * PAGE) as u64 };
     greedy.rpc(&greedy.task_self(), request).expect("it is allocated");
+    mach_tests::wait_until(Duration::from_secs(10), "there is room again, and it is said", || {
+        nodes.log(1).contains("there is room again").then_some(())
+    });
     let again = allocate(&greedy, WORK_PAGES / 8);
     let bytes = contents(WORK_PAGES / 8 * PAGE);
     greedy.write_memory(again, &bytes).expect("there is room again");
