@@ -1,27 +1,39 @@
 //! What an operator is told of a task's memory: its regions, how much of each is here, and a picture of that.
 //!
-//! What is here of an object is what the tables of `vm` say; of memory without a pager only the memfd knows. One answer looks
-//! at a bounded number of pages, so that no fault waits long for it.
+//! What is here of an object is what the tables of `vm` say; of memory without a pager, and of what is shadowed, only the memfd
+//! knows. One answer looks at a bounded number of pages, so that no fault waits long for it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
 use kernel_core::TaskId;
-use kernel_core::vm::RegionStat;
+use kernel_core::vm::{ObjectId, RegionStat};
 use proto::iface::node;
 use proto::limits::{REGION_CELLS_MAX, REGION_PAGES_COUNTED_MAX, REGIONS_TOLD_MAX};
-use proto::{KernReturn, PAGE_SIZE};
+use proto::{KernReturn, PAGE_SIZE, ranges};
 
 use crate::node::Node;
 
 /// What a run in a memfd costs to find, in pages of a table.
 const RUN_COST: u64 = 16;
 
-/// Of a cell: something is here, all of it is, something is dirty.
+/// Of a cell: something is here, all of it is, something is dirty, something only the default pager has.
 const CELL_SOME: u8 = 1;
 const CELL_ALL: u8 = 2;
 const CELL_DIRTY: u8 = 4;
+const CELL_OUT: u8 = 8;
+
+/// What a page is found to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Here.
+    Clean,
+    /// Here, and written.
+    Dirty,
+    /// Only the default pager has it.
+    Out,
+}
 
 /// The pages of a region that are here, as they are found.
 struct Survey {
@@ -29,38 +41,50 @@ struct Survey {
     cell_pages: u64,
     resident: u64,
     dirty: u64,
-    /// Pages here and dirty ones, by cell.
-    cells: Vec<(u64, u64)>,
+    paged_out: u64,
+    cells: Vec<Cell>,
     partial: bool,
+}
+
+/// Pages here, dirty ones of them, and those that only the default pager has.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    here: u64,
+    dirty: u64,
+    out: u64,
 }
 
 impl Survey {
     /// A region of so many pages of which none is found. Without `cell_pages` there are no cells.
     fn new(pages: u64, cell_pages: u64) -> Survey {
         let cells = if cell_pages == 0 { 0 } else { pages.div_ceil(cell_pages) };
-        Survey { pages, cell_pages, resident: 0, dirty: 0, cells: vec![(0, 0); cells as usize], partial: false }
+        let cells = vec![Cell::default(); cells as usize];
+        Survey { pages, cell_pages, resident: 0, dirty: 0, paged_out: 0, cells, partial: false }
     }
 
-    /// Pages of the region, counted from its first, are here.
-    fn add(&mut self, run: Range<u64>, dirty: bool) {
-        self.resident += run.end - run.start;
-        self.dirty += if dirty { run.end - run.start } else { 0 };
+    /// Pages of the region, counted from its first, are found.
+    fn add(&mut self, run: Range<u64>, found: Found) {
+        let count = |pages: u64, [here, dirty, out]: [&mut u64; 3]| {
+            *here += if found == Found::Out { 0 } else { pages };
+            *dirty += if found == Found::Dirty { pages } else { 0 };
+            *out += if found == Found::Out { pages } else { 0 };
+        };
+        count(run.end - run.start, [&mut self.resident, &mut self.dirty, &mut self.paged_out]);
         let mut at = run.start;
         while self.cell_pages != 0 && at < run.end {
             let cell = at / self.cell_pages;
             let until = ((cell + 1) * self.cell_pages).min(run.end);
-            let (here, written) = &mut self.cells[cell as usize];
-            *here += until - at;
-            *written += if dirty { until - at } else { 0 };
+            let Cell { here, dirty, out } = &mut self.cells[cell as usize];
+            count(until - at, [here, dirty, out]);
             at = until;
         }
     }
 
     fn picture(&self) -> Bytes {
-        let byte = |(cell, (here, dirty)): (usize, &(u64, u64))| {
+        let byte = |(cell, Cell { here, dirty, out }): (usize, &Cell)| {
             let first = cell as u64 * self.cell_pages;
             let all = *here == self.cell_pages.min(self.pages - first);
-            let bits = [(*here > 0, CELL_SOME), (all, CELL_ALL), (*dirty > 0, CELL_DIRTY)];
+            let bits = [(*here > 0, CELL_SOME), (all, CELL_ALL), (*dirty > 0, CELL_DIRTY), (*out > 0, CELL_OUT)];
             bits.into_iter().filter(|(is, _)| *is).fold(0, |byte, (_, bit)| byte | bit)
         };
         self.cells.iter().enumerate().map(byte).collect::<Vec<u8>>().into()
@@ -108,27 +132,52 @@ impl Node {
     fn survey(&self, stat: &RegionStat, cell_pages: u64, left: &mut u64) -> Survey {
         let size = stat.region.size;
         let mut survey = Survey::new(size / PAGE_SIZE, cell_pages);
-        let bytes = stat.offset..stat.offset + size;
         let first = stat.offset / PAGE_SIZE;
-        if stat.managed {
-            for (page, dirty) in self.kernel.vm().resident(stat.memory, first..first + size / PAGE_SIZE) {
-                if *left == 0 {
-                    survey.partial = true;
-                    break;
-                }
-                *left -= 1;
-                survey.add(page - first..page - first + 1, dirty);
-            }
+        let pages = first..first + size / PAGE_SIZE;
+        if !stat.managed {
+            self.survey_files(&mut survey, &[(0..size / PAGE_SIZE, stat.memory, first)], left);
             return survey;
         }
-        let runs_max = (*left / RUN_COST).max(1);
-        let runs = self.pmap.present(stat.memory, bytes, runs_max as usize);
-        survey.partial = runs.len() as u64 == runs_max;
-        *left = left.saturating_sub(runs.len() as u64 * RUN_COST);
-        for run in runs {
-            survey.add(run.start / PAGE_SIZE - first..run.end.div_ceil(PAGE_SIZE) - first, false);
+        let vm = self.kernel.vm();
+        let here = vm.resident(stat.memory, pages.clone());
+        let here = here.map(|(page, dirty)| (page - first, if dirty { Found::Dirty } else { Found::Clean }));
+        let out = vm.paged_out(stat.memory, pages.clone()).map(|page| (page - first, Found::Out));
+        let mut own = Vec::new();
+        for (page, found) in here.chain(out) {
+            if *left == 0 {
+                survey.partial = true;
+                return survey;
+            }
+            *left -= 1;
+            survey.add(page..page + 1, found);
+            ranges::join(&mut own, page..page + 1);
         }
+        // Of what it shadows, what shows through.
+        own.sort_unstable_by_key(|run| run.start);
+        let mut through = Vec::new();
+        for (run, frozen, from) in vm.shadowed(stat.memory, pages) {
+            let run = run.start - first..run.end - first;
+            let gaps = ranges::without(&run, &own);
+            through.extend(gaps.into_iter().map(|gap| (gap.clone(), frozen, from + gap.start - run.start)));
+        }
+        self.survey_files(&mut survey, &through, left);
         survey
+    }
+
+    /// Looks at pages of the region that lie in memfds: in which, and from which page on.
+    fn survey_files(&self, survey: &mut Survey, parts: &[(Range<u64>, ObjectId, u64)], left: &mut u64) {
+        for (pages, object, first) in parts {
+            let runs_max = (*left / RUN_COST).max(1);
+            let bytes = first * PAGE_SIZE..(first + pages.end - pages.start) * PAGE_SIZE;
+            let runs = self.pmap.present(*object, bytes, runs_max as usize);
+            *left = left.saturating_sub((runs.len() as u64).max(1) * RUN_COST);
+            let page = |byte: u64| pages.start + byte.div_ceil(PAGE_SIZE) - first;
+            runs.iter().for_each(|run| survey.add(page(run.start)..page(run.end), Found::Clean));
+            if runs.len() as u64 == runs_max || *left == 0 {
+                survey.partial = true;
+                return;
+            }
+        }
     }
 }
 
@@ -147,6 +196,7 @@ fn region_info(stat: &RegionStat, survey: &Survey, label: Option<String>) -> nod
         mappings: stat.mappings,
         resident_pages: survey.resident,
         dirty_pages: survey.dirty,
+        paged_out_pages: survey.paged_out,
         partial: survey.partial,
         cells: survey.picture(),
     }
@@ -159,13 +209,15 @@ mod tests {
     #[test]
     fn pages_are_counted_and_shown_in_their_cells() {
         let mut survey = Survey::new(10, 4);
-        survey.add(2..5, false);
-        survey.add(5..6, true);
-        survey.add(8..10, false);
-        assert_eq!((survey.resident, survey.dirty), (6, 1));
-        assert_eq!(survey.picture()[..], [CELL_SOME, CELL_SOME | CELL_DIRTY, CELL_SOME | CELL_ALL]);
+        survey.add(2..5, Found::Clean);
+        survey.add(5..6, Found::Dirty);
+        survey.add(6..7, Found::Out);
+        survey.add(8..10, Found::Clean);
+        assert_eq!((survey.resident, survey.dirty, survey.paged_out), (6, 1, 1));
+        let second = CELL_SOME | CELL_DIRTY | CELL_OUT;
+        assert_eq!(survey.picture()[..], [CELL_SOME, second, CELL_SOME | CELL_ALL]);
         let mut without = Survey::new(1 << 40, 0);
-        without.add(7..9, true);
+        without.add(7..9, Found::Dirty);
         assert_eq!((without.resident, without.picture().len()), (2, 0));
         assert_eq!(Survey::new(3, 1 << 60).picture()[..], [0]);
     }

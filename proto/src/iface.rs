@@ -3640,9 +3640,13 @@ pub mod node {
         /// There was more to look at than one call may: pages behind those that were counted may be here, too.
         #[prost(bool, tag = "13")]
         pub partial: bool,
-        /// A byte to a cell: 1 something of it is here, 2 all of it is, 4 something of it is dirty.
+        /// A byte to a cell: 1 something of it is here, 2 all of it is, 4 something of it is dirty, 8 something of it only the default
+        /// pager has.
         #[prost(bytes = "bytes", tag = "14")]
         pub cells: ::prost::bytes::Bytes,
+        /// Of anonymous memory, pages that only the default pager has.
+        #[prost(uint64, tag = "15")]
+        pub paged_out_pages: u64,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct TaskInfo {

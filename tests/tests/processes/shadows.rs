@@ -97,6 +97,16 @@ fn vm_pageout_17_memory_of_messages_of_four_times_the_limit_comes_back() {
             (taken <= (LIMIT + LIMIT / 8) as u64).then_some(())
         });
         assert!(p.is_native() <= (2 * SHARE) as f64, "{} bytes are native", p.is_native());
+        // Each page is here, or on its pager, and so it is shown.
+        let number = p.receiver.number().to_string();
+        let shown = p.nodes.mach(1, &["vm", "map", &number, "--json"]).ok().json();
+        let regions = shown["regions"].as_array().expect("a list");
+        let pages = |region: &serde_json::Value, what: &str| region[what].as_u64().expect("a count");
+        let both = |r: &serde_json::Value| pages(r, "resident_pages") + pages(r, "paged_out_pages");
+        assert!(regions.len() == MESSAGES && regions.iter().all(|r| both(r) == (MESSAGE / PAGE) as u64), "{shown}");
+        assert!(regions.iter().any(|r| pages(r, "paged_out_pages") > 0), "{shown}");
+        let cells: String = regions.iter().filter_map(|r| r["cells"].as_str()).collect();
+        assert!(cells.contains('-') && cells.contains('d') && !cells.contains('.'), "{cells}");
         for (n, (mapping, model)) in got.iter().enumerate() {
             assert!(read(mapping) == *model, "message {n}");
         }

@@ -19,10 +19,11 @@ use crate::units::Bytes;
 const LINES: u64 = 24;
 /// Columns where nobody says how wide the terminal is.
 const WIDTH: usize = 80;
-/// Of a cell in the node's answer: something is here, all of it is, something is dirty.
+/// Of a cell in the node's answer: something is here, all of it is, something is dirty, something only the default pager has.
 const SOME: u8 = 1;
 const ALL: u8 = 2;
 const DIRTY: u8 = 4;
+const OUT: u8 = 8;
 
 const LEGEND: &str = "  . never touched  - on its pager  r here  d dirty  R D the same, mapped elsewhere too";
 
@@ -84,8 +85,12 @@ fn show(cx: &Context, client: &Client, task: u32) -> Result<()> {
 fn head(r: &RegionRow) -> String {
     let offset = if r.object.is_some() { format!("+{:#x}", r.offset) } else { String::new() };
     let wired = if r.wired { ", wired" } else { "" };
+    let out = match r.paged_out_pages {
+        0 => String::new(),
+        pages => format!(", {} on its pager", r.counted(pages)),
+    };
     format!(
-        "{} {} {} {}{offset}: {} here, {} dirty{wired}",
+        "{} {} {} {}{offset}: {} here, {} dirty{out}{wired}",
         r.range(),
         Bytes(r.size),
         r.protection,
@@ -116,7 +121,7 @@ fn letter(r: &node::RegionInfo, cell: u8) -> char {
         (true, _) => 'd',
         (_, true) if elsewhere => 'R',
         (_, true) => 'r',
-        _ if r.object.is_empty() => '.',
+        _ if r.object.is_empty() && cell & OUT == 0 => '.',
         _ => '-',
     }
 }
@@ -171,6 +176,7 @@ mod tests {
         let all =
             |r: &node::RegionInfo| [0, SOME, SOME | ALL, SOME | DIRTY].map(|c| letter(r, c)).iter().collect::<String>();
         assert_eq!((all(&file(1)), all(&file(2)), all(&zero)), ("-rrd".into(), "-RRD".into(), ".rrd".into()));
+        assert_eq!([OUT, OUT | SOME, OUT | DIRTY | SOME].map(|c| letter(&zero, c)), ['-', 'r', 'd']);
         assert_eq!(painted(&['r', 'r', '-'], &[1, 1, 0], false), "rr-");
         let coloured = painted(&['r', 'r', 'r', '-'], &[1, 1, 3, 0], true);
         assert_eq!(coloured, "\x1b[0;32mrr\x1b[0;1;32mr\x1b[0;34m-\x1b[0m");

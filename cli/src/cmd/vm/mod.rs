@@ -32,6 +32,8 @@ struct RegionRow {
     mappings: u32,
     resident_pages: u64,
     dirty_pages: u64,
+    /// Of zero-filled memory, pages that only the default pager has.
+    paged_out_pages: u64,
     /// There may be more pages here than were counted.
     partial: bool,
 }
@@ -51,6 +53,7 @@ impl RegionRow {
             mappings: r.mappings,
             resident_pages: r.resident_pages,
             dirty_pages: r.dirty_pages,
+            paged_out_pages: r.paged_out_pages,
             partial: r.partial,
         }
     }

@@ -84,6 +84,18 @@ impl Shadow {
         Below { pages: page..next, frozen: None }
     }
 
+    /// What is below pages of a range.
+    pub fn within(&self, pages: Range<u64>) -> Vec<(Range<u64>, ObjectId, u64)> {
+        let (mut at, mut out) = (pages.start, Vec::new());
+        while at < pages.end {
+            let below = self.below(at);
+            let run = at..below.pages.end.min(pages.end);
+            at = run.end;
+            out.extend(below.frozen.map(|(object, first)| (run, object, first)));
+        }
+        out
+    }
+
     /// The first pages that something is below.
     fn first(&self) -> Option<Below> {
         self.parts.keys().next().map(|start| self.below(*start))
@@ -257,6 +269,8 @@ mod tests {
         assert!(agrees(&shadow, &model));
         assert_eq!(shadow.below(1), Below { pages: 1..4, frozen: Some((a, 11)) });
         assert_eq!(shadow.below(10), Below { pages: 10..PAGES_MAX, frozen: None });
+        assert_eq!(shadow.within(3..7), [(3..4, a, 13), (4..6, b, 0), (6..7, a, 3)]);
+        assert_eq!((shadow.within(9..100), shadow.within(10..100)), (vec![(9..10, a, 6)], vec![]));
         for (pages, gone) in [(1..2, vec![]), (4..6, vec![b]), (3..5, vec![]), (0..8, vec![]), (7..20, vec![a])] {
             assert_eq!(shadow.forget(pages.clone()), gone, "{pages:?}");
             model.iter_mut().enumerate().filter(|(n, _)| pages.contains(&(*n as u64))).for_each(|(_, m)| *m = None);

@@ -176,6 +176,18 @@ impl Vm {
         present.filter_map(|(page, state)| Some((page, state.resident()?.dirty)))
     }
 
+    /// The pages of anonymous memory, within a range of an object's, that only its default pager has.
+    pub fn paged_out(&self, object: ObjectId, pages: Range<u64>) -> impl Iterator<Item = u64> + '_ {
+        let object = self.objects.get(object).into_iter();
+        object.flat_map(move |o| o.stored.within(pages.clone()).filter(|page| o.pages.get(*page).resident().is_none()))
+    }
+
+    /// What an object shadows, within a range of its pages: of these, what of which frozen object from which page on. It has some
+    /// pages in front of it.
+    pub fn shadowed(&self, object: ObjectId, pages: Range<u64>) -> Vec<(Range<u64>, ObjectId, u64)> {
+        self.objects.get(object).map_or_else(Vec::new, |o| o.shadow.within(pages))
+    }
+
     /// The counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
