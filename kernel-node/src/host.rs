@@ -14,12 +14,13 @@ use proto::iface::{
 };
 use proto::limits::NETNAME_MAX;
 use proto::msg::{Reply as _, code_body};
-use proto::{BadBody, Body, Disposition, KernReturn, Message, NamedRight, Payload, PortName, TraceId};
+use proto::{BadBody, Body, Disposition, KernReturn, Message, NamedRight, PAGE_SIZE, Payload, PortName, TraceId};
 
 use crate::host_info;
 use crate::node::Node;
 use crate::pagers::ExportInfo;
 use crate::server::Server;
+use crate::swap::Swap;
 
 /// The name under which a node's host port is checked in where its configuration allows it.
 pub const HOST_NAME: &str = "host";
@@ -202,6 +203,8 @@ impl Node {
     }
 
     fn node_info(&mut self) -> node::NodeInfo {
+        let (resident, native) = self.kernel.vm().pages();
+        let swap = self.swap.as_ref().map(Swap::stats).unwrap_or_default();
         node::NodeInfo {
             name: self.facts.name.to_string(),
             incarnation: self.facts.incarnation.0,
@@ -214,6 +217,10 @@ impl Node {
             ports: self.kernel.ipc.ports_len() as u32,
             objects: self.objects().len() as u32,
             metrics_address: self.facts.metrics_address.map_or_else(String::new, |a| a.to_string()),
+            memory_bytes: resident.saturating_add(native).saturating_mul(PAGE_SIZE),
+            memory_limit: self.kernel.vm().memory_limit(),
+            paged_out_bytes: swap.pages * PAGE_SIZE,
+            swap_bytes: swap.bytes,
         }
     }
 

@@ -3455,6 +3455,16 @@ pub mod node {
         /// Where the Prometheus endpoint listens, or empty.
         #[prost(string, tag = "11")]
         pub metrics_address: ::prost::alloc::string::String,
+        /// What counts against the limit for objects and anonymous memory, and the limit; 0 is none.
+        #[prost(uint64, tag = "12")]
+        pub memory_bytes: u64,
+        #[prost(uint64, tag = "13")]
+        pub memory_limit: u64,
+        /// Anonymous memory that only the default pager has, and what it takes of the default pager's file.
+        #[prost(uint64, tag = "14")]
+        pub paged_out_bytes: u64,
+        #[prost(uint64, tag = "15")]
+        pub swap_bytes: u64,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Member {

@@ -110,6 +110,14 @@ struct StatRow {
     cow_faults: u32,
     lookups: u32,
     hits: u32,
+    /// Bytes that count against the limit.
+    memory_bytes: u64,
+    /// Of that, what may be in use before pages leave; 0 is no limit.
+    memory_limit: u64,
+    /// Bytes of anonymous memory that only the default pager has.
+    paged_out_bytes: u64,
+    /// Bytes of its file that they take.
+    swap_bytes: u64,
 }
 
 impl Row for StatRow {
@@ -127,6 +135,8 @@ impl Row for StatRow {
         ">COW",
         ">LOOKUPS",
         ">HITS",
+        ">USED/LIMIT",
+        ">ON PAGER",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -144,7 +154,11 @@ impl Row for StatRow {
             self.lookups,
             self.hits,
         ];
-        std::iter::once(self.node.clone()).chain(counts.map(|count| count.to_string())).collect()
+        let limit = if self.memory_limit > 0 { Bytes(self.memory_limit).to_string() } else { "-".into() };
+        let used = format!("{}/{limit}", Bytes(self.memory_bytes));
+        let counts = counts.map(|count| count.to_string());
+        let bytes = [used, Bytes(self.paged_out_bytes).to_string()];
+        std::iter::once(self.node.clone()).chain(counts).chain(bytes).collect()
     }
 }
 
@@ -166,7 +180,7 @@ pub fn run(cx: &Context, command: &Vm) -> Result<()> {
 fn stat(cx: &Context, VmStat { watch, target }: &VmStat) -> Result<()> {
     again(cx, *watch, || {
         let rows = each_node(cx, target, |client| {
-            let s = client.statistics()?;
+            let (s, info) = (client.statistics()?, client.info()?);
             Ok(vec![StatRow {
                 node: client.node().to_owned(),
                 page_size: s.pagesize,
@@ -182,6 +196,10 @@ fn stat(cx: &Context, VmStat { watch, target }: &VmStat) -> Result<()> {
                 cow_faults: s.cow_faults,
                 lookups: s.lookups,
                 hits: s.hits,
+                memory_bytes: info.memory_bytes,
+                memory_limit: info.memory_limit,
+                paged_out_bytes: info.paged_out_bytes,
+                swap_bytes: info.swap_bytes,
             }])
         })?;
         cx.out.list(&rows, "no nodes")

@@ -219,6 +219,11 @@ impl Vm {
         (self.page_out.resident, self.page_out.native)
     }
 
+    /// The limit that these count against; 0 is none. Units: bytes.
+    pub fn memory_limit(&self) -> u64 {
+        self.config.memory_limit_bytes
+    }
+
     /// How every object is doing, in the order of their ids.
     pub fn object_stats(&self) -> Vec<ObjectStat> {
         self.objects.iter().map(|(id, o)| stat(id, o)).collect()
