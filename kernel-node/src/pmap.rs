@@ -356,9 +356,11 @@ impl Pmap for LinuxPmap {
         self.frames(object).memfd.zero(offset, len).map_err(|error| short("make zero pages", &error))
     }
 
-    fn copy(&mut self, object: ObjectId, offset: u64, frozen: ObjectId, from: u64, len: u64) -> Result<(), KernReturn> {
-        let passable = self.frames(frozen).file.and_then(|file| self.frozen.shown_by(file));
-        let passable = passable.expect("what is shadowed has been taken over from a task, sealed");
+    fn copy(&mut self, object: ObjectId, offset: u64, other: ObjectId, from: u64, len: u64) -> Result<(), KernReturn> {
+        let Some(passable) = self.frames(other).file.and_then(|file| self.frozen.shown_by(file)) else {
+            let bytes = self.read_out(other, from, len);
+            return self.fill(object, offset, &bytes);
+        };
         let there = passable.frozen().size().saturating_sub(from).min(len);
         if there < len {
             self.zero(object, offset, len)?;

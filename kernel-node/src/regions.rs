@@ -133,35 +133,47 @@ impl Node {
         let size = stat.region.size;
         let mut survey = Survey::new(size / PAGE_SIZE, cell_pages);
         let first = stat.offset / PAGE_SIZE;
-        let pages = first..first + size / PAGE_SIZE;
         if !stat.managed {
             self.survey_files(&mut survey, &[(0..size / PAGE_SIZE, stat.memory, first)], left);
             return survey;
         }
+        self.survey_pages(&mut survey, (0..size / PAGE_SIZE, stat.memory, first), left);
+        survey
+    }
+
+    /// Looks at pages of the region that an object of a pager shows, and through it what it shadows: which object, and from which
+    /// page of it on.
+    fn survey_pages(&self, survey: &mut Survey, (region, object, first): (Range<u64>, ObjectId, u64), left: &mut u64) {
         let vm = self.kernel.vm();
-        let here = vm.resident(stat.memory, pages.clone());
-        let here = here.map(|(page, dirty)| (page - first, if dirty { Found::Dirty } else { Found::Clean }));
-        let out = vm.paged_out(stat.memory, pages.clone()).map(|page| (page - first, Found::Out));
+        let pages = first..first + region.end - region.start;
+        let here = vm.resident(object, pages.clone());
+        let here = here.map(|(page, dirty)| (page, if dirty { Found::Dirty } else { Found::Clean }));
+        let out = vm.paged_out(object, pages.clone()).map(|page| (page, Found::Out));
         let mut own = Vec::new();
         for (page, found) in here.chain(out) {
             if *left == 0 {
                 survey.partial = true;
-                return survey;
+                return;
             }
             *left -= 1;
-            survey.add(page..page + 1, found);
+            let at = region.start + page - first;
+            survey.add(at..at + 1, found);
             ranges::join(&mut own, page..page + 1);
         }
-        // Of what it shadows, what shows through.
         own.sort_unstable_by_key(|run| run.start);
-        let mut through = Vec::new();
-        for (run, frozen, from) in vm.shadowed(stat.memory, pages) {
-            let run = run.start - first..run.end - first;
-            let gaps = ranges::without(&run, &own);
-            through.extend(gaps.into_iter().map(|gap| (gap.clone(), frozen, from + gap.start - run.start)));
+        for (run, below, from) in vm.shadowed(object, pages) {
+            for gap in ranges::without(&run, &own) {
+                let at = region.start + gap.start - first;
+                let part = (at..at + gap.end - gap.start, below, from + gap.start - run.start);
+                match vm.is_native(below) {
+                    true => self.survey_files(survey, &[part], left),
+                    false => self.survey_pages(survey, part, left),
+                }
+                if survey.partial {
+                    return;
+                }
+            }
         }
-        self.survey_files(&mut survey, &through, left);
-        survey
     }
 
     /// Looks at pages of the region that lie in memfds: in which, and from which page on.

@@ -81,6 +81,8 @@ pub const LOCK_STEP_PAGES: usize = 2048;
 pub const PAGE_OUT_STEP_PAGES: u64 = 128;
 /// Pages of frozen memory that one step of page-out moves into objects that can leave, beside that.
 pub const COLLAPSE_STEP_PAGES: u64 = 64;
+/// Generations of forked children whose anonymous memory shadows their parents'; what would be one more is copied.
+pub const SHADOW_DEPTH_MAX: usize = 8;
 /// Pages that one step of page-out looks at.
 pub const PAGE_OUT_LOOK_PAGES: u64 = 4096;
 /// Zero pages that one fault makes of anonymous memory that is filled in order.

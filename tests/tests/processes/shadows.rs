@@ -1,5 +1,7 @@
 //! Memory that came in messages, on a node with a limit: what does not fit leaves, and comes back byte for byte.
 
+use std::iter::StepBy;
+use std::ops::Range;
 use std::time::Duration;
 
 use mach::proto::{NamedRight, Payload};
@@ -213,4 +215,52 @@ fn vm_pageout_16_a_killed_node_leaves_no_zeroes_in_what_came() {
         }
     }
     assert!(there > 0 && gone > 0, "{there} pages are there, {gone} are gone");
+}
+
+/// More than could be copied for a child, by far more than there is room for, and written by parent, child and grandchild.
+#[test]
+fn vm_inherit_8_generations_of_children_have_what_was_there_at_their_fork() {
+    // Of 300 MiB each eighth page is used, five times the limit.
+    const PAGES: u64 = 9600;
+    const P: u64 = 8 * PAGE as u64;
+    let nodes = Nodes::with(1, &["--memory-limit=8MiB"]);
+    let task = nodes.task(1);
+    let memory = task.allocate(PAGES * P).expect("memory");
+    let pages = |first: u64, step: usize| (first..PAGES).step_by(step);
+    let value = |page: u64, by: u64| (page * 8 + by).to_le_bytes();
+    let write =
+        |mut pages: StepBy<Range<u64>>, by| pages.all(|page| memory.write_at(page * P, &value(page, by)).is_ok());
+    // Whether some are not as they were written, in the eyes of whoever asks.
+    let wrong = |mut pages: StepBy<Range<u64>>, by| {
+        let mut word = [0; 8];
+        pages.any(|page| memory.read_at(page * P, &mut word).is_err() || word != value(page, by))
+    };
+    assert!(write(pages(0, 1), 1));
+    let (code, parent_wrote) = std::thread::scope(|scope| {
+        let child = scope.spawn(|| {
+            // The child's life; each check has a bit.
+            sys::forked::run(|| {
+                std::thread::sleep(Duration::from_millis(300));
+                let mut code = u8::from(wrong(pages(0, 7), 1));
+                code |= u8::from(!write(pages(0, 3), 2)) << 1;
+                let grandchild = sys::forked::run(|| {
+                    let own = wrong(pages(0, 3), 2) || wrong(pages(1, 3), 1);
+                    u8::from(own || !write(pages(0, 5), 3))
+                });
+                code |= u8::from(grandchild.ok().flatten() != Some(0)) << 2;
+                code |= u8::from(wrong(pages(0, 3), 2)) << 3;
+                code | u8::from(wrong(pages(1, 3), 1)) << 4
+            })
+        });
+        // The parent goes on when the fork is over, which takes no copy of anything.
+        std::thread::sleep(Duration::from_millis(150));
+        let wrote = write(pages(0, 2), 4);
+        (child.join().expect("a child"), wrote)
+    });
+    assert_eq!((code.expect("a child"), parent_wrote), (Some(0), true));
+    assert_eq!((wrong(pages(0, 2), 4), wrong(pages(1, 2), 1)), (false, false));
+    nodes.assert_up(1);
+    assert!(nodes.memory_files(1, "object") <= 9 << 20, "{} MiB", nodes.memory_files(1, "object") >> 20);
+    drop(memory);
+    wait_until(SOON, "nothing is left of it", || (nodes.metric(1, "mach_swap_pages") == 0.0).then_some(()));
 }

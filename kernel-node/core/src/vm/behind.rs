@@ -86,6 +86,9 @@ impl Vm {
             self.evict(id, &[(page, was)], cx);
             return Some(Page::Absent);
         }
+        if self.is_guarded(id, was) {
+            self.lose_above(id, page);
+        }
         cx.pmap.zero(id, page * PAGE_SIZE, PAGE_SIZE).ok()?;
         let now = Page::Resident(Resident { dirty: true, ..was });
         self.objects[id].pages.set(page, now);

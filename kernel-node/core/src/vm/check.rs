@@ -6,6 +6,7 @@ use proto::limits::TASK_WIRED_BYTES_MAX;
 use super::job::Job;
 use super::object::{Object, ObjectState};
 use super::page::{Lock, Page};
+use super::shadow::Beginning;
 use super::{ObjectId, Timer, Vm};
 
 impl Vm {
@@ -111,12 +112,32 @@ impl Vm {
     fn check_shadow(&self, id: ObjectId, o: &Object) -> Result<(), String> {
         ensure(o.shadow.check(), || "what it shadows".into())?;
         for below in o.shadow.objects() {
-            let known = self.objects.get(below).is_some_and(|b| b.frozen && b.shadowed_by.contains(&id));
+            let known = self.objects.get(below).is_some_and(|b| (b.frozen || b.paged) && b.shadowed_by.contains(&id));
             ensure(o.paged && known, || format!("{below:?} does not know its shadow"))?;
         }
         let shadows = |above: &ObjectId| self.objects.get(*above).is_some_and(|a| a.shadow.objects().any(|b| b == id));
         ensure(o.shadowed_by.iter().all(shadows), || "somebody does not shadow it".into())?;
-        let alone = o.mappings.is_empty() && !o.shadowed_by.is_empty();
+        for (page, above) in &o.lifts {
+            let requested =
+                |id: ObjectId, at: u64| self.objects.get(id).is_some_and(|o| o.pages.get(at).is_requested());
+            let awaits = o.pages.get(*page).is_requested() && !above.iter().any(|(id, at)| requested(*id, *at));
+            ensure(awaits, || format!("page {page}: lifted"))?;
+        }
+        let above = |page: u64| {
+            let of = |above: ObjectId| self.objects[above].shadow.above(id, page).map(move |at| (above, at));
+            o.shadowed_by.iter().copied().flat_map(of).collect::<Vec<_>>()
+        };
+        let own = |(above, at): &(ObjectId, u64)| {
+            let object = &self.objects[*above];
+            let here = object.pages.get(*at).resident().is_some_and(|r| r.dirty);
+            here || object.stored.contains(*at) || object.lost.contains(*at)
+        };
+        for (page, state) in o.pages.present(0..super::page::PAGES_MAX).filter(|_| o.paged && !o.shadowed_by.is_empty())
+        {
+            let guarded = state.resident().is_none_or(|r| r.lock.write) || above(page).iter().all(own);
+            ensure(guarded, || format!("page {page} can be written to, and a shadow has it not"))?;
+        }
+        let alone = o.is_native() && o.mappings.is_empty() && !o.shadowed_by.is_empty();
         let collapsible = self.page_out.collapsible.contains(&id);
         ensure(collapsible || !alone, || "only shadows want it, and it does not collapse".into())?;
         ensure(!collapsible || !o.shadowed_by.is_empty(), || "it collapses into nothing".into())
@@ -143,7 +164,15 @@ impl Vm {
             let behind_job = o.jobs.front().is_some_and(|j| matches!(j, Job::Lock(l) if l.all.contains(page)));
             let cause = match o.pages.get(*page) {
                 Page::Requested { .. } => true,
-                Page::Absent => o.state == ObjectState::Initing || o.unasked.contains(page) || behind_job,
+                Page::Absent => {
+                    let lifted = || match self.beginning(id, *page) {
+                        Beginning::Awaited(below, at) => {
+                            self.objects[below].lifts.get(&at).is_some_and(|above| above.contains(&(id, *page)))
+                        }
+                        _ => false,
+                    };
+                    o.state == ObjectState::Initing || o.unasked.contains(page) || behind_job || lifted()
+                }
                 Page::Resident(r) => {
                     let idle = wait.waiters.iter().any(|w| r.lock.permits(w.write));
                     behind_job

@@ -66,6 +66,16 @@ impl Vm {
                 None => return self.fault_failed(fault.task, address, cx),
             }
         }
+        if let Page::Resident(guarded) = state
+            && write
+            && self.is_guarded(id, guarded)
+        {
+            if self.unguard(id, page, cx).is_err() {
+                self.refuse_write(refused(&fault, address, cx.now), cx);
+                return FaultOutcome::Waiting;
+            }
+            state = self.objects[id].pages.get(page);
+        }
         match state {
             Page::Resident(r) if r.lock.permits(write) => {
                 let covered = self.resolve(id, page, r, &view, &fault, write, cx);

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use proto::limits::{FORK_PARTS_MAX, MAP_ENTRIES_MAX, OBJECT_BYTES_MAX, TASKS_MAX};
+use proto::limits::{FORK_PARTS_MAX, MAP_ENTRIES_MAX, OBJECT_BYTES_MAX, SHADOW_DEPTH_MAX, TASKS_MAX};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Prot, ranges};
 
 use super::copy::FrozenPart;
@@ -174,22 +174,29 @@ impl Vm {
         }
     }
 
-    /// What was planned; but where native memory has its share of the limit, copies that adjoin become objects that shadow them.
+    /// What was planned; but copies of the default pager's memory become objects that shadow it, and where native memory has its
+    /// share of the limit so do other copies, those that adjoin one for all.
     ///
     /// Errors: those of [`Vm::shadow_create`].
     fn entries_of_child(&mut self, planned: Vec<(Entry, By)>, cx: &mut VmCx<'_>) -> Result<Vec<Entry>, KernReturn> {
-        if !self.is_to_be_paged(0) {
-            return Ok(planned.into_iter().map(|(entry, _)| entry).collect());
-        }
+        let full = self.is_to_be_paged(0);
+        let paged = |entry: &Entry| self.objects[entry.object].paged;
         let mut groups: Vec<(Entry, Vec<FrozenPart>)> = Vec::new();
         for (entry, by) in planned {
+            let shadows = by == By::Copy && (full || paged(&entry));
             let part = FrozenPart { object: entry.object, offset: entry.offset, size: entry.size() };
             match groups.last_mut() {
-                Some((first, parts)) if by == By::Copy && !parts.is_empty() && first.can_shadow_with(&entry) => {
+                Some((first, parts))
+                    if shadows
+                        && !parts.is_empty()
+                        && !paged(first)
+                        && !paged(&entry)
+                        && first.can_shadow_with(&entry) =>
+                {
                     parts.push(part);
                     first.end = entry.end;
                 }
-                _ => groups.push((entry, if by == By::Copy { vec![part] } else { Vec::new() })),
+                _ => groups.push((entry, if shadows { vec![part] } else { Vec::new() })),
             }
         }
         let (mut entries, mut made) = (Vec::with_capacity(groups.len()), Vec::new());
@@ -222,6 +229,10 @@ impl Vm {
                 plan.entries.push((entry, if forks && object.is_native() { By::Fork } else { By::Share }));
             }
             Inherit::Copy if !changing && object.frozen && forks => plan.entries.push((entry, By::Fork)),
+            // Others could change it yet, unless they are to be the child.
+            Inherit::Copy if !changing && object.paged && forks && self.depth(entry.object) < SHADOW_DEPTH_MAX => {
+                plan.entries.push((entry, By::Copy));
+            }
             inheritance => plan.is_missing(NotReady { range, share: inheritance == Inherit::Share, changing }),
         }
     }

@@ -16,6 +16,7 @@ use super::event::{ToPager, VmEvent};
 use super::memory_object::Filling;
 use super::page::{Page, Resident};
 use super::pageout::Need;
+use super::shadow::Beginning;
 use super::{Fault, FaultOutcome, ObjectId, Vm, VmCx};
 use crate::TaskId;
 
@@ -58,31 +59,48 @@ impl Vm {
         }
         let in_order = page > 0 && object.pages.get(page - 1).resident().is_some();
         let most = if in_order { ZERO_FILL_PAGES_MAX.min(room) } else { 1 };
-        let below = object.shadow.below(page);
-        let further = view.clamp(page + 1..below.pages.end.min(page + most));
-        let alike = |p: &u64| self.is_untouched(id, *p) && !object.waits.contains_key(p);
+        let (begins, shadowed) = (self.beginning(id, page), !object.shadowed_by.is_empty());
+        if begins == Beginning::Lost {
+            return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
+        }
+        let filling = Filling::of(begins)?;
+        let further = view.clamp(page + 1..page + most);
+        let alike = |p: &u64| {
+            let untouched = self.is_untouched(id, *p) && !object.waits.contains_key(p);
+            untouched && self.beginning(id, *p) == begins.ahead(p - page)
+        };
         let pages = page..further.take_while(alike).last().map_or(page + 1, |last| last + 1);
-        let template = Resident { dirty: write, referenced: true, ..Resident::default() };
-        let filling = Filling::of(&below);
-        if self.install(id, pages.clone(), template, filling, cx).is_err() {
+        let template = Resident { dirty: write && !shadowed, referenced: true, ..Resident::default() };
+        let mut filled = self.install(id, pages.clone(), template, filling, cx);
+        if write && shadowed && filled.is_ok() {
+            filled = self.unguard(id, page, cx);
+            self.objects[id].pages.update(page, |r| r.dirty |= !r.lock.write);
+        }
+        if filled.is_err() {
             return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
         }
         self.enter_pages(id, view, pages, |_| true, page, cx);
         self.hold(id, page, cx.now);
-        self.counters.cow_faults += u64::from(below.frozen.is_some());
+        self.counters.cow_faults += u64::from(begins != Beginning::Zero);
         Some(self.count(fault.task, filling.class().expect("no pager brought it")))
     }
 
-    /// Threads wait for a page that nobody has; fills it and lets them through.
+    /// Threads wait for a page that nobody has; fills it and lets them through, or has what is below it come first.
     pub(super) fn fill_untouched(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) -> bool {
         if !self.is_untouched(id, page) {
             return false;
         }
-        let template = Resident { referenced: true, ..Resident::default() };
-        let below = self.objects[id].shadow.below(page);
-        self.counters.cow_faults += u64::from(below.frozen.is_some());
-        // If memory is short, those who wait have got an error.
-        let _ = self.install(id, page..page + 1, template, Filling::of(&below), cx);
+        let begins = self.beginning(id, page);
+        match (begins, Filling::of(begins)) {
+            (Beginning::Awaited(below, at), _) => self.lift((below, at), id, page, cx),
+            (_, None) => self.fail(id, page, cx),
+            (_, Some(filling)) => {
+                self.counters.cow_faults += u64::from(begins != Beginning::Zero);
+                let template = Resident { referenced: true, ..Resident::default() };
+                // If memory is short, those who wait have got an error.
+                let _ = self.install(id, page..page + 1, template, filling, cx);
+            }
+        }
         true
     }
 
@@ -102,6 +120,10 @@ impl Vm {
             self.page_out.native -= fewer;
             let (offset, length) = (pages.start * proto::PAGE_SIZE, (pages.end - pages.start) * proto::PAGE_SIZE);
             return cx.pmap.discard(id, offset, length);
+        }
+        if !object.shadowed_by.is_empty() {
+            // They are for its shadows now, and leave as others do.
+            return;
         }
         let here = object.pages.present(pages.clone()).filter_map(|(page, p)| Some((page, p.resident()?)));
         let here: Vec<(u64, Resident)> = here.collect();

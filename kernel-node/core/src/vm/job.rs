@@ -264,13 +264,18 @@ impl Vm {
         let stops = |r: &Resident| r.dirty && (job.evicts() || job.returns(*r) || job.lock.is_some_and(|l| l.write));
         let written = step.iter().filter(|(_, r)| stops(r)).map(|(p, _)| (*p, ()));
         for (run, ()) in runs(written, u64::MAX) {
-            for (task, start) in &self.objects[id].mappings {
-                let entry = self.tasks.get(task).and_then(|m| m.entry(*start)).expect("a mapping is an entry");
-                let view = entry.view(*task);
-                let shown = view.clamp(run.clone());
-                if entry.shared && !shown.is_empty() {
-                    cx.pmap.protect(*task, view.address_of(shown.start), (shown.end - shown.start) * PAGE_SIZE);
-                }
+            self.protect_everywhere(id, &run, cx);
+        }
+    }
+
+    /// Takes write access to pages away from every task.
+    pub(super) fn protect_everywhere(&self, id: ObjectId, pages: &Range<u64>, cx: &mut VmCx<'_>) {
+        for (task, start) in &self.objects[id].mappings {
+            let entry = self.tasks.get(task).and_then(|m| m.entry(*start)).expect("a mapping is an entry");
+            let view = entry.view(*task);
+            let shown = view.clamp(pages.clone());
+            if entry.shared && !shown.is_empty() {
+                cx.pmap.protect(*task, view.address_of(shown.start), (shown.end - shown.start) * PAGE_SIZE);
             }
         }
     }

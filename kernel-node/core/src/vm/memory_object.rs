@@ -13,7 +13,7 @@ use super::job::{Job, LockJob, Then, supply_pages};
 use super::object::{AheadRun, Object, ObjectEvent, ObjectState};
 use super::page::{Lock, Page, Resident, runs};
 use super::round::end_round;
-use super::shadow::Below;
+use super::shadow::Beginning;
 use super::wait::Arrival;
 use super::{LockRequest, ObjectId, Supply, Vm, VmCx};
 
@@ -24,14 +24,18 @@ pub(super) enum Filling<'a> {
     Supplied(&'a Payload),
     /// Zeroes.
     Zero,
-    /// What a frozen object has, from this page of it on.
+    /// What another object has, from this page of it on.
     Shadowed(ObjectId, u64),
 }
 
 impl Filling<'_> {
-    /// What is below pages that nobody has.
-    pub fn of(below: &Below) -> Filling<'static> {
-        below.frozen.map_or(Filling::Zero, |(object, page)| Filling::Shadowed(object, page))
+    /// What pages begin as; `None` if that is not at hand.
+    pub fn of(begins: Beginning) -> Option<Filling<'static>> {
+        match begins {
+            Beginning::Zero => Some(Filling::Zero),
+            Beginning::Copy(object, page) => Some(Filling::Shadowed(object, page)),
+            Beginning::Awaited(..) | Beginning::Lost => None,
+        }
     }
 
     /// What it takes a thread to get a page that is filled so; `None` if that is for the thread's access to say.
@@ -188,6 +192,7 @@ impl Vm {
         for page in waited {
             self.fail(id, page, cx);
         }
+        self.lifted(id, 0..super::page::PAGES_MAX, false, cx);
         for job in jobs {
             self.settle_job(id, job, cx);
         }
@@ -250,10 +255,11 @@ impl Vm {
         let present = object.pages.present(pages.clone());
         let requested: Vec<u64> = present.filter(|(_, p)| p.is_requested()).map(|(p, _)| p).collect();
         requested.into_iter().for_each(|page| object.answered(page, Page::Absent));
-        let waited: Vec<u64> = object.waits.range(pages).map(|(p, _)| *p).collect();
+        let waited: Vec<u64> = object.waits.range(pages.clone()).map(|(p, _)| *p).collect();
         for page in waited {
             self.fail(id, page, cx);
         }
+        self.lifted(id, pages, false, cx);
         self.ask_waiting(id, cx);
     }
 
@@ -272,7 +278,10 @@ impl Vm {
         let filled = match filling {
             Filling::Supplied(bytes) => cx.pmap.fill(id, offset, bytes),
             Filling::Zero => cx.pmap.zero(id, offset, length),
-            Filling::Shadowed(from, first) => cx.pmap.copy(id, offset, from, first * PAGE_SIZE, length),
+            Filling::Shadowed(from, first) if self.is_whole(from, first..first + length / PAGE_SIZE, cx) => {
+                cx.pmap.copy(id, offset, from, first * PAGE_SIZE, length)
+            }
+            Filling::Shadowed(..) => Err(KernReturn::MemoryError),
         };
         if let Err(e) = filled {
             cx.pmap.discard(id, offset, length);
@@ -280,6 +289,8 @@ impl Vm {
             return Err(e);
         }
         let object = &mut self.objects[id];
+        let guarded = object.paged && !object.shadowed_by.is_empty();
+        let lock = Lock { write: template.lock.write || guarded, ..template.lock };
         let ahead = object.ahead_runs(pages.clone());
         for page in pages.clone() {
             let run = ahead.iter().find(|(first, r)| (*first..*first + r.pages).contains(&page)).map(|(_, r)| r);
@@ -287,6 +298,7 @@ impl Vm {
             let r = Resident {
                 ahead: run.is_some_and(|r| !r.settled),
                 marker: run.is_some_and(|r| r.marker == Some(page)) && !waited,
+                lock,
                 ..template
             };
             object.pages.set(page, Page::Resident(r));
@@ -308,14 +320,21 @@ impl Vm {
         for (first, run) in &ahead {
             self.enter_ahead(id, *first, run, &pages, &mut arrival, cx);
         }
-        let waited: Vec<u64> = self.objects[id].waits.range(pages).map(|(p, _)| *p).collect();
+        let waited: Vec<u64> = self.objects[id].waits.range(pages.clone()).map(|(p, _)| *p).collect();
         for page in waited {
             let brought_ahead = ahead.iter().any(|(first, r)| (*first..*first + r.pages).contains(&page));
             let class = if brought_ahead { Some(FaultClass::ReadAhead) } else { arrival.class };
             let arrival = Arrival { class, entered: arrival.entered.clone() };
             self.review(id, page, &arrival, cx);
         }
+        self.lifted(id, pages, true, cx);
         Ok(())
+    }
+
+    /// Whether what is to be copied is there: what a task has taken out of an object is not zero to others.
+    fn is_whole(&self, from: ObjectId, pages: Range<u64>, cx: &VmCx<'_>) -> bool {
+        let there = |page: u64| cx.pmap.is_present(from, page * PAGE_SIZE);
+        self.objects[from].is_native() || pages.into_iter().all(there)
     }
 
     /// Maps what read-ahead brought where it was asked for, if that is still mapped there.

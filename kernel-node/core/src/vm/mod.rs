@@ -195,7 +195,10 @@ impl Vm {
     fn unreferenced(&mut self, id: ObjectId, cx: &mut VmCx<'_>) {
         let object = &mut self.objects[id];
         if !object.shadowed_by.is_empty() {
-            return self.can_collapse(id, cx.now);
+            if object.is_native() {
+                self.can_collapse(id, cx.now);
+            }
+            return;
         }
         if object.internal {
             if object.paged {

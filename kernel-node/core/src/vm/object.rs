@@ -109,8 +109,12 @@ pub(super) struct Object {
     pub stored: PageSet,
     /// What is below the pages that nobody has.
     pub shadow: Shadow,
-    /// The objects that shadow it; it is frozen then.
+    /// The objects that shadow it; it is frozen then, or of the default pager.
     pub shadowed_by: BTreeSet<ObjectId>,
+    /// Pages that its pager is asked for because shadows need them: by page, of which objects which.
+    pub lifts: BTreeMap<u64, BTreeSet<(ObjectId, u64)>>,
+    /// Pages that are gone from below before it had them.
+    pub lost: PageSet,
     /// Its pages.
     pub pages: PageTable,
     /// The entries that map it: whose map, and the entry's start.
@@ -191,6 +195,8 @@ impl Object {
             stored: PageSet::default(),
             shadow: Shadow::default(),
             shadowed_by: BTreeSet::new(),
+            lifts: BTreeMap::new(),
+            lost: PageSet::default(),
             pages: PageTable::default(),
             mappings: BTreeSet::new(),
             waits: BTreeMap::new(),

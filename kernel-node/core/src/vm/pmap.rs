@@ -132,10 +132,11 @@ pub trait Pmap {
     /// Errors: as `fill`.
     fn zero(&mut self, object: ObjectId, offset: u64, len: u64) -> Result<(), KernReturn>;
 
-    /// Makes pages present with the bytes of a frozen object, whatever was there before. Behind its end it is zero.
+    /// Makes pages present with the bytes of another object, whatever was there before: of a frozen one, behind whose end it is
+    /// zero, or of pages that are resident and write-protected in every task.
     ///
     /// Errors: as `fill`.
-    fn copy(&mut self, object: ObjectId, offset: u64, frozen: ObjectId, from: u64, len: u64) -> Result<(), KernReturn>;
+    fn copy(&mut self, object: ObjectId, offset: u64, other: ObjectId, from: u64, len: u64) -> Result<(), KernReturn>;
 
     /// The first pages within a range that a frozen object holds, in a row and no more than `most` bytes of them; those before
     /// are zero, or if `None` all of the range. It takes no longer than the pages that it answers.

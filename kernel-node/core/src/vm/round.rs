@@ -53,6 +53,11 @@ impl Vm {
             return;
         }
         let returned: Vec<(u64, Resident)> = later.iter().copied().filter(|(_, r)| r.dirty || r.precious).collect();
+        for (page, r) in &returned {
+            if self.is_guarded(id, *r) && !cx.pmap.is_present(id, page * PAGE_SIZE) {
+                self.lose_above(id, *page);
+            }
+        }
         let job = return_all(range.clone(), cx.now);
         self.protect_writers(id, &job, &returned, cx);
         self.return_pages(id, &job, &returned, cx);

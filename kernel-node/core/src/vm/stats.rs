@@ -182,8 +182,13 @@ impl Vm {
         object.flat_map(move |o| o.stored.within(pages.clone()).filter(|page| o.pages.get(*page).resident().is_none()))
     }
 
-    /// What an object shadows, within a range of its pages: of these, what of which frozen object from which page on. It has some
-    /// pages in front of it.
+    /// Whether an object's memory is Linux's alone.
+    pub fn is_native(&self, object: ObjectId) -> bool {
+        self.objects.get(object).is_some_and(super::object::Object::is_native)
+    }
+
+    /// What an object shadows, within a range of its pages: which of them, which object, from which page of that on. It may have
+    /// pages of its own in front.
     pub fn shadowed(&self, object: ObjectId, pages: Range<u64>) -> Vec<(Range<u64>, ObjectId, u64)> {
         self.objects.get(object).map_or_else(Vec::new, |o| o.shadow.within(pages))
     }

@@ -138,6 +138,15 @@ impl Vm {
             // If memory is short, the thread finds it missing and comes again.
             state = self.page_vanished(id, page, was, cx).unwrap_or(state);
         }
+        if let Page::Resident(guarded) = state
+            && self.is_guarded(id, guarded)
+            && self.objects[id].waits.get(&page).is_some_and(|wait| wait.waiters.iter().any(|w| w.write))
+        {
+            if self.unguard(id, page, cx).is_err() {
+                return self.fail(id, page, cx);
+            }
+            state = self.objects[id].pages.get(page);
+        }
         match state {
             Page::Resident(r) => {
                 for w in self.take_waiters(id, page, |w| r.lock.permits(w.write)) {
@@ -268,6 +277,7 @@ impl Vm {
             }
         }
         self.objects[id].waits.remove(&page);
+        self.lifted(id, page..page + 1, false, cx);
     }
 
     /// A waiting fault came to its end.

@@ -7,6 +7,7 @@ mod rules_attribute;
 mod rules_behind;
 mod rules_copy;
 mod rules_fault;
+mod rules_forked;
 mod rules_inherit;
 mod rules_map;
 mod rules_msync;

@@ -319,10 +319,18 @@ impl Pmap for SimPmap {
         self.put(object, offset, len, |_| vec![0; PAGE_SIZE as usize])
     }
 
-    fn copy(&mut self, object: ObjectId, offset: u64, frozen: ObjectId, from: u64, len: u64) -> Result<(), KernReturn> {
+    fn copy(&mut self, object: ObjectId, offset: u64, other: ObjectId, from: u64, len: u64) -> Result<(), KernReturn> {
         let pages = |bytes: u64| bytes / PAGE_SIZE;
         self.log.push(format!("copy {}+{} from {}", pages(offset), pages(len), pages(from)));
-        let below = self.objects[&frozen].clone();
+        let below: BTreeMap<u64, Vec<u8>> = self.objects[&other]
+            .range(pages(from)..pages(from + len))
+            .map(|(page, bytes)| (*page, bytes.clone()))
+            .collect();
+        for t in self.tasks.values() {
+            let written = t.mapped.iter().filter(|(_, m)| m.writable).map(|(at, _)| t.areas[at]);
+            let copied = |area: Area| area.object == other && area.shared && below.contains_key(&area.page);
+            assert!(!written.into_iter().any(copied), "a page is copied that somebody can write to");
+        }
         self.put(object, offset, len, |at| {
             below.get(&pages(from + at as u64)).cloned().unwrap_or_else(|| vec![0; PAGE_SIZE as usize])
         })
