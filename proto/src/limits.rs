@@ -81,6 +81,8 @@ pub const LOCK_STEP_PAGES: usize = 2048;
 pub const PAGE_OUT_STEP_PAGES: u64 = 128;
 /// Pages of frozen memory that one step of page-out moves into objects that can leave, beside that.
 pub const COLLAPSE_STEP_PAGES: u64 = 64;
+/// Pages for which threads got a memory error for want of room that are kept in mind until there is some.
+pub const PAGES_REFUSED_MAX: usize = 4096;
 /// Generations of forked children whose anonymous memory shadows their parents'; what would be one more is copied.
 pub const SHADOW_DEPTH_MAX: usize = 8;
 /// Pages that one step of page-out looks at.

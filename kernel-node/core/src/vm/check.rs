@@ -27,6 +27,8 @@ impl Vm {
         let p = &self.page_out;
         let resident: u64 = all().map(|o| o.pages.counts().resident).sum();
         ensure(p.resident == resident, || format!("{resident} pages are resident, {} are counted", p.resident))?;
+        let anonymous: u64 = all().filter(|o| o.internal).map(|o| o.pages.counts().resident).sum();
+        ensure(p.anonymous == anonymous, || format!("{anonymous} anonymous pages, {} are counted", p.anonymous))?;
         let native: u64 = all().map(|o| o.native_pages).sum();
         ensure(p.native == native, || format!("{native} native pages, {} are counted", p.native))?;
         let rounds: Vec<_> = all().filter_map(|o| o.round.as_ref()).collect();

@@ -24,7 +24,7 @@ impl Vm {
         let want = want.min(PAGE_OUT_STEP_PAGES);
         let (mut chosen, mut looked) = (0, 0);
         if self.page_out.barren >= BARREN_MAX {
-            self.hand_found_one();
+            self.hand_begins_anew();
         }
         while chosen < want && looked < PAGE_OUT_LOOK_PAGES && self.page_out.barren < BARREN_MAX {
             let Some((id, from)) = self.next_object(only) else { return Found::Nothing };
@@ -41,7 +41,7 @@ impl Vm {
             self.page_out.passing |= passing;
             self.page_out.refusing |= refusing;
             if !pages.is_empty() {
-                self.hand_found_one();
+                self.hand_begins_anew();
                 self.push_out(id, &pages, cx);
             }
         }
@@ -52,8 +52,8 @@ impl Vm {
         }
     }
 
-    /// The hand has not gone round in vain.
-    fn hand_found_one(&mut self) {
+    /// The hand has not gone round in vain, or something has changed since.
+    pub(super) fn hand_begins_anew(&mut self) {
         (self.page_out.barren, self.page_out.passing, self.page_out.refusing) = (0, false, false);
     }
 
@@ -120,7 +120,7 @@ fn choose(object: &mut Object, from: u64, most: (u64, u64), now: Time) -> Seen {
         }
         seen.looked += 1;
         match state.resident() {
-            Some(r) if !may_leave(&r) => {}
+            Some(r) if !may_leave(&r) => seen.passing |= object.round.is_some(),
             Some(r) if r.referenced => spared.push(page),
             Some(r) if !object.waits.contains_key(&page) && !held.contains(&page) => seen.chosen.push((page, r)),
             Some(_) => seen.passing = true,

@@ -262,6 +262,20 @@ impl Vm {
         }
     }
 
+    /// Asks for an absent page, to be mapped for a task though no thread of it waits.
+    pub(super) fn fetch_for(&mut self, id: ObjectId, view: &View, page: u64, cx: &mut VmCx<'_>) {
+        let object = &mut self.objects[id];
+        if object.waits.contains_key(&page) || object.pages.counts().requested_ahead >= OBJECT_AHEAD_PAGES_MAX {
+            return;
+        }
+        object.pages.set(page, Page::Requested { ahead: true });
+        let (task, address) = (view.task, view.address_of(page));
+        object.ahead.insert(page, AheadRun { pages: 1, task, address, marker: None, settled: true });
+        let (offset, length) = (page * PAGE_SIZE, PAGE_SIZE);
+        let call = ToPager::DataRequest { offset, length, access: Prot::READ, read_ahead: true };
+        cx.out.push(VmEvent::ToPager { object: id, call, trace: TraceId::default() });
+    }
+
     /// Counts windows of read-ahead as used or wasted, each page once.
     pub(super) fn settle_windows(&mut self, id: ObjectId, windows: &[Range<u64>], used: bool) {
         let Some(object) = self.objects.get_mut(id) else { return };

@@ -15,7 +15,6 @@ use super::entry::{Entry, View};
 use super::event::{ToPager, VmEvent};
 use super::memory_object::Filling;
 use super::page::{Page, Resident};
-use super::pageout::Need;
 use super::shadow::Beginning;
 use super::{Fault, FaultOutcome, ObjectId, Vm, VmCx};
 use crate::TaskId;
@@ -52,7 +51,7 @@ impl Vm {
         write: bool,
         cx: &mut VmCx<'_>,
     ) -> Option<FaultOutcome> {
-        let (object, room) = (&self.objects[id], self.room(Need::New));
+        let (object, room) = (&self.objects[id], self.room(self.need(id, page, write)));
         let usable = object.state == super::object::ObjectState::Ready && !object.waits.contains_key(&page);
         if !usable || !self.is_untouched(id, page) || room == 0 {
             return None;

@@ -309,7 +309,7 @@ impl Vm {
                 wait.waiters.iter_mut().for_each(|w| w.mapped = false);
             }
         }
-        self.pages_went(step.len() as u64, cx.now);
+        self.pages_went(id, step.len() as u64, cx.now);
     }
 
     /// All pages are done: the pager hears of it, and threads that wait are let through or ask again.

@@ -6,7 +6,8 @@
 //! If nothing can leave, they get a memory error.
 //!
 //! Invariants:
-//! 1. `resident` is the sum over all objects, `native` that over anonymous memory that has no pager.
+//! 1. `resident` is the sum over all objects, `anonymous` that over those of the default pager, `native` that over anonymous
+//!    memory that has no pager.
 //! 2. A starved object has the timer to count on, or a round.
 //!
 //! Spec: [vm.pageout.1] to [vm.pageout.18].
@@ -14,10 +15,14 @@
 use std::collections::BTreeSet;
 
 use proto::PAGE_SIZE;
+use proto::limits::PAGES_REFUSED_MAX;
 
 use super::clock::Found;
-use super::object::Object;
+use super::memory_object::Filling;
+use super::object::{Object, ObjectState};
+use super::page::{Page, Resident};
 use super::round::end_round;
+use super::shadow::Beginning;
 use super::{ObjectId, Timer, Vm, VmCx};
 use crate::{TaskId, Time};
 
@@ -26,6 +31,10 @@ use crate::{TaskId, Time};
 pub(super) struct PageOut {
     /// Resident pages of all objects.
     pub resident: u64,
+    /// Of these, pages of anonymous memory.
+    pub anonymous: u64,
+    /// The default pager has no room for more.
+    pub full: bool,
     /// Pages that anonymous memory without a pager may come to take.
     pub native: u64,
     /// Objects that may have resident pages: the face of the clock.
@@ -48,6 +57,8 @@ pub(super) struct PageOut {
     pub collapsible: BTreeSet<ObjectId>,
     /// The next step of that comes no sooner.
     pub collapse_from: Time,
+    /// Where threads got a memory error because there was no room: pages that fail until they are mapped.
+    pub refused: BTreeSet<(TaskId, u64)>,
     /// When the next step is due, as it stands among the timers.
     pub timer: Option<Time>,
 }
@@ -94,24 +105,34 @@ impl Vm {
         })
     }
 
-    /// How many more pages may become resident.
+    /// How many more pages may become resident. While the default pager is full, and what it refuses takes the room there was,
+    /// others have a quarter of the limit beside that; and what was there before may come back, for then others can leave.
+    ///
+    /// Source: spec [vm.pageout.10], [vm.pageout.14].
     pub(super) fn room(&self, need: Need) -> u64 {
         let Some(marks) = self.marks() else { return u64::MAX };
-        let most = match need {
-            Need::New => marks.new,
-            Need::Back => marks.back,
-            Need::Other => marks.all,
+        let (p, limit) = (&self.page_out, self.config.memory_limit_bytes / PAGE_SIZE);
+        let (most, beside) = match need {
+            Need::New => (marks.new, 0),
+            Need::Back => (marks.back, (limit - limit / 32).saturating_sub(p.anonymous)),
+            Need::Other => (marks.all, (limit / SHARE_MIN).saturating_sub(p.resident - p.anonymous)),
         };
-        most.saturating_sub(self.page_out.resident)
+        most.saturating_sub(p.resident).max(if p.full { beside } else { 0 })
     }
 
-    /// What an absent page of an object is wanted for.
-    pub(super) fn need(&self, id: ObjectId, page: u64) -> Need {
+    /// What an absent page of an object is wanted for. To look at what a page shadows is not to want more.
+    pub(super) fn need(&self, id: ObjectId, page: u64, write: bool) -> Need {
         match self.objects[id].internal {
             false => Need::Other,
-            true if self.is_untouched(id, page) => Need::New,
+            true if self.is_untouched(id, page) && (write || self.beginning(id, page) == Beginning::Zero) => Need::New,
             true => Need::Back,
         }
+    }
+
+    /// The same for those who wait for it.
+    pub(super) fn need_of_waiters(&self, id: ObjectId, page: u64) -> Need {
+        let write = self.objects[id].waits.get(&page).is_some_and(|wait| wait.waiters.iter().any(|w| w.write));
+        self.need(id, page, write)
     }
 
     /// Whether read-ahead may bring so many more.
@@ -131,12 +152,18 @@ impl Vm {
     /// Pages of an object became resident.
     pub(super) fn pages_came(&mut self, id: ObjectId, pages: u64) {
         self.page_out.resident += pages;
+        self.page_out.anonymous += if self.objects[id].internal { pages } else { 0 };
         self.page_out.clock.insert(id);
     }
 
     /// Resident pages went.
-    pub(super) fn pages_went(&mut self, pages: u64, now: Time) {
+    pub(super) fn pages_went(&mut self, id: ObjectId, pages: u64, now: Time) {
+        self.fewer(self.objects[id].internal, pages, now);
+    }
+
+    fn fewer(&mut self, internal: bool, pages: u64, now: Time) {
         self.page_out.resident -= pages;
+        self.page_out.anonymous -= if internal { pages } else { 0 };
         self.feed_soon(now);
     }
 
@@ -146,7 +173,7 @@ impl Vm {
         self.page_out.starved.remove(&id);
         self.page_out.native -= object.native_pages;
         end_round(&mut self.page_out, object);
-        self.pages_went(object.pages.counts().resident, now);
+        self.fewer(object.internal, object.pages.counts().resident, now);
     }
 
     /// Whoever is starved will not have to wait for a round that is no more, or for a page that has left.
@@ -169,11 +196,68 @@ impl Vm {
         if self.page_out.collapse_from <= cx.now {
             let pause = match self.collapse_step(cx) {
                 Found::Later => RETRY_NS,
-                Found::More | Found::Nothing => COLLAPSE_PAUSE_NS,
+                Found::More | Found::Nothing => PAUSE_NS,
             };
             self.page_out.collapse_from = Time(cx.now.0.saturating_add(pause));
         }
         self.page_out_step(cx);
+        self.heal_step(cx);
+        self.heal_soon(cx.now);
+    }
+
+    /// Whoever waits for a page is about to get a memory error for want of room.
+    pub(super) fn note_refused(&mut self, id: ObjectId, page: u64) {
+        let waiters = self.objects[id].waits.get(&page).into_iter().flat_map(|wait| &wait.waiters);
+        for waiter in waiters {
+            if self.page_out.refused.len() < PAGES_REFUSED_MAX {
+                self.page_out.refused.insert((waiter.task, waiter.address));
+            }
+        }
+    }
+
+    /// Where threads got an error Linux goes on giving it, so that what was refused has to be mapped when there is room: some of
+    /// it, as it is now.
+    ///
+    /// Source: spec [vm.pageout.10].
+    fn heal_step(&mut self, cx: &mut VmCx<'_>) {
+        for _ in 0..HEAL_PAGES {
+            let can = self.can_heal();
+            let Some((task, address)) = self.page_out.refused.first().copied().filter(|_| can) else { return };
+            if !self.healed(task, address, cx) {
+                return;
+            }
+            self.page_out.refused.remove(&(task, address));
+        }
+    }
+
+    fn heal_soon(&mut self, now: Time) {
+        if self.page_out.timer.is_none() && self.can_heal() {
+            self.set_page_out_timer(Some(Time(now.0.saturating_add(PAUSE_NS))));
+        }
+    }
+
+    fn can_heal(&self) -> bool {
+        let room = || self.marks().is_none_or(|marks| self.page_out.resident <= marks.high);
+        !self.page_out.refused.is_empty() && self.page_out.starved.is_empty() && room()
+    }
+
+    /// Maps a page where it was refused; whether there is nothing left to be done about that.
+    fn healed(&mut self, task: TaskId, address: u64, cx: &mut VmCx<'_>) -> bool {
+        let entry = self.tasks.get(&task).and_then(|map| map.lookup(address)).filter(|entry| entry.managed);
+        let Some((id, view)) = entry.map(|entry| (entry.object, entry.view(task))) else { return true };
+        let page = view.page_at(address);
+        if self.is_untouched(id, page) {
+            let Some(filling) = Filling::of(self.beginning(id, page)) else { return true };
+            if self.install(id, page..page + 1, Resident::default(), filling, cx).is_err() {
+                return false;
+            }
+        }
+        match self.objects[id].pages.get(page) {
+            Page::Resident(_) => drop(self.enter_pages(id, &view, page..page + 1, |_| true, page, cx)),
+            Page::Absent if self.objects[id].state == ObjectState::Ready => self.fetch_for(id, &view, page, cx),
+            Page::Absent | Page::Requested { .. } => {}
+        }
+        true
     }
 
     /// Whether there is so much in memory that frozen objects have to collapse into their shadows, and room for their pages.
@@ -206,6 +290,7 @@ impl Vm {
             self.page_out_step(cx);
         }
         self.collapse_soon(cx.now);
+        self.heal_soon(cx.now);
     }
 
     fn page_out_step(&mut self, cx: &mut VmCx<'_>) {
@@ -244,8 +329,10 @@ impl Vm {
     fn refuse_starved(&mut self, which: impl Fn(Need) -> bool, cx: &mut VmCx<'_>) {
         for id in std::mem::take(&mut self.page_out.starved) {
             let queued: Vec<u64> = self.objects[id].unasked.iter().copied().collect();
-            for page in queued.into_iter().filter(|page| which(self.need(id, *page))).collect::<Vec<_>>() {
+            let refused = queued.into_iter().filter(|page| which(self.need_of_waiters(id, *page)));
+            for page in refused.collect::<Vec<_>>() {
                 self.counters.memory_refused += 1;
+                self.note_refused(id, page);
                 self.fail(id, page, cx);
             }
             if !self.objects[id].unasked.is_empty() {
@@ -286,8 +373,11 @@ impl Vm {
 /// This part of the limit is for native memory before any gets a pager, and for what can leave whatever native memory takes.
 const SHARE_MIN: u64 = 4;
 
-/// From one step of a collapse to the next: nobody waits for it, and faults come between. Units: nanoseconds.
-const COLLAPSE_PAUSE_NS: u64 = 250_000;
+/// From one step of a collapse, or of healing, to the next: nobody waits for it, and faults come between. Units: nanoseconds.
+const PAUSE_NS: u64 = 250_000;
+
+/// Refused pages that are mapped in one step.
+const HEAL_PAGES: usize = 16;
 
 /// How often it is tried whether a pager that has refused pages takes some yet. Units: nanoseconds.
 const RETRY_NS: u64 = 10_000_000;

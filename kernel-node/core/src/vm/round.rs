@@ -85,6 +85,9 @@ impl Vm {
         let object = &mut self.objects[id];
         let Some(round) = end_round(&mut self.page_out, object) else { return };
         let accepted = result == KernReturn::Success;
+        if object.internal {
+            self.page_out.full = !accepted;
+        }
         let usable = accepted && object.state == ObjectState::Ready && object.jobs.is_empty();
         let members = object.pages.present(round.range).filter_map(|(page, p)| Some((page, p.resident()?)));
         let members: Vec<(u64, Resident)> = members.filter(|(_, r)| r.leaving).collect();
@@ -103,6 +106,8 @@ impl Vm {
         }
         self.counters.pages_evicted += gone.len() as u64;
         self.evict(id, &gone, cx);
+        // What the hand passed over for the round's sake may leave now.
+        self.hand_begins_anew();
         self.page_out(None, cx);
     }
 }

@@ -190,7 +190,7 @@ impl Vm {
         if object.state != ObjectState::Ready || object.pages.get(page) != Page::Absent {
             return;
         }
-        if self.room(self.need(id, page)) == 0 {
+        if self.room(self.need_of_waiters(id, page)) == 0 {
             let object = &mut self.objects[id];
             if !object.unasked.contains(&page) {
                 object.unasked.push_back(page);
@@ -230,7 +230,7 @@ impl Vm {
                 return;
             }
             let Some(&page) = object.unasked.front() else { return };
-            if self.room(self.need(id, page)) == 0 {
+            if self.room(self.need_of_waiters(id, page)) == 0 {
                 return self.starve(id, cx.now);
             }
             self.objects[id].unasked.pop_front();
@@ -309,6 +309,10 @@ impl Vm {
     /// A waiter's deadline passed: its page's waiters get an error.
     pub(super) fn waited_too_long(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) {
         let Some(object) = self.objects.get(id) else { return };
+        if object.unasked.contains(&page) {
+            self.note_refused(id, page);
+        }
+        let object = &self.objects[id];
         self.counters.timeouts += object.waits.get(&page).map_or(0, |w| w.waiters.len() as u64);
         self.fail(id, page, cx);
         self.ask_waiting(id, cx);

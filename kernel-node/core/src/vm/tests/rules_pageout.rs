@@ -410,6 +410,89 @@ fn vm_pageout_10_a_refused_page_is_still_there_and_more_memory_is_an_error() {
         r.supply(file, n, page(1), NONE);
         assert_eq!(r.read(TWO, n), Touch::Value(1), "page {n}");
     }
+    // When there is room again, what was refused can be had.
+    r.call(|vm, cx| vm.vm_deallocate(ONE, at(0), 60 * PAGE_SIZE, cx)).unwrap();
+    r.orders();
+    for _ in 0..10 {
+        r.later(60_000_000);
+    }
+    assert!((60..100).all(|n| r.read(ONE, n) == Touch::Value(0) && r.write(ONE, n, 9) == Touch::Value(9)));
+}
+
+#[test]
+fn vm_pageout_10_what_came_before_is_served_when_native_memory_has_taken_the_room_since() {
+    let mut r = holding();
+    let object = r.allocate(ONE, 0, 200).unwrap();
+    let file = r.vm.object_create().unwrap();
+    r.map_at(TWO, file, 0, 100, RW);
+    r.call(|vm, cx| vm.memory_object_ready(file, cx));
+    let mut swap = Swap::new(10);
+    // As much as there is room for, in memory and with a default pager that takes ten.
+    let mut filled = 0;
+    for n in 0..200 {
+        for _ in 0..200 {
+            if r.write(ONE, n, n as u8 + 1) == Touch::Value(n as u8 + 1) {
+                filled = n + 1;
+                break;
+            }
+            swap.serve(&mut r, object);
+            r.later(1_000_000);
+        }
+        if filled != n + 1 {
+            break;
+        }
+    }
+    assert!((50..80).contains(&filled), "{filled}");
+    // Now it is all Linux's.
+    let frozen = r.call_unchecked(|vm, _| vm.object_frozen(LIMIT)).unwrap();
+    r.sim.objects.insert(frozen, Default::default());
+    r.call_unchecked(|vm, _| vm.config.default_pager = false);
+    let (part, request) = (FrozenPart { object: frozen, offset: 0, size: PAGE_SIZE }, map_request(None, RW));
+    r.call(|vm, cx| vm.vm_map_frozen(TWO, &[part], MapRequest { address: at(1000), ..request }, cx)).unwrap();
+    r.orders();
+    for n in 0..20 {
+        let seen = (0..20).find(|_| {
+            r.read(TWO, n);
+            swap.serve(&mut r, object);
+            r.supply(file, n, page(1), NONE);
+            let seen = r.read(TWO, n);
+            r.later(1_000_000);
+            seen == Touch::Value(1)
+        });
+        assert!(seen.is_some(), "page {n} of a file");
+    }
+    for n in 0..filled {
+        let seen = (0..200).find_map(|_| match r.read(ONE, n) {
+            Touch::Fault(_) => {
+                swap.serve(&mut r, object);
+                r.later(1_000_000);
+                None
+            }
+            seen => Some(seen),
+        });
+        assert_eq!(seen, Some(Touch::Value(n as u8 + 1)), "page {n} of what has the default pager");
+    }
+    assert_eq!(r.vm.counters().timeouts, 0);
+}
+
+/// Pages that the hand passes over for the sake of a round are no sign that nothing can leave.
+#[test]
+fn vm_pageout_10_nobody_is_refused_for_a_round_that_has_only_just_ended() {
+    let mut r = paged();
+    let object = r.allocate(ONE, 0, 200).unwrap();
+    for n in (0..60).rev() {
+        assert_eq!(r.write(ONE, n, 1), Touch::Value(1));
+    }
+    assert_eq!(r.write(ONE, 60, 1), Touch::Fault(FaultKind::Missing), "there is no room, and a round is under way");
+    let round = r.vm.objects[object].round.clone().unwrap();
+    // Everybody comes to everything meanwhile, and the hand has been round twice.
+    for n in 0..60 {
+        r.vm.objects[object].came_to(n, true);
+    }
+    (r.vm.page_out.hand, r.vm.page_out.barren) = (Some((object, super::super::page::PAGES_MAX)), 2);
+    r.confirm(object, round.range.start, round.range.end - round.range.start, KernReturn::Success);
+    r.settle();
+    assert_eq!((r.vm.counters().memory_refused, r.vm.page_out.rounds), (0, 1), "another one");
 }
 
 #[test]
