@@ -167,13 +167,16 @@ impl Vm {
         self.counters.reactivations += u64::from(object.came_to(page, write));
         self.counters.read_ahead_hits += u64::from(was.ahead);
         if write && fault.kind == FaultKind::WriteProtect {
-            cx.pmap.unprotect(fault.task, view.address_of(page), PAGE_SIZE);
+            // Those behind it that may be written to as well are likely to be next.
+            let may = |p: &u64| object.pages.get(*p).resident().is_some_and(|r| r.dirty && r.lock.permits(true));
+            let behind = page + 1..view.clamp(fault_around(page)).end;
+            let end = behind.take_while(may).last().unwrap_or(page) + 1;
+            cx.pmap.unprotect(fault.task, view.address_of(page), (end - page) * PAGE_SIZE);
             return page..page + 1;
         }
         // What is around a marker is mapped already.
-        let around = if was.marker { 1 } else { FAULT_AROUND_BYTES / PAGE_SIZE };
-        let first = page - page % around;
-        self.enter_pages(id, view, first..first + around, |_| true, page, cx)
+        let pages = if was.marker { page..page + 1 } else { fault_around(page) };
+        self.enter_pages(id, view, pages, |_| true, page, cx)
     }
 
     /// Maps the readable pages of `pages` for which `which` holds, markers excepted; returns those next to `page`.
@@ -300,6 +303,12 @@ impl Vm {
             self.counters.read_ahead_wasted += pages;
         }
     }
+}
+
+/// The pages that a fault on one is about as well.
+pub(super) fn fault_around(page: u64) -> Range<u64> {
+    let around = FAULT_AROUND_BYTES / PAGE_SIZE;
+    page - page % around..page - page % around + around
 }
 
 /// The thread of `fault`, to be refused.

@@ -30,6 +30,7 @@ use proto::{KernReturn, PAGE_SIZE, Prot};
 use super::clock::Found;
 use super::copy::FrozenPart;
 use super::event::{ToPager, VmEvent};
+use super::fault::fault_around;
 use super::memory_object::Filling;
 use super::object::Object;
 use super::page::{PAGES_MAX, Page, Resident, runs};
@@ -298,7 +299,11 @@ impl Vm {
             }
             self.bring_up(above, at..at + 1, cx)?;
         }
-        self.objects[id].pages.update(page, |r| r.lock.write = false);
+        // Where nobody shadows it any more, what is around it is not guarded any more, either.
+        let object = &mut self.objects[id];
+        let pages = if object.shadowed_by.is_empty() { fault_around(page) } else { page..page + 1 };
+        let here: Vec<u64> = object.pages.present(pages).filter_map(|(p, state)| state.resident().map(|_| p)).collect();
+        here.into_iter().for_each(|p| object.pages.update(p, |r| r.lock.write = false));
         Ok(())
     }
 

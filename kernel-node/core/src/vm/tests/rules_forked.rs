@@ -77,6 +77,20 @@ fn vm_inherit_8_each_sees_its_own_from_the_fork_on() {
 }
 
 #[test]
+fn vm_inherit_8_once_nobody_shadows_it_a_page_is_written_to_with_those_behind_it() {
+    let mut r = limited(400, 0);
+    allocate(&mut r, ONE, 50);
+    for n in (0..20).rev() {
+        r.write(ONE, n, 1);
+    }
+    fork(&mut r, ONE, CHILD);
+    let writable = |r: &Rig| (0..20).filter(|n| r.sim.mapped(ONE, at(*n)) == Some(true)).collect::<Vec<u64>>();
+    assert_eq!((r.write(ONE, 4, 2), writable(&r)), (Touch::Value(2), vec![4]));
+    gone(&mut r, CHILD);
+    assert_eq!((r.write(ONE, 6, 2), writable(&r)), (Touch::Value(2), [4].into_iter().chain(6..16).collect()));
+}
+
+#[test]
 fn vm_inherit_8_what_is_below_stays_when_the_parent_goes_and_goes_with_the_last_child() {
     let mut r = limited(400, 0);
     let parent = allocate(&mut r, ONE, 50);
