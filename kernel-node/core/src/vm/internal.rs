@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use proto::KernReturn;
 use proto::limits::ZERO_FILL_PAGES_MAX;
 
 use super::entry::{Entry, View};
@@ -75,7 +76,10 @@ impl Vm {
             filled = self.unguard(id, page, cx);
             self.objects[id].pages.update(page, |r| r.dirty |= !r.lock.write);
         }
-        if filled.is_err() {
+        if let Err(code) = filled {
+            if code == KernReturn::ResourceShortage {
+                self.note_refused_at(fault.task, proto::vm::trunc_page(fault.address));
+            }
             return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
         }
         self.enter_pages(id, view, pages, |_| true, page, cx);

@@ -35,6 +35,7 @@ mod page_set;
 mod pageout;
 mod pmap;
 mod readahead;
+mod refused;
 mod round;
 mod shadow;
 mod stats;

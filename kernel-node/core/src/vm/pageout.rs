@@ -15,12 +15,9 @@
 use std::collections::BTreeSet;
 
 use proto::PAGE_SIZE;
-use proto::limits::PAGES_REFUSED_MAX;
 
 use super::clock::Found;
-use super::memory_object::Filling;
-use super::object::{Object, ObjectState};
-use super::page::{Page, Resident};
+use super::object::Object;
 use super::round::end_round;
 use super::shadow::Beginning;
 use super::{ObjectId, Timer, Vm, VmCx};
@@ -82,7 +79,7 @@ pub(super) struct Marks {
 pub(super) enum Need {
     /// More anonymous memory.
     New,
-    /// Anonymous memory that has left.
+    /// Anonymous memory that has left, or a look at what is below it.
     Back,
     /// A page of any other pager.
     Other,
@@ -205,61 +202,6 @@ impl Vm {
         self.heal_soon(cx.now);
     }
 
-    /// Whoever waits for a page is about to get a memory error for want of room.
-    pub(super) fn note_refused(&mut self, id: ObjectId, page: u64) {
-        let waiters = self.objects[id].waits.get(&page).into_iter().flat_map(|wait| &wait.waiters);
-        for waiter in waiters {
-            if self.page_out.refused.len() < PAGES_REFUSED_MAX {
-                self.page_out.refused.insert((waiter.task, waiter.address));
-            }
-        }
-    }
-
-    /// Where threads got an error Linux goes on giving it, so that what was refused has to be mapped when there is room: some of
-    /// it, as it is now.
-    ///
-    /// Source: spec [vm.pageout.10].
-    fn heal_step(&mut self, cx: &mut VmCx<'_>) {
-        for _ in 0..HEAL_PAGES {
-            let can = self.can_heal();
-            let Some((task, address)) = self.page_out.refused.first().copied().filter(|_| can) else { return };
-            if !self.healed(task, address, cx) {
-                return;
-            }
-            self.page_out.refused.remove(&(task, address));
-        }
-    }
-
-    fn heal_soon(&mut self, now: Time) {
-        if self.page_out.timer.is_none() && self.can_heal() {
-            self.set_page_out_timer(Some(Time(now.0.saturating_add(PAUSE_NS))));
-        }
-    }
-
-    fn can_heal(&self) -> bool {
-        let room = || self.marks().is_none_or(|marks| self.page_out.resident <= marks.high);
-        !self.page_out.refused.is_empty() && self.page_out.starved.is_empty() && room()
-    }
-
-    /// Maps a page where it was refused; whether there is nothing left to be done about that.
-    fn healed(&mut self, task: TaskId, address: u64, cx: &mut VmCx<'_>) -> bool {
-        let entry = self.tasks.get(&task).and_then(|map| map.lookup(address)).filter(|entry| entry.managed);
-        let Some((id, view)) = entry.map(|entry| (entry.object, entry.view(task))) else { return true };
-        let page = view.page_at(address);
-        if self.is_untouched(id, page) {
-            let Some(filling) = Filling::of(self.beginning(id, page)) else { return true };
-            if self.install(id, page..page + 1, Resident::default(), filling, cx).is_err() {
-                return false;
-            }
-        }
-        match self.objects[id].pages.get(page) {
-            Page::Resident(_) => drop(self.enter_pages(id, &view, page..page + 1, |_| true, page, cx)),
-            Page::Absent if self.objects[id].state == ObjectState::Ready => self.fetch_for(id, &view, page, cx),
-            Page::Absent | Page::Requested { .. } => {}
-        }
-        true
-    }
-
     /// Whether there is so much in memory that frozen objects have to collapse into their shadows, and room for their pages.
     ///
     /// Source: spec [vm.pageout.17].
@@ -357,7 +299,7 @@ impl Vm {
         (resident > share).then(|| (objects, resident.saturating_sub(share - share / 8 + leaving)))
     }
 
-    fn set_page_out_timer(&mut self, at: Option<Time>) {
+    pub(super) fn set_page_out_timer(&mut self, at: Option<Time>) {
         if self.page_out.timer == at {
             return;
         }
@@ -374,10 +316,7 @@ impl Vm {
 const SHARE_MIN: u64 = 4;
 
 /// From one step of a collapse, or of healing, to the next: nobody waits for it, and faults come between. Units: nanoseconds.
-const PAUSE_NS: u64 = 250_000;
-
-/// Refused pages that are mapped in one step.
-const HEAL_PAGES: usize = 16;
+pub(super) const PAUSE_NS: u64 = 250_000;
 
 /// How often it is tried whether a pager that has refused pages takes some yet. Units: nanoseconds.
 const RETRY_NS: u64 = 10_000_000;
