@@ -315,8 +315,8 @@ impl Vm {
 /// This part of the limit is for native memory before any gets a pager, and for what can leave whatever native memory takes.
 const SHARE_MIN: u64 = 4;
 
-/// From one step of a collapse, or of healing, to the next: nobody waits for it, and faults come between. Units: nanoseconds.
-pub(super) const PAUSE_NS: u64 = 250_000;
+/// From one step of a collapse to the next: nobody waits for it, and faults come between. Units: nanoseconds.
+const PAUSE_NS: u64 = 250_000;
 
 /// How often it is tried whether a pager that has refused pages takes some yet. Units: nanoseconds.
-const RETRY_NS: u64 = 10_000_000;
+pub(super) const RETRY_NS: u64 = 10_000_000;

@@ -10,7 +10,7 @@ use proto::limits::PAGES_REFUSED_MAX;
 use super::memory_object::Filling;
 use super::object::ObjectState;
 use super::page::{Page, Resident};
-use super::pageout::{PAUSE_NS, PageOut};
+use super::pageout::{PageOut, RETRY_NS};
 use super::shadow::Beginning;
 use super::{ObjectId, Vm, VmCx};
 use crate::{TaskId, Time};
@@ -44,7 +44,7 @@ impl Vm {
     /// Has the next step come soon if there is something for it.
     pub(super) fn heal_soon(&mut self, now: Time) {
         if self.page_out.timer.is_none() && self.can_heal() {
-            self.set_page_out_timer(Some(Time(now.0.saturating_add(PAUSE_NS))));
+            self.set_page_out_timer(Some(Time(now.0.saturating_add(RETRY_NS))));
         }
     }
 
