@@ -318,5 +318,6 @@ const SHARE_MIN: u64 = 4;
 /// From one step of a collapse to the next: nobody waits for it, and faults come between. Units: nanoseconds.
 const PAUSE_NS: u64 = 250_000;
 
-/// How often it is tried whether a pager that has refused pages takes some yet. Units: nanoseconds.
+/// How often it is tried whether a pager that has refused pages takes some yet, and whether refused pages can be had. Units:
+/// nanoseconds.
 pub(super) const RETRY_NS: u64 = 10_000_000;
