@@ -70,10 +70,7 @@ impl Vm {
             && write
             && self.is_guarded(id, guarded)
         {
-            if self.unguard(id, page, cx).is_err() {
-                self.refuse_write(refused(&fault, address, cx.now), cx);
-                return FaultOutcome::Waiting;
-            }
+            self.unguard(id, page, cx);
             state = self.objects[id].pages.get(page);
         }
         match state {

@@ -9,7 +9,6 @@
 
 use std::ops::Range;
 
-use proto::KernReturn;
 use proto::limits::ZERO_FILL_PAGES_MAX;
 
 use super::entry::{Entry, View};
@@ -54,16 +53,17 @@ impl Vm {
     ) -> Option<FaultOutcome> {
         let (object, room) = (&self.objects[id], self.room(self.need(id, page, write)));
         let usable = object.state == super::object::ObjectState::Ready && !object.waits.contains_key(&page);
-        if !usable || !self.is_untouched(id, page) || room == 0 {
+        if !usable || !self.is_untouched(id, page) {
             return None;
         }
-        let in_order = page > 0 && object.pages.get(page - 1).resident().is_some();
-        let most = if in_order { ZERO_FILL_PAGES_MAX.min(room) } else { 1 };
-        let (begins, shadowed) = (self.beginning(id, page), !object.shadowed_by.is_empty());
+        let begins = self.beginning(id, page);
         if begins == Beginning::Lost {
             return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
         }
-        let filling = Filling::of(begins)?;
+        let filling = Filling::of(begins).filter(|_| room > 0)?;
+        let in_order = page > 0 && object.pages.get(page - 1).resident().is_some();
+        let most = if in_order { ZERO_FILL_PAGES_MAX.min(room) } else { 1 };
+        let shadowed = !object.shadowed_by.is_empty();
         let further = view.clamp(page + 1..page + most);
         let alike = |p: &u64| {
             let untouched = self.is_untouched(id, *p) && !object.waits.contains_key(p);
@@ -71,16 +71,12 @@ impl Vm {
         };
         let pages = page..further.take_while(alike).last().map_or(page + 1, |last| last + 1);
         let template = Resident { dirty: write && !shadowed, referenced: true, ..Resident::default() };
-        let mut filled = self.install(id, pages.clone(), template, filling, cx);
-        if write && shadowed && filled.is_ok() {
-            filled = self.unguard(id, page, cx);
-            self.objects[id].pages.update(page, |r| r.dirty |= !r.lock.write);
-        }
-        if let Err(code) = filled {
-            if code == KernReturn::ResourceShortage {
-                self.note_refused_at(fault.task, proto::vm::trunc_page(fault.address));
-            }
+        if self.install(id, pages.clone(), template, filling, cx).is_err() {
             return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
+        }
+        if write && shadowed {
+            self.unguard(id, page, cx);
+            self.objects[id].pages.update(page, |r| r.dirty = true);
         }
         self.enter_pages(id, view, pages, |_| true, page, cx);
         self.hold(id, page, cx.now);

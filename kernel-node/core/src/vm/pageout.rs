@@ -19,7 +19,7 @@ use proto::PAGE_SIZE;
 use super::clock::Found;
 use super::object::Object;
 use super::round::end_round;
-use super::shadow::Beginning;
+use super::shadow::{Beginning, COPIES_PART};
 use super::{ObjectId, Timer, Vm, VmCx};
 use crate::{TaskId, Time};
 
@@ -50,6 +50,10 @@ pub(super) struct PageOut {
     pub leaving: u64,
     /// Objects with pages in `unasked` for which there was no room.
     pub starved: BTreeSet<ObjectId>,
+    /// It is the turn of these.
+    pub feeding: bool,
+    /// The last of them that something was asked for.
+    pub fed: Option<ObjectId>,
     /// Frozen objects that are shadowed; those that no map shows are among them.
     pub collapsible: BTreeSet<ObjectId>,
     /// The next step of that comes no sooner.
@@ -66,9 +70,9 @@ pub(super) struct Marks {
     pub low: u64,
     /// It begins above.
     pub high: u64,
-    /// Anonymous memory does not grow from here on, so that a task that fills the default pager leaves some to the others.
+    /// Anonymous memory does not grow from here on once the default pager is full, so that who fills it leaves some to the others.
     new: u64,
-    /// Nor does it come back from the default pager.
+    /// Nor otherwise, and it does not come back from the default pager.
     back: u64,
     /// Nobody gets anything.
     pub all: u64,
@@ -109,9 +113,16 @@ impl Vm {
     pub(super) fn room(&self, need: Need) -> u64 {
         let Some(marks) = self.marks() else { return u64::MAX };
         let (p, limit) = (&self.page_out, self.config.memory_limit_bytes / PAGE_SIZE);
+        if !p.starved.is_empty() && !p.feeding {
+            // Whoever came before gets his turn first.
+            return 0;
+        }
+        // Beyond all that copies for shadows can take.
+        let most_anonymous = limit + limit / COPIES_PART + limit / 16;
         let (most, beside) = match need {
-            Need::New => (marks.new, 0),
-            Need::Back => (marks.back, (limit - limit / 32).saturating_sub(p.anonymous)),
+            Need::New if p.full => (marks.new, 0),
+            Need::New | Need::Back if !p.full => (marks.back, 0),
+            Need::New | Need::Back => (marks.back, most_anonymous.saturating_sub(p.anonymous)),
             Need::Other => (marks.all, (limit / SHARE_MIN).saturating_sub(p.resident - p.anonymous)),
         };
         most.saturating_sub(p.resident).max(if p.full { beside } else { 0 })
@@ -240,11 +251,14 @@ impl Vm {
         let want = self.page_out.resident.saturating_sub(marks.low + self.page_out.leaving);
         let found = if want > 0 { self.clock_step(None, want, cx) } else { Found::Nothing };
         self.feed(cx);
+        // What leaves and comes again makes no room for more.
+        let hopeless = self.page_out.full && self.page_out.anonymous >= marks.new;
         if want > 0 && self.page_out.rounds == 0 {
             match found {
                 Found::Nothing => self.refuse_starved(|_| true, cx),
                 // What was there before may still find a place when less is tried; more of it will not.
                 Found::Later if self.page_out.refusing => self.refuse_starved(|need| need == Need::New, cx),
+                _ if hopeless => self.refuse_starved(|need| need == Need::New, cx),
                 Found::More | Found::Later => {}
             }
         }
@@ -260,11 +274,21 @@ impl Vm {
         self.collapse_soon(cx.now);
     }
 
-    /// Asks for what was not asked for, as far as there is room.
+    /// Asks for what was not asked for, as far as there is room: of one object after the other, beginning where it ended the last
+    /// time.
     fn feed(&mut self, cx: &mut VmCx<'_>) {
-        for id in std::mem::take(&mut self.page_out.starved) {
+        let mut starved: Vec<ObjectId> = std::mem::take(&mut self.page_out.starved).into_iter().collect();
+        let first = starved.partition_point(|id| Some(*id) <= self.page_out.fed);
+        starved.rotate_left(first);
+        self.page_out.feeding = true;
+        for id in starved {
+            let before = self.objects.get(id).map_or(0, |object| object.unasked.len());
             self.ask_waiting(id, cx);
+            if self.objects.get(id).is_some_and(|object| object.unasked.len() < before) {
+                self.page_out.fed = Some(id);
+            }
         }
+        self.page_out.feeding = false;
     }
 
     /// Nothing can leave: those who wait for room get a memory error, if it is for something that `which` holds for.

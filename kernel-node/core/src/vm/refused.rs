@@ -10,7 +10,7 @@ use proto::limits::PAGES_REFUSED_MAX;
 use super::memory_object::Filling;
 use super::object::ObjectState;
 use super::page::{Page, Resident};
-use super::pageout::{PageOut, RETRY_NS};
+use super::pageout::RETRY_NS;
 use super::shadow::Beginning;
 use super::{ObjectId, Vm, VmCx};
 use crate::{TaskId, Time};
@@ -20,13 +20,10 @@ impl Vm {
     pub(super) fn note_refused(&mut self, id: ObjectId, page: u64) {
         let waiters = self.objects[id].waits.get(&page).into_iter().flat_map(|wait| &wait.waiters);
         for waiter in waiters {
-            note(&mut self.page_out, waiter.task, waiter.address);
+            if self.page_out.refused.len() < PAGES_REFUSED_MAX {
+                self.page_out.refused.insert((waiter.task, waiter.address));
+            }
         }
-    }
-
-    /// A thread is about to get a memory error there for want of memory.
-    pub(super) fn note_refused_at(&mut self, task: TaskId, address: u64) {
-        note(&mut self.page_out, task, address);
     }
 
     /// Maps some of what was refused, if there is room.
@@ -76,12 +73,6 @@ impl Vm {
             Page::Absent | Page::Requested { .. } => {}
         }
         true
-    }
-}
-
-fn note(page_out: &mut PageOut, task: TaskId, address: u64) {
-    if page_out.refused.len() < PAGES_REFUSED_MAX {
-        page_out.refused.insert((task, address));
     }
 }
 

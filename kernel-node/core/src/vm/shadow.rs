@@ -287,24 +287,22 @@ impl Vm {
     }
 
     /// (6C): a thread is about to write to a page that is here. Whoever shadows it has it as it is when this returns, and it is
-    /// guarded no more.
-    ///
-    /// Errors: there is no memory for it, by far.
-    pub(super) fn unguard(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) -> Result<(), KernReturn> {
+    /// guarded no more. Where there is no memory for that, by far, it is the shadow that loses the page: the write was granted
+    /// long ago, and Linux has no way to refuse it for now.
+    pub(super) fn unguard(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) {
         for (above, at) in self.above(id, page) {
-            let more = self.objects[above].pages.get(at) == Page::Absent;
-            if more && self.marks().is_some_and(|marks| self.page_out.resident >= marks.all + marks.all / COPIES_PART) {
-                self.counters.memory_refused += 1;
-                return Err(KernReturn::ResourceShortage);
+            let limit = self.config.memory_limit_bytes / PAGE_SIZE;
+            let room = self.page_out.resident < limit + limit / COPIES_PART;
+            let absent = self.objects[above].pages.get(at) == Page::Absent;
+            if absent && !room || self.bring_up(above, at..at + 1, cx).is_err() {
+                self.lose(above, at);
             }
-            self.bring_up(above, at..at + 1, cx)?;
         }
         // Where nobody shadows it any more, what is around it is not guarded any more, either.
         let object = &mut self.objects[id];
         let pages = if object.shadowed_by.is_empty() { fault_around(page) } else { page..page + 1 };
         let here: Vec<u64> = object.pages.present(pages).filter_map(|(p, state)| state.resident().map(|_| p)).collect();
         here.into_iter().for_each(|p| object.pages.update(p, |r| r.lock.write = false));
-        Ok(())
     }
 
     /// Whether a page of an object waits for being copied up before anybody writes to it.
@@ -315,11 +313,19 @@ impl Vm {
     /// The task of a page has taken it out of the object: whoever shadows it and has it not has lost it.
     pub(super) fn lose_above(&mut self, id: ObjectId, page: u64) {
         for (above, at) in self.above(id, page) {
-            let object = &mut self.objects[above];
-            match object.pages.get(at) {
-                Page::Resident(_) => object.pages.update(at, |r| r.dirty = true),
-                _ if !object.stored.contains(at) => object.lost.insert(at),
-                _ => {}
+            self.lose(above, at);
+        }
+    }
+
+    /// What is below a page is no more what it was; a shadow that has no page of its own has none any more.
+    fn lose(&mut self, id: ObjectId, page: u64) {
+        let object = &mut self.objects[id];
+        match object.pages.get(page) {
+            Page::Resident(_) => object.pages.update(page, |r| r.dirty = true),
+            _ if object.stored.contains(page) || object.lost.contains(page) => {}
+            _ => {
+                object.lost.insert(page);
+                self.counters.memory_refused += 1;
             }
         }
     }
@@ -417,8 +423,8 @@ impl Vm {
     }
 }
 
-/// Copies for shadows, which nobody can wait for, may take this part of what there is beyond it.
-const COPIES_PART: u64 = 4;
+/// Copies for shadows, which nobody can wait for, may take this part of the limit beyond it.
+pub(super) const COPIES_PART: u64 = 2;
 
 #[cfg(test)]
 mod tests {

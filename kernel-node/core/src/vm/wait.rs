@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::event::{FaultClass, VmEvent};
 use super::object::{Object, ObjectState};
 use super::page::{Lock, Page};
+use super::shadow::Beginning;
 use super::{Fault, FaultKind, FaultOutcome, ObjectId, Timer, ToPager, Vm, VmCx};
 use crate::{TaskId, Time};
 
@@ -142,9 +143,7 @@ impl Vm {
             && self.is_guarded(id, guarded)
             && self.objects[id].waits.get(&page).is_some_and(|wait| wait.waiters.iter().any(|w| w.write))
         {
-            if self.unguard(id, page, cx).is_err() {
-                return self.fail(id, page, cx);
-            }
+            self.unguard(id, page, cx);
             state = self.objects[id].pages.get(page);
         }
         match state {
@@ -189,6 +188,9 @@ impl Vm {
         }
         if object.state != ObjectState::Ready || object.pages.get(page) != Page::Absent {
             return;
+        }
+        if self.is_untouched(id, page) && self.beginning(id, page) == Beginning::Lost {
+            return self.fail(id, page, cx);
         }
         if self.room(self.need_of_waiters(id, page)) == 0 {
             let object = &mut self.objects[id];
