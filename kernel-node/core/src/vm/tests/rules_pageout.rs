@@ -371,6 +371,32 @@ fn vm_pageout_9_who_comes_when_there_is_no_room_waits_for_some() {
 }
 
 #[test]
+fn vm_pageout_9_who_comes_while_others_wait_comes_behind_them_and_all_have_their_turn() {
+    let mut r = paged();
+    let file = r.vm.object_create().unwrap();
+    r.map_at(TWO, file, 0, 100, RW);
+    r.call(|vm, cx| vm.memory_object_ready(file, cx));
+    let object = r.allocate(ONE, 0, 200).unwrap();
+    for n in (0..62).rev() {
+        assert_eq!(r.write(ONE, n, 1), Touch::Value(1));
+    }
+    assert_eq!(
+        r.write(ONE, 100, 1),
+        Touch::Fault(FaultKind::Missing),
+        "more is not to be had until something has left"
+    );
+    r.events();
+    // For a page of a file there would be room; it has its turn, though the first still waits.
+    assert_eq!((r.vm.room(super::super::pageout::Need::Other), r.read(TWO, 0)), (0, Touch::Fault(FaultKind::Missing)));
+    r.settle();
+    assert_eq!(r.events(), ["request 0+1 read"]);
+    let round = r.vm.objects[object].round.clone().unwrap();
+    r.confirm(object, round.range.start, round.range.end - round.range.start, KernReturn::Success);
+    r.settle();
+    assert_eq!(r.sim.touch(ONE, at(100), Some(1)), Touch::Value(1));
+}
+
+#[test]
 fn vm_pageout_10_a_refused_page_is_still_there_and_more_memory_is_an_error() {
     let mut r = holding();
     let object = r.allocate(ONE, 0, 200).unwrap();
