@@ -86,8 +86,12 @@ impl Vm {
             self.counters.bad_calls += 1;
             self.supply_completed(id, reply, offset, length, Err((KernReturn::InvalidArgument, offset)), cx);
         } else {
+            let pages = supply_pages(&supply);
+            let ahead =
+                self.objects.get(id).and_then(|object| object.ahead_runs(pages).first().map(|(_, run)| run.task));
             self.submit(id, Job::Supply(supply), cx);
-            self.page_out(None, cx);
+            // Whoever it was read ahead for may have more than its share now.
+            self.page_out(ahead, cx);
         }
     }
 
