@@ -42,7 +42,12 @@ impl Witnessed {
         nodes.export(1, &nodes.file("data", &bytes), "data", false);
         let mapping = nodes.map(2, "data", false);
         all_readable(&mapping, &bytes, 0..PAGES / 2);
-        let before = holdings(&nodes);
+        // What came along with the start is given up a little later.
+        let before = wait_until(FORGOTTEN_WITHIN, "a node that is done with its start", || {
+            let first = holdings(&nodes);
+            std::thread::sleep(Duration::from_millis(300));
+            (holdings(&nodes) == first).then_some(first)
+        });
         Witnessed { nodes, mapping, bytes, before }
     }
 
