@@ -35,6 +35,9 @@ enum Found {
     Out,
 }
 
+/// Pages of a region, what they show, and from which page of that on.
+type Part = (Range<u64>, ObjectId, u64);
+
 /// The pages of a region that are here, as they are found.
 struct Survey {
     pages: u64,
@@ -132,18 +135,18 @@ impl Node {
     fn survey(&self, stat: &RegionStat, cell_pages: u64, left: &mut u64) -> Survey {
         let size = stat.region.size;
         let mut survey = Survey::new(size / PAGE_SIZE, cell_pages);
-        let first = stat.offset / PAGE_SIZE;
+        let part = (0..size / PAGE_SIZE, stat.memory, stat.offset / PAGE_SIZE);
         if !stat.managed {
-            self.survey_files(&mut survey, &[(0..size / PAGE_SIZE, stat.memory, first)], left);
+            self.survey_file(&mut survey, part, left);
             return survey;
         }
-        self.survey_pages(&mut survey, (0..size / PAGE_SIZE, stat.memory, first), left);
+        self.survey_pages(&mut survey, part, left);
         survey
     }
 
     /// Looks at pages of the region that an object of a pager shows, and through it what it shadows: which object, and from which
     /// page of it on.
-    fn survey_pages(&self, survey: &mut Survey, (region, object, first): (Range<u64>, ObjectId, u64), left: &mut u64) {
+    fn survey_pages(&self, survey: &mut Survey, (region, object, first): Part, left: &mut u64) {
         let vm = self.kernel.vm();
         let pages = first..first + region.end - region.start;
         let here = vm.resident(object, pages.clone());
@@ -166,7 +169,7 @@ impl Node {
                 let at = region.start + gap.start - first;
                 let part = (at..at + gap.end - gap.start, below, from + gap.start - run.start);
                 match vm.is_native(below) {
-                    true => self.survey_files(survey, &[part], left),
+                    true => self.survey_file(survey, part, left),
                     false => self.survey_pages(survey, part, left),
                 }
                 if survey.partial {
@@ -176,20 +179,15 @@ impl Node {
         }
     }
 
-    /// Looks at pages of the region that lie in memfds: in which, and from which page on.
-    fn survey_files(&self, survey: &mut Survey, parts: &[(Range<u64>, ObjectId, u64)], left: &mut u64) {
-        for (pages, object, first) in parts {
-            let runs_max = (*left / RUN_COST).max(1);
-            let bytes = first * PAGE_SIZE..(first + pages.end - pages.start) * PAGE_SIZE;
-            let runs = self.pmap.present(*object, bytes, runs_max as usize);
-            *left = left.saturating_sub((runs.len() as u64).max(1) * RUN_COST);
-            let page = |byte: u64| pages.start + byte.div_ceil(PAGE_SIZE) - first;
-            runs.iter().for_each(|run| survey.add(page(run.start)..page(run.end), Found::Clean));
-            if runs.len() as u64 == runs_max || *left == 0 {
-                survey.partial = true;
-                return;
-            }
-        }
+    /// Looks at pages of the region that lie in a memfd: in whose, and from which page on.
+    fn survey_file(&self, survey: &mut Survey, (region, object, first): Part, left: &mut u64) {
+        let runs_max = (*left / RUN_COST).max(1);
+        let bytes = first * PAGE_SIZE..(first + region.end - region.start) * PAGE_SIZE;
+        let runs = self.pmap.present(object, bytes, runs_max as usize);
+        *left = left.saturating_sub((runs.len() as u64).max(1) * RUN_COST);
+        let page = |byte: u64| region.start + byte.div_ceil(PAGE_SIZE) - first;
+        runs.iter().for_each(|run| survey.add(page(run.start)..page(run.end), Found::Clean));
+        survey.partial |= runs.len() as u64 == runs_max || *left == 0;
     }
 }
 

@@ -125,10 +125,6 @@ impl Vm {
             let awaits = o.pages.get(*page).is_requested() && !above.iter().any(|(id, at)| requested(*id, *at));
             ensure(awaits, || format!("page {page}: lifted"))?;
         }
-        let above = |page: u64| {
-            let of = |above: ObjectId| self.objects[above].shadow.above(id, page).map(move |at| (above, at));
-            o.shadowed_by.iter().copied().flat_map(of).collect::<Vec<_>>()
-        };
         let own = |(above, at): &(ObjectId, u64)| {
             let object = &self.objects[*above];
             let here = object.pages.get(*at).resident().is_some_and(|r| r.dirty);
@@ -136,7 +132,7 @@ impl Vm {
         };
         for (page, state) in o.pages.present(0..super::page::PAGES_MAX).filter(|_| o.paged && !o.shadowed_by.is_empty())
         {
-            let guarded = state.resident().is_none_or(|r| r.lock.write) || above(page).iter().all(own);
+            let guarded = state.resident().is_none_or(|r| r.lock.write) || self.above(id, page).iter().all(own);
             ensure(guarded, || format!("page {page} can be written to, and a shadow has it not"))?;
         }
         let alone = o.is_native() && o.mappings.is_empty() && !o.shadowed_by.is_empty();

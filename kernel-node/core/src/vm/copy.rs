@@ -12,12 +12,11 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use proto::limits::{FREEZE_ORDERS_MAX, FROZEN_PARTS_MAX, MAP_ENTRIES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX};
-use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
+use proto::{KernReturn, PAGE_SIZE, Prot};
 
 use super::entry::Entry;
 use super::object::Object;
 use super::order::Order;
-use super::readahead::ReadAhead;
 use super::user::range_of;
 use super::{MapOrder, MapRequest, Mapped, ObjectId, Vm, VmCx};
 use crate::TaskId;
@@ -33,7 +32,7 @@ pub struct FreezePart {
     pub object: Option<(ObjectId, u64)>,
 }
 
-/// A part of a frozen object.
+/// A part of an object that is to be mapped or shadowed: a frozen one, but where a child shadows what its parent has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FrozenPart {
     /// Which.
@@ -306,7 +305,7 @@ impl Vm {
         }
         let (mut at, mut orders) = (address, Vec::with_capacity(parts.len()));
         for part in parts {
-            let entry = Entry::private(at..at + part.size, part.object, part.offset, &request);
+            let entry = Entry::of(at..at + part.size, part.object, part.offset, &request);
             orders.push(entry.order());
             self.add_entry(task, entry);
             at += part.size;
@@ -327,44 +326,13 @@ impl Vm {
         cx: &mut VmCx<'_>,
     ) -> Result<Mapped, KernReturn> {
         let object = self.shadow_create(parts, cx)?;
-        let range = address..address + request.size;
-        let entry = Entry::private(range.clone(), object, 0, &request).of_shadow();
-        let order = entry.order();
-        self.add_entry(task, entry);
-        self.objects[object].shared_with_children |= request.inheritance == Inherit::Share;
-        let order = cx.pmap.map(task, order);
-        self.orders.insert(order, Order::Map { task, range });
-        Ok(Mapped { address, order: Some(order) })
-    }
-
-    /// An entry in a place that has been found free, in a map with room.
-    fn add_entry(&mut self, task: TaskId, entry: Entry) {
-        self.objects[entry.object].mappings.insert((task, entry.start));
-        self.tasks.get_mut(&task).expect("looked up").insert(entry).expect("the place is free and there is room");
+        let entry = Entry::of(address..address + request.size, object, 0, &request).of_shadow();
+        Ok(self.map_entry(task, entry, cx))
     }
 }
 
 impl Entry {
-    /// An entry that shows frozen memory.
-    fn private(range: Range<u64>, object: ObjectId, offset: u64, request: &MapRequest) -> Entry {
-        Entry {
-            start: range.start,
-            end: range.end,
-            object,
-            offset,
-            shared: false,
-            managed: false,
-            protection: request.protection,
-            max_protection: request.max_protection,
-            inheritance: request.inheritance,
-            wired: Prot::empty(),
-            aside: false,
-            wired_by: None,
-            read_ahead: ReadAhead::default(),
-        }
-    }
-
-    /// The same, which shows what shadows it.
+    /// The same, which shows what shadows that.
     pub(super) fn of_shadow(self) -> Entry {
         Entry { shared: true, managed: true, ..self }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use proto::{Inherit, PAGE_SIZE, Prot};
 
 use super::readahead::ReadAhead;
-use super::{ObjectId, OrderId};
+use super::{MapRequest, ObjectId, OrderId};
 use crate::TaskId;
 
 /// A range with one object and one set of attributes. Its start is its key in the map.
@@ -39,6 +39,25 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// An entry with the attributes of a request, of memory without a pager, shown privately.
+    pub fn of(range: Range<u64>, object: ObjectId, offset: u64, request: &MapRequest) -> Entry {
+        Entry {
+            start: range.start,
+            end: range.end,
+            object,
+            offset,
+            shared: false,
+            managed: false,
+            protection: request.protection,
+            max_protection: request.max_protection,
+            inheritance: request.inheritance,
+            wired: Prot::empty(),
+            aside: false,
+            wired_by: None,
+            read_ahead: ReadAhead::default(),
+        }
+    }
+
     /// Bytes.
     pub fn size(&self) -> u64 {
         self.end - self.start

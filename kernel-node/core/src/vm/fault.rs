@@ -16,7 +16,7 @@ use proto::{KernReturn, PAGE_SIZE, Prot, TraceId};
 
 use super::entry::View;
 use super::event::{FaultClass, ToPager, VmEvent};
-use super::object::{AheadRun, ObjectState};
+use super::object::{AheadRun, Object, ObjectState};
 use super::page::{Page, Resident, runs};
 use super::readahead::Window;
 use super::wait::Waiter;
@@ -244,20 +244,16 @@ impl Vm {
             if object.pages.counts().requested_ahead + pages > OBJECT_AHEAD_PAGES_MAX || !room {
                 return;
             }
-            for page in run.clone() {
-                object.pages.set(page, Page::Requested { ahead: true });
-            }
-            let address = view.address_of(run.start);
-            let record = AheadRun { pages, task: view.task, address, marker: marker.take(), settled: false };
-            object.ahead.insert(run.start, record);
+            let record = AheadRun {
+                pages,
+                task: view.task,
+                address: view.address_of(run.start),
+                marker: marker.take(),
+                settled: false,
+            };
+            let call = request_ahead(object, run.start, record);
             self.counters.read_ahead_requests += 1;
             self.counters.read_ahead_pages += pages;
-            let call = ToPager::DataRequest {
-                offset: run.start * PAGE_SIZE,
-                length: pages * PAGE_SIZE,
-                access: Prot::READ,
-                read_ahead: true,
-            };
             cx.out.push(VmEvent::ToPager { object: id, call, trace });
         }
     }
@@ -268,11 +264,8 @@ impl Vm {
         if object.waits.contains_key(&page) || object.pages.counts().requested_ahead >= OBJECT_AHEAD_PAGES_MAX {
             return;
         }
-        object.pages.set(page, Page::Requested { ahead: true });
         let (task, address) = (view.task, view.address_of(page));
-        object.ahead.insert(page, AheadRun { pages: 1, task, address, marker: None, settled: true });
-        let (offset, length) = (page * PAGE_SIZE, PAGE_SIZE);
-        let call = ToPager::DataRequest { offset, length, access: Prot::READ, read_ahead: true };
+        let call = request_ahead(object, page, AheadRun { pages: 1, task, address, marker: None, settled: true });
         cx.out.push(VmEvent::ToPager { object: id, call, trace: TraceId::default() });
     }
 
@@ -300,6 +293,14 @@ impl Vm {
             self.counters.read_ahead_wasted += pages;
         }
     }
+}
+
+/// Pages of an object are asked for that nobody waits for: the call, and what is known of them until they come.
+fn request_ahead(object: &mut Object, first: u64, run: AheadRun) -> ToPager {
+    let (offset, length) = (first * PAGE_SIZE, run.pages * PAGE_SIZE);
+    (first..first + run.pages).for_each(|page| _ = object.pages.set(page, Page::Requested { ahead: true }));
+    object.ahead.insert(first, run);
+    ToPager::DataRequest { offset, length, access: Prot::READ, read_ahead: true }
 }
 
 /// The pages that a fault on one is about as well.

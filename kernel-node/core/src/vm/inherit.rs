@@ -3,10 +3,10 @@
 //! The map is there before the child's process is. A process that attaches gets an order for each part: to map it, or, where
 //! the process is a fork of its parent's, to keep what Linux gave it.
 //!
-//! Invariants: a child's entries of memory to be copied are frozen, or shadow what is; of memory to be shared they show the
-//! parent's object.
+//! Invariants: a child's entries of memory to be copied are frozen, or shadow what is or what the parent has; of memory to be
+//! shared they show the parent's object.
 //!
-//! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.7].
+//! Spec: docs/spec/vm.md [vm.inherit.2] to [vm.inherit.8].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -64,7 +64,7 @@ enum By {
     Fork,
     /// It maps what its parent shares.
     Share,
-    /// It maps a copy that was made ready.
+    /// It maps a copy that was made ready, or shadows what its parent has.
     Copy,
 }
 

@@ -9,29 +9,50 @@
 
 use std::ops::Range;
 
-use proto::limits::ZERO_FILL_PAGES_MAX;
+use proto::limits::{OBJECTS_MAX, ZERO_FILL_PAGES_MAX};
+use proto::vm::trunc_page;
+use proto::{KernReturn, PAGE_SIZE};
 
 use super::entry::{Entry, View};
 use super::event::{ToPager, VmEvent};
 use super::memory_object::Filling;
+use super::object::{Object, ObjectState};
 use super::page::{Page, Resident};
-use super::shadow::Beginning;
+use super::shadow::{Beginning, Shadow};
 use super::{Fault, FaultOutcome, ObjectId, Vm, VmCx};
 use crate::TaskId;
 
 impl Vm {
-    /// Decides whose a new internal object of `pages` is, and tells the default pager if it is to be that one's.
-    pub(super) fn internal_created(&mut self, id: ObjectId, pages: u64, cx: &mut VmCx<'_>) {
-        let paged = self.is_to_be_paged(pages);
-        let object = &mut self.objects[id];
-        if paged {
-            object.paged = true;
-            let call = ToPager::Create { size: pages * proto::PAGE_SIZE };
-            cx.out.push(VmEvent::ToPager { object: id, call, trace: Default::default() });
-        } else {
-            object.native_pages = pages;
-            self.page_out.native += pages;
+    /// A new internal object of `size` bytes, with its memory. The default pager's are those that shadow something, and those
+    /// with which there would be too much of Linux's alone.
+    ///
+    /// Errors: `ResourceShortage` too many objects, or no memory for one; there is none then.
+    pub(super) fn internal_create(
+        &mut self,
+        size: u64,
+        shadow: Option<Shadow>,
+        cx: &mut VmCx<'_>,
+    ) -> Result<ObjectId, KernReturn> {
+        if self.objects.len() >= OBJECTS_MAX {
+            return Err(KernReturn::ResourceShortage);
         }
+        let pages = size / PAGE_SIZE;
+        let paged = shadow.is_some() || self.is_to_be_paged(pages);
+        let (native_pages, shadow) = (if paged { 0 } else { pages }, shadow.unwrap_or_default());
+        let id = self.objects.insert(Object { paged, native_pages, shadow, ..Object::new(true) });
+        let made = match paged {
+            true => cx.pmap.object_create(id),
+            false => cx.pmap.object_create_internal(id, size),
+        };
+        if let Err(code) = made {
+            self.objects.remove(id);
+            return Err(code);
+        }
+        self.page_out.native += native_pages;
+        if paged {
+            cx.out.push(VmEvent::ToPager { object: id, call: ToPager::Create { size }, trace: Default::default() });
+        }
+        Ok(id)
     }
 
     /// Whether nobody has the page, so that it is zero or what is below it.
@@ -52,13 +73,13 @@ impl Vm {
         cx: &mut VmCx<'_>,
     ) -> Option<FaultOutcome> {
         let (object, room) = (&self.objects[id], self.room(self.need(id, page, write)));
-        let usable = object.state == super::object::ObjectState::Ready && !object.waits.contains_key(&page);
+        let usable = object.state == ObjectState::Ready && !object.waits.contains_key(&page);
         if !usable || !self.is_untouched(id, page) {
             return None;
         }
         let begins = self.beginning(id, page);
         if begins == Beginning::Lost {
-            return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
+            return Some(self.fault_failed(fault.task, trunc_page(fault.address), cx));
         }
         let filling = Filling::of(begins).filter(|_| room > 0)?;
         let in_order = page > 0 && object.pages.get(page - 1).resident().is_some();
@@ -72,7 +93,7 @@ impl Vm {
         let pages = page..further.take_while(alike).last().map_or(page + 1, |last| last + 1);
         let template = Resident { dirty: write && !shadowed, referenced: true, ..Resident::default() };
         if self.install(id, pages.clone(), template, filling, cx).is_err() {
-            return Some(self.fault_failed(fault.task, proto::vm::trunc_page(fault.address), cx));
+            return Some(self.fault_failed(fault.task, trunc_page(fault.address), cx));
         }
         if write && shadowed {
             self.unguard(id, page, cx);
@@ -117,7 +138,7 @@ impl Vm {
             let fewer = (pages.end - pages.start).min(object.native_pages);
             object.native_pages -= fewer;
             self.page_out.native -= fewer;
-            let (offset, length) = (pages.start * proto::PAGE_SIZE, (pages.end - pages.start) * proto::PAGE_SIZE);
+            let (offset, length) = (pages.start * PAGE_SIZE, (pages.end - pages.start) * PAGE_SIZE);
             return cx.pmap.discard(id, offset, length);
         }
         if !object.shadowed_by.is_empty() {

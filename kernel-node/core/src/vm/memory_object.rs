@@ -86,9 +86,8 @@ impl Vm {
             self.counters.bad_calls += 1;
             self.supply_completed(id, reply, offset, length, Err((KernReturn::InvalidArgument, offset)), cx);
         } else {
-            let pages = supply_pages(&supply);
-            let ahead =
-                self.objects.get(id).and_then(|object| object.ahead_runs(pages).first().map(|(_, run)| run.task));
+            let ahead = self.objects.get(id).filter(|_| self.config.task_memory_limit_bytes > 0);
+            let ahead = ahead.and_then(|object| Some(object.ahead_runs(supply_pages(&supply)).first()?.1.task));
             self.submit(id, Job::Supply(supply), cx);
             // Whoever it was read ahead for may have more than its share now.
             self.page_out(ahead, cx);

@@ -242,8 +242,8 @@ impl Vm {
         if !native {
             cx.out.push(VmEvent::ObjectGone { object: id });
         }
-        for frozen in object.shadow.objects() {
-            self.unshadow(frozen, id, cx);
+        for below in object.shadow.objects() {
+            self.unshadow(below, id, cx);
         }
     }
 }

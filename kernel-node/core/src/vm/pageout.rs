@@ -120,9 +120,8 @@ impl Vm {
         // Beyond all that copies for shadows can take.
         let most_anonymous = limit + limit / COPIES_PART + limit / 16;
         let (most, beside) = match need {
-            Need::New if p.full => (marks.new, 0),
-            Need::New | Need::Back if !p.full => (marks.back, 0),
-            Need::New | Need::Back => (marks.back, most_anonymous.saturating_sub(p.anonymous)),
+            Need::New => (if p.full { marks.new } else { marks.back }, 0),
+            Need::Back => (marks.back, most_anonymous.saturating_sub(p.anonymous)),
             Need::Other => (marks.all, (limit / SHARE_MIN).saturating_sub(p.resident - p.anonymous)),
         };
         most.saturating_sub(p.resident).max(if p.full { beside } else { 0 })

@@ -24,15 +24,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use proto::limits::{COLLAPSE_STEP_PAGES, OBJECTS_MAX};
+use proto::limits::COLLAPSE_STEP_PAGES;
 use proto::{KernReturn, PAGE_SIZE, Prot};
 
 use super::clock::Found;
 use super::copy::FrozenPart;
-use super::event::{ToPager, VmEvent};
 use super::fault::fault_around;
 use super::memory_object::Filling;
-use super::object::Object;
 use super::page::{PAGES_MAX, Page, Resident, runs};
 use super::pageout::Need;
 use super::{ObjectId, Vm, VmCx};
@@ -72,7 +70,7 @@ pub(super) enum Beginning {
     Copy(ObjectId, u64),
     /// The same, once that object's pager has brought it.
     Awaited(ObjectId, u64),
-    /// Nothing: its task has taken it out of what is below.
+    /// Nothing: what is below has changed before it was had.
     Lost,
 }
 
@@ -163,7 +161,7 @@ impl Shadow {
     }
 
     /// The pages above one of an object below.
-    pub fn above(&self, object: ObjectId, page: u64) -> impl Iterator<Item = u64> + '_ {
+    fn above(&self, object: ObjectId, page: u64) -> impl Iterator<Item = u64> + '_ {
         let of_it = self.parts.iter().filter(move |(_, part)| part.object == object);
         of_it.filter_map(move |(start, part)| {
             page.checked_sub(part.first).filter(|n| *n < part.pages).map(|n| start + n)
@@ -183,16 +181,10 @@ impl Vm {
     /// A shadow of these parts of objects, one behind the other: an object of the default pager, with its memory. What is not
     /// frozen below is guarded from now on.
     ///
-    /// Errors: `ResourceShortage` too many objects, or no memory for one; there is none then.
+    /// Errors: as [`Vm::internal_create`].
     pub(super) fn shadow_create(&mut self, parts: &[FrozenPart], cx: &mut VmCx<'_>) -> Result<ObjectId, KernReturn> {
-        if self.objects.len() >= OBJECTS_MAX {
-            return Err(KernReturn::ResourceShortage);
-        }
-        let id = self.objects.insert(Object { paged: true, shadow: Shadow::of(parts), ..Object::new(true) });
-        if let Err(code) = cx.pmap.object_create(id) {
-            self.objects.remove(id);
-            return Err(code);
-        }
+        let size = parts.iter().map(|part| part.size).sum();
+        let id = self.internal_create(size, Some(Shadow::of(parts)), cx)?;
         for below in self.objects[id].shadow.objects().collect::<Vec<_>>() {
             let object = &mut self.objects[below];
             object.shadowed_by.insert(id);
@@ -204,8 +196,6 @@ impl Vm {
             let first = part.offset / PAGE_SIZE;
             self.guard(part.object, first..first + part.size / PAGE_SIZE, cx);
         }
-        let size = parts.iter().map(|part| part.size).sum();
-        cx.out.push(VmEvent::ToPager { object: id, call: ToPager::Create { size }, trace: Default::default() });
         Ok(id)
     }
 
@@ -260,13 +250,7 @@ impl Vm {
         let object = &mut self.objects[below];
         object.lifts.entry(at).or_default().insert((id, page));
         if object.pages.get(at) == Page::Absent {
-            // Its own threads may have had to wait for their turn.
-            object.unasked.retain(|other| *other != at);
-            object.pages.set(at, Page::Requested { ahead: false });
-            self.counters.requests += 1;
-            let (offset, length) = (at * PAGE_SIZE, PAGE_SIZE);
-            let call = ToPager::DataRequest { offset, length, access: Prot::READ, read_ahead: false };
-            cx.out.push(VmEvent::ToPager { object: below, call, trace });
+            self.request(below, at, Prot::READ, trace, cx);
         }
     }
 
@@ -320,18 +304,16 @@ impl Vm {
     /// What is below a page is no more what it was; a shadow that has no page of its own has none any more.
     fn lose(&mut self, id: ObjectId, page: u64) {
         let object = &mut self.objects[id];
-        match object.pages.get(page) {
-            Page::Resident(_) => object.pages.update(page, |r| r.dirty = true),
-            _ if object.stored.contains(page) || object.lost.contains(page) => {}
-            _ => {
-                object.lost.insert(page);
-                self.counters.memory_refused += 1;
-            }
+        if object.pages.get(page).resident().is_some() {
+            object.pages.update(page, |r| r.dirty = true);
+        } else if !object.stored.contains(page) && !object.lost.contains(page) {
+            object.lost.insert(page);
+            self.counters.memory_refused += 1;
         }
     }
 
     /// The pages of shadows that a page is below.
-    fn above(&self, id: ObjectId, page: u64) -> Vec<(ObjectId, u64)> {
+    pub(super) fn above(&self, id: ObjectId, page: u64) -> Vec<(ObjectId, u64)> {
         let shadows = self.objects[id].shadowed_by.iter();
         shadows.flat_map(|above| self.objects[*above].shadow.above(id, page).map(move |at| (*above, at))).collect()
     }

@@ -5,16 +5,15 @@
 
 use std::ops::Range;
 
-use proto::limits::{OBJECT_BYTES_MAX, OBJECTS_MAX};
+use proto::limits::OBJECT_BYTES_MAX;
 use proto::vm::{round_page, trunc_page};
 use proto::{Inherit, KernReturn, PAGE_SIZE, Prot, ranges};
 
 use super::entry::Entry;
 use super::event::{FaultClass, ToPager, VmEvent};
 use super::map::Map;
-use super::object::{Object, ObjectEvent, ObjectState};
+use super::object::{ObjectEvent, ObjectState};
 use super::order::Order;
-use super::readahead::ReadAhead;
 use super::{MapRequest, Mapped, ObjectId, OrderId, Region, Vm, VmCx};
 use crate::TaskId;
 
@@ -97,28 +96,24 @@ impl Vm {
         let managed = !self.objects[id].is_native();
         // Anonymous memory is the task's own, and needs no fence against it.
         let shared = r.object.is_none() || r.max_protection.contains(Prot::WRITE);
-        let entry = Entry {
-            start: address,
-            end: address + size,
-            object: id,
-            offset,
-            shared,
-            managed,
-            protection: r.protection,
-            max_protection: r.max_protection,
-            inheritance: r.inheritance,
-            wired: Prot::empty(),
-            aside,
-            wired_by: None,
-            read_ahead: ReadAhead::default(),
-        };
-        let order = entry.order();
-        self.tasks.get_mut(&task).expect("looked up above").insert(entry).expect("checked above");
-        self.objects[id].mappings.insert((task, address));
-        self.objects[id].shared_with_children |= r.inheritance == Inherit::Share;
+        let entry = Entry { shared, managed, aside, ..Entry::of(address..address + size, id, offset, &r) };
+        Ok(self.map_entry(task, entry, cx))
+    }
+
+    /// Adds an entry and orders its task to map it.
+    pub(super) fn map_entry(&mut self, task: TaskId, entry: Entry, cx: &mut VmCx<'_>) -> Mapped {
+        let (address, range, order) = (entry.start, entry.start..entry.end, entry.order());
+        self.objects[entry.object].shared_with_children |= entry.inheritance == Inherit::Share;
+        self.add_entry(task, entry);
         let order = cx.pmap.map(task, order);
-        self.orders.insert(order, Order::Map { task, range: address..address + size });
-        Ok(Mapped { address, order: Some(order) })
+        self.orders.insert(order, Order::Map { task, range });
+        Mapped { address, order: Some(order) }
+    }
+
+    /// Adds an entry in a place that has been found free, to a map with room for it.
+    pub(super) fn add_entry(&mut self, task: TaskId, entry: Entry) {
+        self.objects[entry.object].mappings.insert((task, entry.start));
+        self.tasks.get_mut(&task).expect("looked up").insert(entry).expect("the place is free and there is room");
     }
 
     /// Where a mapping goes, by what of the request concerns no object.
@@ -150,27 +145,7 @@ impl Vm {
         size: u64,
         cx: &mut VmCx<'_>,
     ) -> Result<ObjectId, KernReturn> {
-        let Some(id) = wanted else {
-            if self.objects.len() >= OBJECTS_MAX {
-                return Err(KernReturn::ResourceShortage);
-            }
-            let id = self.objects.insert(Object::new(true));
-            let pages = size / PAGE_SIZE;
-            let made = match self.is_to_be_paged(pages) {
-                true => cx.pmap.object_create(id),
-                false => cx.pmap.object_create_internal(id, size),
-            };
-            return match made {
-                Ok(()) => {
-                    self.internal_created(id, pages, cx);
-                    Ok(id)
-                }
-                Err(e) => {
-                    self.objects.remove(id);
-                    Err(e)
-                }
-            };
-        };
+        let Some(id) = wanted else { return self.internal_create(size, None, cx) };
         self.counters.lookups += 1;
         self.counters.hits += u64::from(self.objects[id].state != ObjectState::New);
         match self.objects[id].state {

@@ -212,16 +212,18 @@ impl Vm {
         }
         let write = wait.waiters.iter().any(|w| w.write);
         let trace = wait.waiters[0].trace;
+        self.request(id, page, wanted(write), trace, cx);
+    }
+
+    /// Asks the pager for an absent page.
+    pub(super) fn request(&mut self, id: ObjectId, page: u64, access: Prot, trace: TraceId, cx: &mut VmCx<'_>) {
+        let object = &mut self.objects[id];
         // It may have had to wait for its turn, and somebody else came for it.
         object.unasked.retain(|p| *p != page);
         object.pages.set(page, Page::Requested { ahead: false });
         self.counters.requests += 1;
-        let call = ToPager::DataRequest {
-            offset: page * PAGE_SIZE,
-            length: PAGE_SIZE,
-            access: wanted(write),
-            read_ahead: false,
-        };
+        let (offset, length) = (page * PAGE_SIZE, PAGE_SIZE);
+        let call = ToPager::DataRequest { offset, length, access, read_ahead: false };
         cx.out.push(VmEvent::ToPager { object: id, call, trace });
     }
 
