@@ -13,44 +13,16 @@ use mach_tests::wait_until;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngCore, SeedableRng};
 
-use crate::contents;
+use crate::pair::Pair;
+use crate::{contents, read};
 
 /// In bytes, as mappings count.
 const PAGE: u64 = PAGE_SIZE;
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// Two tasks of one node, and a port by which the second gets what the first sends.
-struct Pair {
-    nodes: Nodes,
-    sender: Task,
-    receiver: Task,
-    port: ReceiveRight,
-    right: SendRight,
-}
-
-impl Pair {
-    fn new() -> Pair {
-        let nodes = Nodes::start(1);
-        let (sender, receiver) = (nodes.task(1), nodes.task(1));
-        let port = ReceiveRight::allocate(&receiver).expect("a port");
-        receiver.check_in("copies", NamedRight::NULL, port.made_send()).expect("the name is free");
-        let right = sender.look_up("copies", "").expect("the name is known");
-        Pair { nodes, sender, receiver, port, right }
-    }
-
-    /// Sends a copy of memory, and what the receiver gets.
-    fn pass(&self, copy: Payload) -> Payload {
-        Outgoing::new(&self.right, 7).memory(copy).send(&self.sender).expect("room in the queue");
-        let mut items = self.port.receive(Some(SOON)).expect("a message").items().expect("typed");
-        items.memory().expect("memory")
-    }
-}
-
-fn read(mapping: &Mapping) -> Vec<u8> {
-    let mut bytes = vec![0; mapping.len() as usize];
-    mapping.read_at(0, &mut bytes).expect("it is mapped");
-    bytes
+fn pair() -> Pair {
+    Pair::on(Nodes::start(1))
 }
 
 fn frozen(task: &Task, mapping: &Mapping) -> Payload {
@@ -61,7 +33,7 @@ fn frozen(task: &Task, mapping: &Mapping) -> Payload {
 #[test]
 fn vm_copy_4_a_message_with_more_than_can_be_copied_comes_without_it() {
     const MEBI: usize = 1 << 20;
-    let pair = Pair::new();
+    let pair = pair();
     let memory = pair.sender.allocate(64 * MEBI as u64).expect("memory");
     memory.write_at(0, &contents(64 * MEBI)).expect("its own");
     // All but what is behind it, so that the file cannot be given.
@@ -83,7 +55,7 @@ fn vm_copy_4_a_message_with_more_than_can_be_copied_comes_without_it() {
 #[test]
 fn vm_write_1_memory_that_the_task_must_not_be_given_as_it_is_is_copied_for_it() {
     const PAGES: u64 = 1024;
-    let pair = Pair::new();
+    let pair = pair();
     let (asker, task) = (&pair.sender, &pair.receiver);
     let port = port_of(task, asker, "task");
     let (mine, theirs) = (asker.allocate(PAGES * PAGE).expect("memory"), task.allocate(PAGES * PAGE).expect("memory"));
@@ -112,7 +84,7 @@ fn vm_write_1_memory_that_the_task_must_not_be_given_as_it_is_is_copied_for_it()
 
 #[test]
 fn both_go_on_writing_and_each_sees_its_own() {
-    let p = Pair::new();
+    let p = pair();
     let memory = p.sender.allocate(64 * PAGE).expect("memory");
     let bytes = contents(64 * PAGE as usize);
     memory.write_at(0, &bytes).expect("it is mapped");
@@ -136,7 +108,7 @@ fn both_go_on_writing_and_each_sees_its_own() {
 
 #[test]
 fn a_thousand_rounds_cost_no_more_memory_than_one() {
-    let p = Pair::new();
+    let p = pair();
     let memory = p.sender.allocate(256 * PAGE).expect("memory");
     let mut model = contents(256 * PAGE as usize);
     memory.write_at(0, &model).expect("it is mapped");
@@ -160,7 +132,7 @@ fn a_thousand_rounds_cost_no_more_memory_than_one() {
 
 #[test]
 fn a_task_is_shown_nothing_beyond_what_it_was_sent() {
-    let p = Pair::new();
+    let p = pair();
     let memory = p.sender.allocate(64 * PAGE).expect("memory");
     memory.write_at(0, &vec![b's'; 64 * PAGE as usize]).expect("it is mapped");
     let whole = frozen(&p.sender, &memory);
@@ -202,7 +174,7 @@ fn a_task_is_shown_nothing_beyond_what_it_was_sent() {
 
 #[test]
 fn what_cannot_be_frozen_is_copied_all_the_same() {
-    let p = Pair::new();
+    let p = pair();
     let path = p.nodes.file("object", &contents(40 * PAGE as usize));
     p.nodes.export(1, &path, "object", true);
     let object = p.sender.look_up("object", "").expect("it is exported");
@@ -245,7 +217,7 @@ fn an_object_is_copied_for_one_task() {
 
 #[test]
 fn what_is_not_there_is_refused() {
-    let p = Pair::new();
+    let p = pair();
     let memory = p.sender.allocate(4 * PAGE).expect("memory");
     let kern = |result: Result<Payload, CopyError>| match result {
         Err(CopyError::Kern(code)) => code,
@@ -269,7 +241,7 @@ fn what_is_not_there_is_refused() {
 /// without the first.
 #[test]
 fn a_copy_is_of_one_moment() {
-    let p = Pair::new();
+    let p = pair();
     let memory = p.sender.allocate(512 * PAGE).expect("memory");
     let done = AtomicBool::new(false);
     /// The writer ends with the reader, however that ends.

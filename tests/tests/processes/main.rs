@@ -16,6 +16,7 @@ mod objects;
 mod observe;
 mod options;
 mod pageout;
+mod pair;
 mod passing;
 mod ports;
 mod reading;
@@ -50,6 +51,14 @@ fn page(mapping: &Mapping, number: usize) -> Result<Vec<u8>, MemoryError> {
     let start = number * PAGE;
     let mut bytes = vec![0; PAGE.min(mapping.len() as usize - start)];
     mapping.read_at(start as u64, &mut bytes).map(|()| bytes)
+}
+
+/// All of it, which must be readable.
+#[track_caller]
+fn read(mapping: &Mapping) -> Vec<u8> {
+    let mut bytes = vec![0; mapping.len() as usize];
+    mapping.read_at(0, &mut bytes).expect("it is mapped");
+    bytes
 }
 
 /// Looks at some pages: each is the file's or an error; answers those that are errors, and the longest that one took.

@@ -4,14 +4,14 @@ use std::iter::StepBy;
 use std::ops::Range;
 use std::time::Duration;
 
-use mach::proto::{NamedRight, Payload};
-use mach::{Mapping, MemoryError, Outgoing, ReceiveRight, SendRight, Task};
+use mach::{Mapping, MemoryError};
 use mach_tests::processes::{Nodes, within};
 use mach_tests::wait_until;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::{PAGE, contents};
+use crate::pair::Pair;
+use crate::{PAGE, contents, read};
 
 /// The node's limit, in bytes and as an argument.
 const LIMIT: usize = 16 << 20;
@@ -25,45 +25,21 @@ const MESSAGES: usize = 4 * LIMIT / MESSAGE + 1;
 const SOON: Duration = Duration::from_secs(10);
 const TEST_MAX: Duration = Duration::from_secs(120);
 
-/// Two tasks of one node, and a port by which the second gets what the first sends.
-struct Pair {
-    nodes: Nodes,
-    sender: Task,
-    receiver: Task,
-    port: ReceiveRight,
-    right: SendRight,
+fn pair(args: &[&str]) -> Pair {
+    Pair::on(Nodes::with(1, args))
 }
 
-impl Pair {
-    fn new(args: &[&str]) -> Pair {
-        let nodes = Nodes::with(1, args);
-        let (sender, receiver) = (nodes.task(1), nodes.task(1));
-        let port = ReceiveRight::allocate(&receiver).expect("a port");
-        receiver.check_in("shadows", NamedRight::NULL, port.made_send()).expect("the name is free");
-        let right = sender.look_up("shadows", "").expect("the name is known");
-        Pair { nodes, sender, receiver, port, right }
-    }
-
-    /// Sends all of a mapping as it is; the receiver's copy.
-    fn pass(&self, memory: &Mapping) -> Mapping {
-        let copy = self.sender.freeze(memory.address(), memory.len()).expect("a copy");
-        Outgoing::new(&self.right, 7).memory(copy).send(&self.sender).expect("room in the queue");
-        let mut items = self.port.receive(Some(SOON)).expect("a message").items().expect("typed");
-        let got: Payload = items.memory().expect("memory");
-        assert_eq!(got.held_bytes(), 0, "no byte was copied on the way");
-        self.receiver.map_frozen(&got, None).expect("room")
-    }
-}
-
-fn read(mapping: &Mapping) -> Vec<u8> {
-    let mut bytes = vec![0; mapping.len() as usize];
-    mapping.read_at(0, &mut bytes).expect("it is mapped");
-    bytes
+/// Sends all of a mapping as it is; the receiver's copy.
+fn pass(p: &Pair, memory: &Mapping) -> Mapping {
+    let copy = p.sender.freeze(memory.address(), memory.len()).expect("a copy");
+    let got = p.pass(copy);
+    assert_eq!(got.held_bytes(), 0, "no byte was copied on the way");
+    p.receiver.map_frozen(&got, None).expect("room")
 }
 
 #[test]
 fn vm_pageout_17_memory_of_messages_of_four_times_the_limit_comes_back() {
-    let p = Pair::new(&[LIMIT_ARG]);
+    let p = pair(&[LIMIT_ARG]);
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = SmallRng::seed_from_u64(seed);
@@ -75,7 +51,7 @@ fn vm_pageout_17_memory_of_messages_of_four_times_the_limit_comes_back() {
             // All of it is new each time, so that no two messages share a page.
             bytes.iter_mut().step_by(PAGE / 2).for_each(|byte| *byte = byte.wrapping_add(1));
             memory.write_at(0, &bytes).expect("its own");
-            got.push((p.pass(&memory), bytes.clone()));
+            got.push((pass(&p, &memory), bytes.clone()));
             // What came before is written and read meanwhile.
             for _ in 0..20 {
                 let which = random.random_range(0..got.len());
@@ -123,17 +99,17 @@ fn vm_pageout_17_memory_of_messages_of_four_times_the_limit_comes_back() {
 
 #[test]
 fn vm_pageout_15_little_is_linux_s_alone_and_what_shadows_can_be_sent_on() {
-    let p = Pair::new(&[LIMIT_ARG]);
+    let p = pair(&[LIMIT_ARG]);
     let (own, bytes) = (p.sender.allocate(MESSAGE as u64).expect("memory"), contents(MESSAGE));
     own.write_at(0, &bytes).expect("its own");
-    let first = p.pass(&own);
+    let first = pass(&p, &own);
     assert!(read(&first) == bytes);
     let faults = || p.nodes.metric(1, "mach_fault_seconds_count");
     assert_eq!(faults(), 0.0, "no fault on it reaches the node");
     // More than a quarter together.
     let more = p.sender.allocate(2 << 20).expect("memory");
     more.write_at(0, &bytes[..2 << 20]).expect("its own");
-    let second = p.pass(&more);
+    let second = pass(&p, &more);
     second.write_at(5, b"shadow").expect("its own");
     let mut model = bytes[..2 << 20].to_vec();
     model[5..11].copy_from_slice(b"shadow");
@@ -149,7 +125,7 @@ fn vm_pageout_15_little_is_linux_s_alone_and_what_shadows_can_be_sent_on() {
 
 #[test]
 fn vm_pageout_17_a_full_swap_file_keeps_what_came_and_refuses_more() {
-    let p = Pair::new(&[LIMIT_ARG, "--swap-limit=1MiB"]);
+    let p = pair(&[LIMIT_ARG, "--swap-limit=1MiB"]);
     let mut random = SmallRng::seed_from_u64(9);
     let memory = p.sender.allocate(MESSAGE as u64).expect("memory");
     let mut got: Vec<(Mapping, Vec<u8>)> = Vec::new();
@@ -158,7 +134,7 @@ fn vm_pageout_17_a_full_swap_file_keeps_what_came_and_refuses_more() {
         // It cannot be compressed.
         random.fill(&mut bytes[..]);
         memory.write_at(0, &bytes).expect("its own");
-        got.push((p.pass(&memory), bytes));
+        got.push((pass(&p, &memory), bytes));
     }
     wait_until(SOON, "the file is full", || (p.nodes.metric(1, "mach_swap_refused_total") > 0.0).then_some(()));
     // What came stays, and can be looked at, all of it.
@@ -184,18 +160,18 @@ fn vm_pageout_17_a_full_swap_file_keeps_what_came_and_refuses_more() {
     drop(got);
     let bytes = contents(MESSAGE);
     memory.write_at(0, &bytes).expect("its own");
-    assert!(read(&p.pass(&memory)) == bytes, "there is room again");
+    assert!(read(&pass(&p, &memory)) == bytes, "there is room again");
 }
 
 #[test]
 fn vm_pageout_16_a_killed_node_leaves_no_zeroes_in_what_came() {
-    let p = Pair::new(&[LIMIT_ARG]);
+    let p = pair(&[LIMIT_ARG]);
     let memory = p.sender.allocate(MESSAGE as u64).expect("memory");
     let bytes = contents(MESSAGE);
     let mut got = Vec::new();
     for _ in 0..MESSAGES {
         memory.write_at(0, &bytes).expect("its own");
-        got.push(p.pass(&memory));
+        got.push(pass(&p, &memory));
     }
     // Some have come up.
     let mut some = vec![0; 1 << 20];

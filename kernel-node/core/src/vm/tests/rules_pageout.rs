@@ -373,9 +373,7 @@ fn vm_pageout_9_who_comes_when_there_is_no_room_waits_for_some() {
 #[test]
 fn vm_pageout_9_who_comes_while_others_wait_comes_behind_them_and_all_have_their_turn() {
     let mut r = paged();
-    let file = r.vm.object_create().unwrap();
-    r.map_at(TWO, file, 0, 100, RW);
-    r.call(|vm, cx| vm.memory_object_ready(file, cx));
+    r.object(TWO, 100, RW);
     let object = r.allocate(ONE, 0, 200).unwrap();
     for n in (0..62).rev() {
         assert_eq!(r.write(ONE, n, 1), Touch::Value(1));
@@ -400,9 +398,7 @@ fn vm_pageout_9_who_comes_while_others_wait_comes_behind_them_and_all_have_their
 fn vm_pageout_10_a_refused_page_is_still_there_and_more_memory_is_an_error() {
     let mut r = holding();
     let object = r.allocate(ONE, 0, 200).unwrap();
-    let file = r.vm.object_create().unwrap();
-    r.map_at(TWO, file, 0, 100, RW);
-    r.call(|vm, cx| vm.memory_object_ready(file, cx));
+    let file = r.object(TWO, 100, RW);
     let (mut taken, mut refused) = (0, 0);
     // Every round is refused, as by a default pager that is full.
     for n in 0..100 {
@@ -449,9 +445,7 @@ fn vm_pageout_10_a_refused_page_is_still_there_and_more_memory_is_an_error() {
 fn vm_pageout_10_what_came_before_is_served_when_native_memory_has_taken_the_room_since() {
     let mut r = holding();
     let object = r.allocate(ONE, 0, 200).unwrap();
-    let file = r.vm.object_create().unwrap();
-    r.map_at(TWO, file, 0, 100, RW);
-    r.call(|vm, cx| vm.memory_object_ready(file, cx));
+    let file = r.object(TWO, 100, RW);
     let mut swap = Swap::new(10);
     // As much as there is room for, in memory and with a default pager that takes ten.
     let mut filled = 0;
@@ -488,14 +482,7 @@ fn vm_pageout_10_what_came_before_is_served_when_native_memory_has_taken_the_roo
         assert!(seen.is_some(), "page {n} of a file");
     }
     for n in 0..filled {
-        let seen = (0..200).find_map(|_| match r.read(ONE, n) {
-            Touch::Fault(_) => {
-                swap.serve(&mut r, object);
-                r.later(1_000_000);
-                None
-            }
-            seen => Some(seen),
-        });
+        let seen = swap.read(&mut r, object, (ONE, n), 200, 1_000_000);
         assert_eq!(seen, Some(Touch::Value(n as u8 + 1)), "page {n} of what has the default pager");
     }
     assert_eq!(r.vm.counters().timeouts, 0);

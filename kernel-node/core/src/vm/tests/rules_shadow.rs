@@ -188,9 +188,7 @@ fn vm_pageout_17_what_only_shadows_want_becomes_theirs_when_there_is_much() {
     assert_eq!((r.resident(), r.vm.pages().1), (2, 36), "there is room for both");
     assert_eq!(r.vm.next_deadline(), None);
     // More than ten pages more.
-    let file = r.vm.object_create().unwrap();
-    r.map_at(TWO, file, 0, 100, RW);
-    r.call(|vm, cx| vm.memory_object_ready(file, cx));
+    let file = r.object(TWO, 100, RW);
     let mut swap = Swap::new(200);
     for n in 0..13 {
         r.read(TWO, n);
@@ -257,14 +255,7 @@ fn vm_pageout_17_it_stays_where_the_default_pager_is_full_and_can_be_looked_at()
     assert!(is_there(&r, below) && r.resident() <= LIMIT / 4);
     // All of it, again and again: what was only looked at leaves for what is to be.
     for n in (0..60).chain((0..60).rev()) {
-        let seen = (0..50).find_map(|_| match r.read(ONE, n) {
-            Touch::Fault(_) => {
-                swap.serve(&mut r, shadow);
-                r.later(5_000_000);
-                None
-            }
-            seen => Some(seen),
-        });
+        let seen = swap.read(&mut r, shadow, (ONE, n), 50, 5_000_000);
         assert_eq!(seen, Some(Touch::Value(n as u8 + 1)));
     }
     assert_eq!(r.vm.counters().memory_refused, 0);

@@ -6,6 +6,7 @@ use proto::{KernReturn, PAGE_SIZE, Payload};
 
 use super::super::*;
 use super::rig::*;
+use super::sim::Touch;
 
 /// What a default pager has of an object.
 pub struct Swap {
@@ -70,5 +71,25 @@ impl Swap {
             }
         }
         panic!("always something asked");
+    }
+
+    /// Serves a task that reads a page of what it has, and waits between its tries; what the task sees in the end, if
+    /// it does.
+    pub fn read(
+        &mut self,
+        r: &mut Rig,
+        object: ObjectId,
+        (task, n): (TaskId, u64),
+        tries: usize,
+        pause_ns: u64,
+    ) -> Option<Touch> {
+        (0..tries).find_map(|_| match r.read(task, n) {
+            Touch::Fault(_) => {
+                self.serve(r, object);
+                r.later(pause_ns);
+                None
+            }
+            seen => Some(seen),
+        })
     }
 }
