@@ -279,7 +279,7 @@ impl Vm {
             let room = self.page_out.resident < limit + limit / COPIES_PART;
             let absent = self.objects[above].pages.get(at) == Page::Absent;
             if absent && !room || self.bring_up(above, at..at + 1, cx).is_err() {
-                self.lose(above, at);
+                self.counters.memory_refused += u64::from(self.lose(above, at));
             }
         }
         // Where nobody shadows it any more, what is around it is not guarded any more, either.
@@ -301,15 +301,17 @@ impl Vm {
         }
     }
 
-    /// What is below a page is no more what it was; a shadow that has no page of its own has none any more.
-    fn lose(&mut self, id: ObjectId, page: u64) {
+    /// What is below a page is no more what it was. A shadow that has no page of its own has none any more; whether that is so
+    /// from now on.
+    fn lose(&mut self, id: ObjectId, page: u64) -> bool {
         let object = &mut self.objects[id];
         if object.pages.get(page).resident().is_some() {
             object.pages.update(page, |r| r.dirty = true);
         } else if !object.stored.contains(page) && !object.lost.contains(page) {
             object.lost.insert(page);
-            self.counters.memory_refused += 1;
+            return true;
         }
+        false
     }
 
     /// The pages of shadows that a page is below.

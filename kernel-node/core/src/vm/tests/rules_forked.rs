@@ -176,6 +176,7 @@ fn vm_inherit_8_a_page_that_the_parent_takes_away_is_an_error_and_no_zero() {
     assert_eq!(seen, [Touch::Value(7), Touch::BusError, Touch::BusError, Touch::Value(7)]);
     assert_eq!((r.write(ONE, 6, 9), r.read(ONE, 6)), (Touch::Value(9), Touch::Value(9)));
     assert_eq!(r.read(CHILD, 6), Touch::BusError);
+    assert_eq!(r.vm.counters().memory_refused, 0, "there was room");
 }
 
 #[test]
@@ -191,13 +192,16 @@ fn vm_inherit_8_copies_have_a_bound_where_nothing_can_leave() {
     // Nobody answers, so that nothing leaves; who writes goes on.
     assert!((0..45).all(|n| r.write(ONE, n, 100) == Touch::Value(100)));
     assert_eq!(r.resident(), 64 + 32);
+    let mut refused = 0;
     let seen = |r: &mut Rig, child| (0..45).map(|n| r.read(TaskId(child), n)).collect::<Vec<Touch>>();
     for child in [3, 4] {
         let seen = seen(&mut r, child);
         let (there, gone): (Vec<_>, Vec<_>) = (0..45).partition(|n| seen[*n] == Touch::Value(*n as u8 + 1));
         assert!(there.len() > 20 && gone.len() > 15, "{seen:?}");
         assert!(gone.iter().all(|n| seen[*n] == Touch::BusError), "{seen:?}");
+        refused += gone.len() as u64;
     }
+    assert_eq!(r.vm.counters().memory_refused, refused);
 }
 
 /// A process of the property below: its pages as they should be.
