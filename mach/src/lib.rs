@@ -38,6 +38,7 @@ mod collect;
 mod errand;
 mod error;
 mod exchange;
+mod filler;
 mod fork;
 mod freeze;
 #[rustfmt::skip]
@@ -65,6 +66,7 @@ mod space;
 mod task;
 mod thaw;
 mod trap;
+mod untouched;
 mod watch;
 
 pub use cancel::Canceller;

@@ -20,6 +20,7 @@ pub mod forked;
 pub mod frozen;
 pub mod guarded;
 pub mod heap;
+pub mod large;
 pub mod latency;
 pub mod maps;
 pub mod memfd;
