@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use mach::{AttachOptions, MapOptions, Task};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -62,6 +63,13 @@ impl Cluster {
         self.json(&["cluster", "status", "--json"])[node - 1]["pid"].to_string()
     }
 
+    /// Bounds how long a file may become by what a node writes: a write beyond that fails as on a full disk.
+    fn limit_files(&self, node: usize, bytes: u64) {
+        let pid = rustix::process::Pid::from_raw(self.pid_of(node).parse().unwrap());
+        let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(NO_LIMIT) };
+        rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
+    }
+
     fn signal(&self, name: &str, pid: &str) {
         assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
     }
@@ -72,6 +80,9 @@ impl Drop for Cluster {
         let _ = self.command(&["cluster", "down", "--quiet", "--timeout", "2s"]).output();
     }
 }
+
+/// More than a test writes.
+const NO_LIMIT: u64 = 1 << 30;
 
 fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
@@ -150,13 +161,8 @@ fn a_write_is_durable_and_seen_elsewhere() {
 fn pages_without_room_in_their_file_keep_the_cluster_up() {
     let cluster = Cluster::up(2);
     let (path, _) = cluster.file("data", 1 << 20);
-    let pid = rustix::process::Pid::from_raw(cluster.pid_of(1).parse().unwrap());
-    let limit_of_files = |bytes| {
-        let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(1 << 30) };
-        rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
-    };
     cluster.ok(&["export", path.to_str().unwrap(), "--writable", "--node", "1"]);
-    limit_of_files(64 << 10);
+    cluster.limit_files(1, 64 << 10);
     let (code, text) = cluster.fails(&["map", "data", "--node", "2", "--write", "500000:hello"]);
     assert!(code == 4 && text.contains("no room on the exporter's disk"), "{text}");
     let (code, text) = cluster.fails(&["object", "rm", "data"]);
@@ -165,9 +171,46 @@ fn pages_without_room_in_their_file_keep_the_cluster_up() {
     assert!(code == 1 && text.contains("`data` on n1: 1 page(s)") && text.contains("--force"), "{text}");
     let rows = cluster.json(&["cluster", "status", "--json"]);
     assert!(rows.as_array().unwrap().iter().all(|r| r["state"] == "up"), "{rows}");
-    limit_of_files(1 << 30);
+    cluster.limit_files(1, NO_LIMIT);
     cluster.ok(&["cluster", "down"]);
     assert_eq!(&std::fs::read(&path).unwrap()[500_000..500_005], b"hello");
+}
+
+#[test]
+fn an_object_is_not_withdrawn_while_what_comes_back_for_that_has_no_room() {
+    let cluster = Cluster::up(2);
+    let (path, bytes) = cluster.file("data", 1 << 20);
+    cluster.ok(&["export", path.to_str().unwrap(), "--writable", "--node", "1"]);
+    let socket = cluster.folder.path().join("state/local/n2/mach.sock");
+    let task = Task::attach(AttachOptions { socket: Some(socket), token: Some(0), memory: true }).unwrap();
+    let options = MapOptions { writable: true, ..MapOptions::default() };
+    let mapping = task.map(&task.look_up("data", "*").unwrap(), options).unwrap();
+    mapping.write_at(500_000, b"hello").unwrap();
+    cluster.limit_files(1, 64 << 10);
+    let (code, text) = cluster.fails(&["object", "rm", "data"]);
+    assert!(code == 1 && text.contains("pages would be lost"), "it is known at last: {text}");
+    for _ in 0..20 {
+        let objects = cluster.json(&["object", "ls", "--node", "1", "--json"]);
+        let kept = &objects[0];
+        assert_eq!((&kept["dirty_pages"], &kept["failed_pages"]), (&1.into(), &1.into()), "also while it is tried");
+        assert_eq!(kept["state"], "ready");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // Who maps it goes on.
+    let mut read = [0; 8];
+    mapping.read_at(499_998, &mut read).unwrap();
+    assert_eq!(read, [&bytes[499_998..500_000], b"hello", &bytes[500_005..500_006]].concat()[..]);
+    mapping.write_at(3, b"again").unwrap();
+    cluster.limit_files(1, NO_LIMIT);
+    let end = Instant::now() + Duration::from_secs(20);
+    while !cluster.run(&["object", "rm", "data"]).status.success() {
+        assert!(Instant::now() < end, "it is tried again each second");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let now = std::fs::read(&path).unwrap();
+    assert_eq!((&now[500_000..500_005], &now[3..8]), (&b"hello"[..], &b"again"[..]), "by the time of the answer");
+    assert_eq!(cluster.fails(&["map", "data", "--node", "2", "--sha256"]).0, 3);
+    cluster.ok(&["export", path.to_str().unwrap(), "--node", "1"]);
 }
 
 #[test]

@@ -52,14 +52,21 @@ impl Host {
     }
 }
 
-/// What a routine answers: the body of its reply, or a code.
-type Results = Result<Body<NamedRight>, KernReturn>;
-
-/// When a routine of Mach's is answered.
+/// When a routine is answered.
 enum Outcome {
     Now(Body<NamedRight>),
     /// When a task has carried out orders.
     After(Vec<OrderId>),
+    /// When the export has ended, or is to go on.
+    WithExport,
+}
+
+/// A request to the host port that is to be answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    reply: NamedRight,
+    id: i32,
+    trace: TraceId,
 }
 
 impl Node {
@@ -70,28 +77,34 @@ impl Node {
     }
 
     fn on_host_message(&mut self, message: Message<NamedRight>) {
-        let Message { remote, local, id, trace, body, .. } = message;
+        let Message { remote: reply, local, id, trace, body, .. } = message;
+        let asked = Asked { reply, id, trace };
         let is_machs =
             (iface::host::IDS.contains(&id) || iface::host_vm::IDS.contains(&id)) && local.name == self.host.port;
-        let body = match Request::decode(id, body) {
-            Err(BadBody { body, .. }) if is_machs => match self.mach_host_call(id, body) {
-                Outcome::Now(body) => body,
-                Outcome::After(orders) => {
-                    return self.kernel.answer_after(orders, self.host.server.space, remote, id, trace);
-                }
-            },
+        let outcome = match Request::decode(id, body) {
+            Err(BadBody { body, .. }) if is_machs => self.mach_host_call(id, body),
             Ok(request) if local.name == self.host.port => {
-                self.host_call(request).unwrap_or_else(|code| code_body(code.raw()))
+                self.host_call(request, asked).unwrap_or_else(|code| Outcome::Now(code_body(code.raw())))
             }
             Ok(request) => {
                 self.release_request(request);
-                code_body(KernReturn::InvalidHost.raw())
+                Outcome::Now(code_body(KernReturn::InvalidHost.raw()))
             }
             Err(BadBody { error, body }) => {
                 self.release_rights(body.into_rights());
-                code_body(error.raw())
+                Outcome::Now(code_body(error.raw()))
             }
         };
+        match outcome {
+            Outcome::Now(body) => self.host_answer(asked, body),
+            Outcome::After(orders) => self.kernel.answer_after(orders, self.host.server.space, reply, id, trace),
+            Outcome::WithExport => {}
+        }
+    }
+
+    /// Answers a request, unless nobody waits for an answer.
+    pub(crate) fn host_answer(&mut self, asked: Asked, body: Body<NamedRight>) {
+        let Asked { reply: remote, id, trace } = asked;
         if remote.name.is_valid() {
             let id = id.wrapping_add(100);
             let reply = Message { remote, local: NamedRight::NULL, id, seqno: 0, trace, body };
@@ -118,8 +131,8 @@ impl Node {
         })
     }
 
-    fn host_call(&mut self, request: Request<NamedRight>) -> Results {
-        Ok(match request {
+    fn host_call(&mut self, request: Request<NamedRight>, asked: Asked) -> Result<Outcome, KernReturn> {
+        Ok(Outcome::Now(match request {
             Request::Info(_) => node::InfoReply { info: self.node_info() }.into_body(),
             Request::Members(_) => node::MembersReply { members: self.members() }.into_body(),
             Request::Objects(_) => node::ObjectsReply { objects: self.objects() }.into_body(),
@@ -144,8 +157,8 @@ impl Node {
             }
             Request::Export(r) => self.node_export(&r)?.into_body(),
             Request::ObjectRemove(r) => {
-                self.export_remove(&r.name)?;
-                ().into_body()
+                self.export_remove(&r.name, asked)?;
+                return Ok(Outcome::WithExport);
             }
             Request::TaskPrepare(r) => self.node_task_prepare(r.bootstrap)?.into_body(),
             Request::TaskToken(r) => self.node_task_token(r.task)?.into_body(),
@@ -153,7 +166,7 @@ impl Node {
                 self.stop.cancel();
                 ().into_body()
             }
-        })
+        }))
     }
 
     fn node_export(&mut self, r: &node::Export) -> Result<node::ExportReply<NamedRight>, KernReturn> {
@@ -256,12 +269,13 @@ impl Node {
                 size: stats.size,
                 writable: stats.writable,
                 resident_pages: 0,
-                // What kernels returned and the file has no room for: lost if the node ends now.
-                dirty_pages: stats.failed_pages,
+                // What kernels returned and is not in the file yet: lost if the node is killed now.
+                dirty_pages: stats.kept_pages,
                 users: stats.clients as u32,
                 state: if stats.closing { "terminating" } else { "ready" }.into(),
                 pages_in: stats.pages_in,
                 pages_out: stats.pages_out,
+                failed_pages: stats.failed_pages,
             })
             .collect();
         let pagers: BTreeMap<_, _> = self.kernel.object_ports().collect();
@@ -280,6 +294,7 @@ impl Node {
                 state: object.state.into(),
                 pages_in: object.pages_in,
                 pages_out: object.pages_out,
+                failed_pages: 0,
             });
         }
         infos

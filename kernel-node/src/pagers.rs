@@ -7,10 +7,12 @@ use std::sync::Arc;
 use kernel_core::Time;
 use kernel_core::ipc::Right;
 use kernel_core::kern::Kernel;
-use pager::{ExportStats, FilePager, Job, JobDone, Out, PagerServer};
+use pager::{Ending, ExportStats, FilePager, Job, JobDone, Out, PagerServer};
+use proto::msg::code_body;
 use proto::{Disposition, KernReturn, NamedRight, PortName, PortUid};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::host::Asked;
 use crate::names::{self, Names};
 use crate::node::Node;
 use crate::server::Server;
@@ -25,11 +27,20 @@ pub struct Pagers {
     name_server: PortName,
     out: Out,
     /// Exported files by memory object port.
-    files: BTreeMap<PortName, PathBuf>,
+    files: BTreeMap<PortName, Exported>,
     done: UnboundedSender<JobDone>,
     /// Taken by the loop that brings results back.
     results: Option<UnboundedReceiver<JobDone>>,
     jobs_running: usize,
+}
+
+/// A file that is exported.
+struct Exported {
+    path: PathBuf,
+    /// As it is checked in.
+    name: String,
+    /// Who waits for its end.
+    removal: Option<Asked>,
 }
 
 /// An export for the operator's list.
@@ -77,9 +88,9 @@ impl Pagers {
         self.jobs_running > 0 || self.files.len() > self.pagers.stats().iter().filter(|s| !s.closing).count()
     }
 
-    /// Pages that were returned and could not be written to their files.
+    /// Pages that were returned and are not in their files yet.
     pub fn unwritten_pages(&self) -> u64 {
-        self.pagers.stats().iter().map(|s| s.failed_pages).sum()
+        self.pagers.stats().iter().map(|s| s.kept_pages).sum()
     }
 
     /// When [`Node::pagers_tick`] has something to do.
@@ -108,26 +119,25 @@ impl Node {
             .map_err(|code| format!("no port for {name}: {code}"))?;
         let served = self.pagers.pagers.export(port, name, Arc::new(file));
         served.map_err(|code| format!("{name} cannot be served: {code}"))?;
-        self.pagers.files.insert(port, path);
+        self.pagers.files.insert(port, Exported { path, name: name.to_owned(), removal: None });
         let Pagers { server, name_server, signature, .. } = &self.pagers;
         names::check_in(&mut Node::calls(&mut self.kernel, server), *name_server, name, *signature, port);
         Ok((size, port))
     }
 
-    /// Ends an export in order: dirty pages come back and are written first.
+    /// Ends an export in order: dirty pages come back and are written first. `asked` is answered when it has ended, or goes
+    /// on since pages of it could not be written.
     ///
-    /// Errors: `InvalidName` there is none of that name; `ResourceShortage` it holds pages that its file has no room for,
-    /// which would be lost.
-    pub(crate) fn export_remove(&mut self, name: &str) -> Result<(), KernReturn> {
+    /// Errors: `InvalidName` there is none of that name, or it is ending; `ResourceShortage` it holds pages that could not
+    /// be written. Nobody is answered then.
+    pub(crate) fn export_remove(&mut self, name: &str, asked: Asked) -> Result<(), KernReturn> {
         let port = self.pagers.find(name).ok_or(KernReturn::InvalidName)?;
-        if self.pagers.pagers.stats().iter().any(|s| s.port == port && s.failed_pages > 0) {
-            return Err(KernReturn::ResourceShortage);
-        }
         let now = self.pager_now();
-        self.pagers.pagers.remove(now, port, &mut self.pagers.out)?;
+        self.pagers.pagers.remove(now, port, Ending::UnlessUnwritten, &mut self.pagers.out)?;
+        if let Some(file) = self.pagers.files.get_mut(&port) {
+            file.removal = Some(asked);
+        }
         self.pagers_out();
-        let Pagers { server, name_server, signature, .. } = &self.pagers;
-        names::check_out(&mut Node::calls(&mut self.kernel, server), *name_server, name, *signature);
         Ok(())
     }
 
@@ -135,9 +145,9 @@ impl Node {
     /// far as there is room for them. [`Pagers::is_busy`] tells when that is done.
     pub(crate) fn exports_close(&mut self) {
         let now = self.pager_now();
-        for export in self.pagers.pagers.stats().iter().filter(|export| !export.closing) {
+        for export in self.pagers.pagers.stats() {
             // It is in the list, so there is something to end.
-            let _ = self.pagers.pagers.remove(now, export.port, &mut self.pagers.out);
+            let _ = self.pagers.pagers.remove(now, export.port, Ending::Anyway, &mut self.pagers.out);
         }
         self.pagers_out();
         self.settle();
@@ -156,7 +166,7 @@ impl Node {
         stats
             .into_iter()
             .map(|stats| ExportInfo {
-                path: files.get(&stats.port).cloned().unwrap_or_default(),
+                path: files.get(&stats.port).map(|file| file.path.clone()).unwrap_or_default(),
                 uid: calls.port_uid(stats.port),
                 stats,
             })
@@ -194,8 +204,9 @@ impl Node {
 
     /// Carries out what the pager server wants done.
     fn pagers_out(&mut self) {
-        let Out { dead_name_requests, messages, release, jobs, ended } = &mut self.pagers.out;
+        let Out { dead_name_requests, messages, release, jobs, ended, going_on } = &mut self.pagers.out;
         let mut calls = Node::calls(&mut self.kernel, &self.pagers.server);
+        let mut answers = Vec::new();
         for name in dead_name_requests.drain(..) {
             netmsg_core::PortSpace::request_dead_name(&mut calls, name, self.pagers.notify);
         }
@@ -209,13 +220,23 @@ impl Node {
             }
         }
         for port in ended.drain(..) {
+            if let Some(Exported { name, removal, .. }) = self.pagers.files.remove(&port) {
+                names::check_out(&mut calls, self.pagers.name_server, &name, self.pagers.signature);
+                answers.extend(removal.map(|asked| (asked, KernReturn::Success)));
+            }
             calls.destroy_receive(port);
             calls.deallocate(port);
-            self.pagers.files.remove(&port);
+        }
+        for port in going_on.drain(..) {
+            let removal = self.pagers.files.get_mut(&port).and_then(|file| file.removal.take());
+            answers.extend(removal.map(|asked| (asked, KernReturn::ResourceShortage)));
         }
         for job in jobs.drain(..) {
             self.pagers.jobs_running += 1;
             start(job, self.pagers.done.clone());
+        }
+        for (asked, code) in answers {
+            self.host_answer(asked, code_body(code.raw()));
         }
     }
 }

@@ -191,21 +191,15 @@ impl Shell {
             }
             node.task_gone(task);
         }
-        let unwritten = {
-            let mut node = self.node.borrow_mut();
-            node.exports_close();
-            node.pagers.unwritten_pages()
-        };
+        self.node.borrow_mut().exports_close();
         let quiet = async {
             while self.node.borrow().pagers.is_busy() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         if tokio::time::timeout(FLUSH_DEADLINE, quiet).await.is_err() {
-            tracing::error!("pages were still on their way to a file when the node ended");
-        }
-        if unwritten > 0 {
-            tracing::error!(unwritten, "pages that no file had room for are lost");
+            let unwritten = self.node.borrow().pagers.unwritten_pages();
+            tracing::error!(unwritten, "pages were still on their way to a file when the node ended");
         }
         net.shutdown().await;
     }

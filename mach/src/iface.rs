@@ -3411,7 +3411,8 @@ pub mod node {
         pub fn objects(&self) -> crate::Invocation<Objects> {
             crate::Invocation::new(&self.task, &self.to, Objects)
         }
-        /// Ends an export: its port dies, mappers get memory errors for pages they lack.
+        /// Ends an export, once all that was written is in its file: its port dies, mappers get memory errors for pages they lack.
+        /// KERN_RESOURCE_SHORTAGE is the answer, and it goes on, if pages of it could not be written.
         ///
         /// `node_object_remove`, id 9004.
         pub fn object_remove(
@@ -3564,7 +3565,8 @@ pub mod node {
             let _ = (call, request);
             Err(::proto::MigError::BadId.into())
         }
-        /// Ends an export: its port dies, mappers get memory errors for pages they lack.
+        /// Ends an export, once all that was written is in its file: its port dies, mappers get memory errors for pages they lack.
+        /// KERN_RESOURCE_SHORTAGE is the answer, and it goes on, if pages of it could not be written.
         ///
         /// `node_object_remove`, id 9004.
         fn object_remove(
@@ -3851,7 +3853,8 @@ pub mod node {
                 Err(::proto::MigError::BadId.into())
             }
         }
-        /// Ends an export: its port dies, mappers get memory errors for pages they lack.
+        /// Ends an export, once all that was written is in its file: its port dies, mappers get memory errors for pages they lack.
+        /// KERN_RESOURCE_SHORTAGE is the answer, and it goes on, if pages of it could not be written.
         ///
         /// `node_object_remove`, id 9004.
         fn object_remove(

@@ -36,10 +36,19 @@ pub struct Export {
 pub enum Closing {
     Open,
     /// Dirty pages are being taken back and written.
-    TakingBack,
+    TakingBack(Ending),
     /// The last sync of the store is under way.
     Syncing,
     Closed,
+}
+
+/// What becomes of an export that is to end and has pages that cannot be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// It goes on.
+    UnlessUnwritten,
+    /// It ends, and they are lost.
+    Anyway,
 }
 
 /// Counted since the export.
@@ -88,9 +97,9 @@ pub struct ExportStats {
     pub inline_reads: u64,
     /// Pages that kernels may write now.
     pub written_pages: u64,
-    /// Pages that are returned and not written yet.
+    /// Pages that were returned and of which no write has succeeded since.
     pub kept_pages: u64,
-    /// Those of them whose write failed.
+    /// Those of them of which a write failed; they may be being tried again.
     pub failed_pages: u64,
 }
 

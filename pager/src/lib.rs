@@ -18,7 +18,7 @@ mod server;
 mod store;
 
 pub use default::{DefaultOut, DefaultPager, DefaultStats, SwapDone, SwapError, SwapFile, SwapJob};
-pub use export::ExportStats;
+pub use export::{Ending, ExportStats};
 pub use file::{ExportError, FilePager};
 pub use job::{Job, JobDone};
 pub use pager_core::{Config, Pages, Piece, Time};

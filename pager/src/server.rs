@@ -20,7 +20,7 @@ use proto::msg::code_body;
 use proto::vm::SYNC_ASYNCHRONOUS;
 use proto::{Body, KernReturn, Message, NamedRight, PAGE_SIZE, PortName, Prot, Routine, SimpleRoutine};
 
-use crate::export::{Closing, Export, Links};
+use crate::export::{Closing, Ending, Export, Links};
 use crate::job::Work;
 use crate::{ExportStats, Job, JobDone, Pager};
 
@@ -45,6 +45,8 @@ pub struct Out {
     pub jobs: Vec<Job>,
     /// Exports that have ended: the receive rights of their ports are the caller's to destroy.
     pub ended: Vec<PortName>,
+    /// Exports that were to end and go on, since pages of them would have been lost.
+    pub going_on: Vec<PortName>,
 }
 
 /// All memory objects that a node serves.
@@ -80,17 +82,29 @@ impl PagerServer {
 
     /// Ends an export in order: dirty pages are taken back from the kernels and written, the store is synced, kernels
     /// are told `memory_object_destroy`, and [`Out::ended`] names the port. Kernels that do not answer are given up at
-    /// the recall deadline.
+    /// the recall deadline. If pages could not be written it depends on `ending`: [`Out::going_on`] may name the port
+    /// instead. One that is ending already may be made to end anyway.
     ///
-    /// Errors: `InvalidName` nothing is served there. Source: [pager.close.1].
-    pub fn remove(&mut self, now: Time, port: PortName, out: &mut Out) -> Result<(), KernReturn> {
+    /// Errors: `InvalidName` nothing is served there; `ResourceShortage` it is not ended, since pages of it could not be
+    /// written. Source: [pager.close.1], [pager.close.3].
+    pub fn remove(&mut self, now: Time, port: PortName, ending: Ending, out: &mut Out) -> Result<(), KernReturn> {
         let export = self.exports.get_mut(&port).ok_or(KernReturn::InvalidName)?;
-        if export.closing == Closing::Open {
-            export.closing = Closing::TakingBack;
-            let mut links = Links { clients: &mut self.clients, surplus: &mut None, out };
-            export.with_directory(now, &mut links, |d, o| d.take_back(now, o));
-            self.close_further(now, port, out);
+        if ending == Ending::UnlessUnwritten && export.directory.failed_pages() > 0 {
+            return Err(KernReturn::ResourceShortage);
         }
+        match export.closing {
+            Closing::Open => {
+                export.closing = Closing::TakingBack(ending);
+                let mut links = Links { clients: &mut self.clients, surplus: &mut None, out };
+                export.with_directory(now, &mut links, |d, o| {
+                    d.take_back(now, o);
+                    d.retry_writes(o);
+                });
+            }
+            Closing::TakingBack(_) if ending == Ending::Anyway => export.closing = Closing::TakingBack(ending),
+            Closing::TakingBack(_) | Closing::Syncing | Closing::Closed => {}
+        }
+        self.close_further(now, port, out);
         Ok(())
     }
 
@@ -174,12 +188,6 @@ impl PagerServer {
         }
         let mut links = Links { clients: &mut self.clients, surplus: &mut surplus, out };
         match request {
-            Request::DataRequest(object::DataRequest { offset, length, .. })
-            | Request::DataUnlock(object::DataUnlock { offset, length, .. })
-                if export.closing != Closing::Open =>
-            {
-                links.refuse(client, offset, length, KernReturn::Terminated, trace);
-            }
             Request::DataRequest(r) => export.with_directory(now, &mut links, |d, o| {
                 d.data_request(now, client, r.offset, r.length, prot(r.desired_access), trace, o);
             }),
@@ -259,25 +267,34 @@ impl PagerServer {
     }
 
     /// Takes the next step of an export that is being ended, if it is due.
-    fn close_further(&mut self, _now: Time, port: PortName, out: &mut Out) {
+    fn close_further(&mut self, now: Time, port: PortName, out: &mut Out) {
         let Some(export) = self.exports.get_mut(&port) else { return };
-        if export.closing == Closing::TakingBack && export.directory.is_idle() {
-            if export.writable() {
+        let mut links = Links { clients: &mut self.clients, surplus: &mut None, out };
+        if let Closing::TakingBack(ending) = export.closing
+            && export.directory.is_idle()
+        {
+            if export.directory.written_pages() > 0 {
+                export.with_directory(now, &mut links, |d, o| d.take_back(now, o));
+            } else if ending == Ending::UnlessUnwritten && export.directory.failed_pages() > 0 {
+                export.closing = Closing::Open;
+                export.with_directory(now, &mut links, |d, o| d.go_on(now, o));
+                links.out.going_on.push(port);
+            } else if export.writable() {
                 export.closing = Closing::Syncing;
-                out.jobs.push(export.job(Work::Sync(LAST_SYNC)));
+                links.out.jobs.push(export.job(Work::Sync(LAST_SYNC)));
             } else {
                 export.closing = Closing::Closed;
             }
         }
-        if export.closing == Closing::Closed {
-            let clients: Vec<ClientId> = export.directory.clients().collect();
+        if export.closing == Closing::Closed && export.directory.is_idle() {
             if export.directory.failed_pages() > 0 {
                 let (name, pages) = (&export.name, export.directory.failed_pages());
                 tracing::error!(name, pages, "an export ends with pages that could not be written");
             }
-            self.exports.remove(&port);
-            let mut links = Links { clients: &mut self.clients, surplus: &mut None, out };
+            export.with_directory(now, &mut links, |d, o| d.end(o));
+            let clients: Vec<ClientId> = export.directory.clients().collect();
             clients.into_iter().for_each(|c| links.destroy(c, KernReturn::Terminated));
+            self.exports.remove(&port);
             out.ended.push(port);
         }
     }
@@ -288,9 +305,8 @@ fn init(export: &mut Export, now: Time, client: ClientId, page_size: u64, links:
     let name = PortName(client.0);
     if links.clients.contains_key(&name) {
         export.stats.misbehaved += 1;
-    } else if page_size != PAGE_SIZE || export.closing != Closing::Open {
-        let reason = if page_size == PAGE_SIZE { KernReturn::Terminated } else { KernReturn::InvalidArgument };
-        links.destroy(client, reason);
+    } else if page_size != PAGE_SIZE {
+        links.destroy(client, KernReturn::InvalidArgument);
     } else {
         let kept = links.surplus.take();
         links.clients.insert(name, export.port);

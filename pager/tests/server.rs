@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use common::{NOTIFY, OBJECT, PAGE, Store, World, pages_of};
-use pager::{Config, Time};
+use pager::{Config, Ending, Time};
 use proto::iface::memory_object as object;
 use proto::iface::memory_object_control::{DataError, DataSupply, LockRequest, Request as Call, SynchronizeCompleted};
 use proto::msg::{Reply as _, code_body};
@@ -248,11 +248,11 @@ fn pager_close_1_an_export_ends_with_its_dirty_pages_written() {
     w.request(A, 0, 1, RW);
     w.request(B, 2, 1, RW);
     w.sent.clear();
-    w.remove();
+    assert_eq!(w.remove(Ending::UnlessUnwritten), Ok(()));
     assert!(lock(&w.sent_to(A)).should_flush);
     assert!(lock(&w.sent_to(B)).should_flush);
     w.request(A, 3, 1, READ);
-    assert!(matches!(w.sent_to(A)[..], [Call::DataError(DataError { error_value: 26, .. })]));
+    assert_eq!(w.sent_to(A), [], "asked for too late, and answered at the end");
     w.give_back(A, 0, pages_of(&[55]), false);
     w.completed(A, 0, 1);
     assert_eq!(w.ended, []);
@@ -261,7 +261,7 @@ fn pager_close_1_an_export_ends_with_its_dirty_pages_written() {
     w.tick(due);
     assert_eq!(w.ended, [OBJECT]);
     assert_eq!((store.page(0), store.syncs.load(Relaxed)), (55, 1));
-    assert!(matches!(w.sent_to(A)[..], [Call::Destroy(_)]));
+    assert!(matches!(w.sent_to(A)[..], [Call::DataError(DataError { error_value: 26, .. }), Call::Destroy(_)]));
     assert!(matches!(w.sent_to(B)[..], [Call::Destroy(_)]));
     w.holds_only(&[]);
     assert_eq!(w.server.stats(), []);
@@ -273,13 +273,34 @@ fn pager_close_1_an_export_ends_with_its_dirty_pages_written() {
 }
 
 #[test]
+fn pager_close_1_what_was_asked_for_before_is_granted_and_taken_back() {
+    let mut store = Store::new(4, true);
+    store.inline = false;
+    let store = Arc::new(store);
+    let mut w = World::new(store.clone());
+    w.eager = false;
+    w.init(A);
+    w.request(A, 0, 1, RW);
+    w.sent.clear();
+    assert_eq!(w.remove(Ending::UnlessUnwritten), Ok(()));
+    assert_eq!(w.sent, []);
+    w.run_jobs();
+    let calls = w.sent_to(A);
+    assert!(matches!(&calls[..], [Call::DataSupply(_), Call::LockRequest(l)] if l.should_flush), "{}", calls.len());
+    w.eager = true;
+    w.give_back(A, 0, pages_of(&[55]), false);
+    w.completed(A, 0, 1);
+    assert_eq!((&w.ended[..], store.page(0)), (&[OBJECT][..], 55));
+}
+
+#[test]
 fn pager_close_2_the_end_of_a_pager_is_told_to_every_kernel() {
     let (mut w, _) = world(4, false);
     w.init(A);
     w.init(B);
     w.request(A, 0, 1, READ);
     w.sent.clear();
-    w.remove();
+    assert_eq!(w.remove(Ending::Anyway), Ok(()));
     for k in [A, B] {
         let reason = KernReturn::Terminated.raw();
         assert!(matches!(&w.sent_to(k)[..], [Call::Destroy(d)] if d.reason == reason));
@@ -288,6 +309,79 @@ fn pager_close_2_the_end_of_a_pager_is_told_to_every_kernel() {
     w.holds_only(&[]);
     assert_eq!(w.server.export(OBJECT, "again", Arc::new(Store::new(1, false))), Ok(()));
     assert_eq!(w.server.export(OBJECT, "again", Arc::new(Store::new(1, false))), Err(KernReturn::NameExists));
+}
+
+/// A world whose store is full, and an export of which one write is under way, the first of its page.
+fn world_with_a_write_that_will_fail() -> (World, Arc<Store>) {
+    let (mut w, store) = world(4, true);
+    w.init(A);
+    w.init(B);
+    w.request(A, 0, 2, RW);
+    w.sent.clear();
+    w.eager = false;
+    store.full.store(true, Relaxed);
+    w.give_back(A, 0, pages_of(&[7]), false);
+    (w, store)
+}
+
+#[test]
+fn pager_close_3_an_export_goes_on_rather_than_lose_pages() {
+    let (mut w, store) = world_with_a_write_that_will_fail();
+    assert_eq!(w.remove(Ending::UnlessUnwritten), Ok(()), "how the write ends is not known");
+    assert_eq!(lock(&w.sent_to(A)).offset, PAGE);
+    w.completed(A, 1, 1);
+    w.request(B, 3, 1, READ);
+    assert_eq!((w.going_on.len(), w.sent_to(B)), (0, vec![]));
+    w.run_jobs();
+    assert_eq!((&w.going_on[..], &w.ended[..]), (&[OBJECT][..], &[][..]));
+    assert_eq!(supply(&w.sent_to(B)), (3, vec![3], 2), "it waited, and is served");
+    // At once, when a write has failed already; also while it is being tried again.
+    assert_eq!(w.remove(Ending::UnlessUnwritten), Err(KernReturn::ResourceShortage));
+    let due = w.server.next_timer().expect("another try");
+    w.tick(due);
+    assert_eq!(w.jobs.len(), 1);
+    let stats = w.server.stats();
+    assert_eq!((stats[0].kept_pages, stats[0].failed_pages, stats[0].closing), (1, 1, false));
+    assert_eq!(w.remove(Ending::UnlessUnwritten), Err(KernReturn::ResourceShortage));
+    // Room is made, and then there is none for what comes back only when the export is to end.
+    store.full.store(false, Relaxed);
+    w.run_jobs();
+    w.request(B, 0, 1, RW);
+    w.run_jobs();
+    store.full.store(true, Relaxed);
+    w.sent.clear();
+    assert_eq!(w.remove(Ending::UnlessUnwritten), Ok(()));
+    w.give_back(B, 0, pages_of(&[8]), false);
+    w.completed(B, 0, 1);
+    w.run_jobs();
+    assert_eq!((w.going_on.len(), w.ended.len(), store.page(0)), (2, 0, 7));
+    store.full.store(false, Relaxed);
+    w.eager = true;
+    let due = w.server.next_timer().expect("another try");
+    w.tick(due);
+    assert_eq!(w.remove(Ending::UnlessUnwritten), Ok(()));
+    assert_eq!((&w.ended[..], store.page(0)), (&[OBJECT][..], 8));
+    w.holds_only(&[]);
+}
+
+#[test]
+fn pager_close_3_an_export_that_is_ended_anyway_waits_for_its_writes() {
+    let (mut w, store) = world_with_a_write_that_will_fail();
+    assert_eq!(w.remove(Ending::UnlessUnwritten), Ok(()));
+    assert_eq!(w.remove(Ending::Anyway), Ok(()), "the node ends meanwhile");
+    w.completed(A, 1, 1);
+    assert_eq!(w.ended, []);
+    store.full.store(false, Relaxed);
+    w.run_jobs();
+    w.run_jobs();
+    assert_eq!((&w.ended[..], w.going_on.len(), store.page(0)), (&[OBJECT][..], 0, 7));
+    // What cannot be written is tried once more, and lost.
+    let (mut w, store) = world_with_a_write_that_will_fail();
+    w.run_jobs();
+    w.eager = true;
+    assert_eq!(w.remove(Ending::Anyway), Ok(()));
+    w.completed(A, 1, 1);
+    assert_eq!((&w.ended[..], store.writes.load(Relaxed)), (&[OBJECT][..], 2));
 }
 
 #[test]

@@ -3499,7 +3499,7 @@ pub mod node {
         pub writable: bool,
         #[prost(uint64, tag = "6")]
         pub resident_pages: u64,
-        /// Of a cache: pages written since their pager saw them. Of an export: pages that its file had no room for.
+        /// Of a cache: pages written since their pager saw them. Of an export: pages that came back and are not in its file yet.
         #[prost(uint64, tag = "7")]
         pub dirty_pages: u64,
         /// Mappings of a cache, kernels of an export.
@@ -3512,6 +3512,9 @@ pub mod node {
         pub pages_in: u64,
         #[prost(uint64, tag = "11")]
         pub pages_out: u64,
+        /// Of an export: those of its dirty pages that could not be written when that was tried last.
+        #[prost(uint64, tag = "12")]
+        pub failed_pages: u64,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct PortInfo {
@@ -3924,7 +3927,8 @@ pub mod node {
             Ok(ObjectsReply { objects })
         }
     }
-    /// Ends an export: its port dies, mappers get memory errors for pages they lack.
+    /// Ends an export, once all that was written is in its file: its port dies, mappers get memory errors for pages they lack.
+    /// KERN_RESOURCE_SHORTAGE is the answer, and it goes on, if pages of it could not be written.
     ///
     /// `node_object_remove`, id 9004.
     #[doc(alias = "node_object_remove")]
@@ -4550,7 +4554,8 @@ pub mod node {
         Export(Export),
         /// The memory objects that this node exports or caches.
         Objects(Objects),
-        /// Ends an export: its port dies, mappers get memory errors for pages they lack.
+        /// Ends an export, once all that was written is in its file: its port dies, mappers get memory errors for pages they lack.
+        /// KERN_RESOURCE_SHORTAGE is the answer, and it goes on, if pages of it could not be written.
         ObjectRemove(ObjectRemove),
         /// The ports of this node.
         Ports(Ports),

@@ -135,7 +135,7 @@ fn down(cx: &Context, args: &args::ClusterDown) -> Result<()> {
     }
     let _lock = cx.cluster.lock()?;
     if !args.force {
-        refuse_unwritten(&nodes)?;
+        refuse_unwritten(&nodes, args.timeout.0)?;
     }
     let mut killed = Vec::new();
     let mut stopped = Vec::new();
@@ -143,7 +143,7 @@ fn down(cx: &Context, args: &args::ClusterDown) -> Result<()> {
     for node in nodes.iter().rev() {
         if !args.force {
             // Again: those that were stopped before it have returned their pages to it.
-            refuse_unwritten(std::slice::from_ref(node))?;
+            refuse_unwritten(std::slice::from_ref(node), args.timeout.0)?;
         }
         let outcome = launch::stop(node, args.timeout.0)?;
         let said = outcome.unwrap_or("was not running");
@@ -166,37 +166,64 @@ fn down(cx: &Context, args: &args::ClusterDown) -> Result<()> {
     if cx.out.json() { cx.out.value(&stopped) } else { Ok(()) }
 }
 
-/// Fails if a node serves objects with pages that it could not write to their file: they would end with it.
-fn refuse_unwritten(nodes: &[NodeDir]) -> Result<()> {
-    let deadline = Instant::now() + WRITTEN_WITHIN;
-    let mut all = unwritten(nodes);
-    while !all.is_empty() && Instant::now() < deadline {
+/// Fails if a node serves objects with pages that it could not write to their file: they would end with it. Waits for
+/// those that are being written, as long as a node may take to flush.
+fn refuse_unwritten(nodes: &[NodeDir], patience: Duration) -> Result<()> {
+    let began = Instant::now();
+    let (all, failed) = loop {
+        let all = unwritten(nodes);
+        let failed = all.iter().any(|u| u.failed_pages > 0);
+        if all.is_empty() {
+            return Ok(());
+        }
+        if began.elapsed() >= if failed { WRITTEN_WITHIN } else { patience } {
+            break (all, failed);
+        }
         std::thread::sleep(Duration::from_millis(100));
-        all = unwritten(nodes);
-    }
-    if all.is_empty() {
-        return Ok(());
-    }
+    };
     let failure = Failure::new(Exit::Failed, "stopping would lose pages that are not in their file");
-    Err(all
-        .into_iter()
-        .fold(failure, Failure::because)
-        .because(NO_ROOM)
-        .cure("make room there, and run mach cluster down again")
-        .cure("mach cluster down --force stops the nodes anyway, and loses these pages"))
+    let failure = all.iter().map(Unwritten::line).fold(failure, Failure::because);
+    let failure = match failed {
+        true => failure.because(NO_ROOM).cure("make room there, and run mach cluster down again"),
+        false => failure.cure("mach cluster down --timeout TIME waits longer for them"),
+    };
+    Err(failure.cure("mach cluster down --force stops the nodes anyway, and loses these pages"))
 }
 
-/// The objects that have such pages, one line each.
-fn unwritten(nodes: &[NodeDir]) -> Vec<String> {
-    let mut lines = Vec::new();
+/// Pages of an object that are not in its file.
+struct Unwritten {
+    object: String,
+    node: String,
+    path: String,
+    pages: u64,
+    failed_pages: u64,
+}
+
+impl Unwritten {
+    fn line(&self) -> String {
+        let Unwritten { object, node, path, pages, failed_pages } = self;
+        match failed_pages {
+            0 => format!("`{object}` on {node}: {pages} page(s) are still being written to {path}"),
+            failed => format!("`{object}` on {node}: {failed} page(s) could not be written to {path}"),
+        }
+    }
+}
+
+/// The objects that have such pages.
+fn unwritten(nodes: &[NodeDir]) -> Vec<Unwritten> {
+    let mut all = Vec::new();
     for dir in nodes.iter().filter(|n| Process::of_node(n).is_some()) {
         // A node that does not answer is stopped or killed like any other.
         let objects = ask(Place::of(dir), Client::objects).unwrap_or_default();
-        lines.extend(objects.iter().filter(|o| o.role == "export" && o.dirty_pages > 0).map(|o| {
-            format!("`{}` on {}: {} page(s) could not be written to {}", o.name, dir.name(), o.dirty_pages, o.path)
+        all.extend(objects.into_iter().filter(|o| o.role == "export" && o.dirty_pages > 0).map(|o| Unwritten {
+            object: o.name,
+            node: dir.name().to_string(),
+            path: o.path,
+            pages: o.dirty_pages,
+            failed_pages: o.failed_pages,
         }));
     }
-    lines
+    all
 }
 
 fn status(cx: &Context) -> Result<()> {

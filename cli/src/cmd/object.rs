@@ -23,6 +23,7 @@ struct ObjectRow {
     writable: bool,
     resident_pages: u64,
     dirty_pages: u64,
+    failed_pages: u64,
     users: u32,
     state: String,
     pages_in: u64,
@@ -35,7 +36,7 @@ impl Row for ObjectRow {
         &["NAME", "ROLE", "NODE", ">SIZE", "ACCESS", ">HERE", ">DIRTY", ">USERS", "STATE", ">IN", ">OUT", "FILE"];
 
     fn cells(&self) -> Vec<String> {
-        // The pages of an export are in its file; dirty are those that could not be written to it.
+        // The pages of an export are in its file; dirty are those that are not yet.
         let cached = |text: String| if self.role == "cache" { text } else { "-".into() };
         vec![
             self.name.clone(),
@@ -82,6 +83,7 @@ fn row(node: &str, object: node::ObjectInfo) -> ObjectRow {
         writable: object.writable,
         resident_pages: object.resident_pages,
         dirty_pages: object.dirty_pages,
+        failed_pages: object.failed_pages,
         users: object.users,
         state: object.state,
         pages_in: object.pages_in,
@@ -121,7 +123,11 @@ fn lines(object: &ObjectRow) -> Vec<(&'static str, String)> {
         lines.push(("pages given out", object.pages_in.to_string()));
         lines.push(("pages taken back", object.pages_out.to_string()));
         if object.dirty_pages > 0 {
-            lines.push(("not in the file", format!("{} page(s), which could not be written", object.dirty_pages)));
+            let which = match object.failed_pages {
+                0 => "which are being written".into(),
+                failed => format!("{failed} of which could not be written"),
+            };
+            lines.push(("not in the file", format!("{} page(s), {which}", object.dirty_pages)));
         }
     } else {
         let here = percent(object.resident_pages, object.size);

@@ -36,6 +36,7 @@ impl<D: Bulk + std::fmt::Debug> Directory<D> {
                 assert!(pending.iter().all(|c| self.clients.contains_key(c)), "waits for the dead: {op:?}");
             }
         }
+        self.held.iter().for_each(|(pages, waiter)| *asked.entry(waiter.client).or_default() += pages.len());
         for (id, client) in &self.clients {
             assert_eq!(client.asked_pages, asked.get(id).copied().unwrap_or(0), "pages on account of {id:?}");
         }

@@ -82,6 +82,9 @@ pub struct Directory<D> {
     /// Grants that are to be held for a while yet, by age.
     pub(crate) recent: VecDeque<(Time, Pages)>,
     pub(crate) back: WriteBack<D>,
+    /// Requests wait from [`Directory::take_back`] on, in `held`: as many as may be asked for.
+    ending: bool,
+    pub(crate) held: Vec<(Pages, Waiter)>,
     #[cfg(test)]
     pub(crate) fault: crate::model::Fault,
 }
@@ -99,6 +102,8 @@ impl<D: Bulk> Directory<D> {
             timers: BTreeSet::new(),
             recent: VecDeque::new(),
             back: WriteBack::default(),
+            ending: false,
+            held: Vec::new(),
             #[cfg(test)]
             fault: Default::default(),
         }
@@ -136,11 +141,8 @@ impl<D: Bulk> Directory<D> {
         out: &mut Vec<Output<D>>,
     ) {
         let waiter = Waiter { client, access, kind: Kind::Request, trace };
-        let Some(pages) = self.admit(waiter, offset, length, out) else { return };
-        if self.writable {
-            self.line_up(now, pages, waiter, out);
-        } else {
-            pages.chunks(PAGER_RUN_PAGES_MAX).for_each(|run| self.read(run, waiter, out));
+        if let Some(pages) = self.admit(waiter, offset, length, out) {
+            self.serve(now, pages, waiter, out);
         }
     }
 
@@ -158,13 +160,8 @@ impl<D: Bulk> Directory<D> {
         out: &mut Vec<Output<D>>,
     ) {
         let waiter = Waiter { client, access, kind: Kind::Unlock, trace };
-        let Some(pages) = self.admit(waiter, offset, length, out) else { return };
-        if self.writable {
-            self.line_up(now, pages, waiter, out);
-        } else {
-            // Reading was never locked; saying so again ends any wait.
-            self.answered(client, pages.len());
-            out.push(grant_message(client, pages, Prot::WRITE, trace));
+        if let Some(pages) = self.admit(waiter, offset, length, out) {
+            self.serve(now, pages, waiter, out);
         }
     }
 
@@ -245,6 +242,7 @@ impl<D: Bulk> Directory<D> {
             return;
         }
         self.back.client_gone(client);
+        self.held.retain(|(_, waiter)| waiter.client != client);
         for (_, cell) in self.cells.iter_mut() {
             cell.drop_holder(client);
             cell.waiting.retain(|w| w.client != client);
@@ -302,13 +300,31 @@ impl<D: Bulk> Directory<D> {
         self.back.retry(self.object, out);
     }
 
-    /// Asks every kernel that may write for its dirty pages, and takes its copies away; done when
-    /// [`Directory::is_idle`]. For a pager that is about to end. Source: [pager.close.1].
+    /// Asks every kernel that may write for its dirty pages, and takes its copies away. Requests that come from now on
+    /// wait for [`Directory::end`] or [`Directory::go_on`]. Done when [`Directory::is_idle`] and there are no
+    /// [`Directory::written_pages`]; a request from before may have made some, which are to be taken back in their turn.
+    /// Source: [pager.close.1].
     pub fn take_back(&mut self, now: Time, out: &mut Vec<Output<D>>) {
+        self.ending = true;
         let written: Vec<Pages> = self.cells.iter().filter(|(_, c)| c.writer.is_some()).map(|(run, _)| run).collect();
         let waiter = Waiter { client: PAGER, access: Prot::READ, kind: Kind::TakeBack, trace: TraceId(0) };
         for run in written {
             self.line_up(now, run, waiter, out);
+        }
+    }
+
+    /// Serves the requests that waited, and those to come. Source: [pager.close.3].
+    pub fn go_on(&mut self, now: Time, out: &mut Vec<Output<D>>) {
+        self.ending = false;
+        for (pages, waiter) in std::mem::take(&mut self.held) {
+            self.serve(now, pages, waiter, out);
+        }
+    }
+
+    /// Answers the requests that waited with `Terminated`. Source: [pager.close.1].
+    pub fn end(&mut self, out: &mut Vec<Output<D>>) {
+        for (pages, waiter) in std::mem::take(&mut self.held) {
+            self.refuse(waiter, pages, KernReturn::Terminated, out);
         }
     }
 
@@ -317,9 +333,10 @@ impl<D: Bulk> Directory<D> {
         self.clients.keys().copied()
     }
 
-    /// Whether no request, lock request or write is under way. Failed writes are not under way.
+    /// Whether no request, lock request or write is under way. Failed writes are not under way, nor what waits for
+    /// [`Directory::go_on`].
     pub fn is_idle(&self) -> bool {
-        self.ops.is_empty() && self.back.kept_pages() == self.back.failed_pages()
+        self.ops.is_empty() && !self.back.is_writing()
     }
 
     /// Pages that kernels may write.
@@ -327,12 +344,12 @@ impl<D: Bulk> Directory<D> {
         self.cells.iter().filter(|(_, c)| c.writer.is_some()).map(|(run, _)| run.len()).sum()
     }
 
-    /// Pages whose bytes were returned and are not written yet.
+    /// Pages that were returned and of which no write has succeeded since. Source: [pager.write.6].
     pub fn kept_pages(&self) -> u64 {
         self.back.kept_pages()
     }
 
-    /// Pages whose write failed.
+    /// Pages of which a write failed and none has succeeded since. Source: [pager.write.6].
     pub fn failed_pages(&self) -> u64 {
         self.back.failed_pages()
     }
@@ -377,6 +394,22 @@ impl<D: Bulk> Directory<D> {
         };
         refuse(inside.offset(), inside.bytes(), code);
         None
+    }
+
+    /// Begins to serve a request whose range is checked.
+    fn serve(&mut self, now: Time, pages: Pages, waiter: Waiter, out: &mut Vec<Output<D>>) {
+        match waiter.kind {
+            _ if self.ending => self.held.push((pages, waiter)),
+            _ if self.writable => self.line_up(now, pages, waiter, out),
+            Kind::Unlock => {
+                // Reading was never locked; saying so again ends any wait.
+                self.answered(waiter.client, pages.len());
+                out.push(grant_message(waiter.client, pages, Prot::WRITE, waiter.trace));
+            }
+            Kind::Request | Kind::TakeBack => {
+                pages.chunks(PAGER_RUN_PAGES_MAX).for_each(|run| self.read(run, waiter, out));
+            }
+        }
     }
 
     /// Puts a request in line on each of its pages, and serves what it can.

@@ -5,6 +5,8 @@
 //! 2. No two writes under way overlap, so an older one can never land on a newer one.
 //! 3. Bytes whose write failed stay until a later write of them succeeds, or newer ones take their place.
 //! 4. A synchronize waits for exactly what was returned before it, and answers an error if any of that is not written.
+//! 5. A page is kept until a write of it has succeeded, and failing from a failed write of it until then: whether a write
+//!    of it is under way makes no difference.
 //!
 //! Rules: [pager.write.*], [pager.sync.*] of docs/spec/pager.md.
 
@@ -20,6 +22,8 @@ use crate::{Bulk, ClientId, Output, Pages, Ticket};
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct WriteBack<D> {
     kept: Runs<Kept<D>>,
+    /// Pages of which the last write that ended failed, and how many they are.
+    failing: Runs<Failing>,
     failed_pages: u64,
     flying: Runs<Flight>,
     flights: BTreeMap<Ticket, Pages>,
@@ -36,6 +40,7 @@ impl<D> Default for WriteBack<D> {
     fn default() -> Self {
         WriteBack {
             kept: Runs::default(),
+            failing: Runs::default(),
             failed_pages: 0,
             flying: Runs::default(),
             flights: BTreeMap::new(),
@@ -63,6 +68,7 @@ enum State {
     /// Awaits the end of an older write of a page of it.
     Waiting,
     Flying(Ticket),
+    /// Awaits another try.
     Failed(KernReturn),
 }
 
@@ -81,6 +87,16 @@ struct Flight {
 impl Cut for Flight {
     fn cut(&mut self, _at: u64) -> Self {
         self.clone()
+    }
+}
+
+/// Says of a page that it is failing.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Failing;
+
+impl Cut for Failing {
+    fn cut(&mut self, _at: u64) -> Self {
+        Failing
     }
 }
 
@@ -111,14 +127,19 @@ impl Synchronize {
 }
 
 impl<D: Bulk> WriteBack<D> {
-    /// Pages whose write failed.
+    /// Pages of which a write failed and none has succeeded since.
     pub fn failed_pages(&self) -> u64 {
         self.failed_pages
     }
 
-    /// Pages that are kept at all.
+    /// Pages that were returned and of which no write has succeeded since.
     pub fn kept_pages(&self) -> u64 {
         self.kept.iter().map(|(run, _)| run.len()).sum()
+    }
+
+    /// Whether a write is under way.
+    pub fn is_writing(&self) -> bool {
+        !self.flights.is_empty()
     }
 
     /// Whether nothing is kept, being written or being waited for.
@@ -145,14 +166,10 @@ impl<D: Bulk> WriteBack<D> {
         }
         self.last_return += 1;
         let mut oldest = self.last_return;
-        for (run, old) in self.kept.remove(pages) {
+        for (_, old) in self.kept.remove(pages) {
             match old.state {
                 State::Flying(_) => {}
-                State::Waiting => oldest = oldest.min(old.oldest),
-                State::Failed(_) => {
-                    self.failed_pages -= run.len();
-                    oldest = oldest.min(old.oldest);
-                }
+                State::Waiting | State::Failed(_) => oldest = oldest.min(old.oldest),
             }
         }
         self.kept.set(pages, Kept { data, skip: 0, state: State::Waiting, oldest });
@@ -163,13 +180,11 @@ impl<D: Bulk> WriteBack<D> {
     pub fn write_done(&mut self, ticket: Ticket, result: Result<(), KernReturn>, out: &mut Vec<Output<D>>) {
         let Some(pages) = self.flights.remove(&ticket) else { return };
         let oldest = self.flying.remove(pages).iter().map(|(_, f)| f.oldest).min().unwrap_or(0);
+        self.note(pages, result.is_err());
         for (run, mut kept) in self.kept.remove(pages) {
             match (kept.state, result) {
                 (State::Flying(t), Ok(())) if t == ticket => continue,
-                (State::Flying(t), Err(code)) if t == ticket => {
-                    kept.state = State::Failed(code);
-                    self.failed_pages += run.len();
-                }
+                (State::Flying(t), Err(code)) if t == ticket => kept.state = State::Failed(code),
                 // Newer bytes: if the older ones did not get there, a synchronize that waits for those waits for these.
                 (_, Err(_)) => kept.oldest = kept.oldest.min(oldest),
                 _ => {}
@@ -182,15 +197,14 @@ impl<D: Bulk> WriteBack<D> {
 
     /// Tries the failed writes of `pages` again.
     pub fn retry(&mut self, pages: Pages, out: &mut Vec<Output<D>>) {
-        let mut retried = 0;
-        self.kept.change(pages, |run, kept| {
+        let mut any = false;
+        self.kept.change(pages, |_, kept| {
             if matches!(kept.state, State::Failed(_)) {
                 kept.state = State::Waiting;
-                retried += run.len();
+                any = true;
             }
         });
-        self.failed_pages -= retried;
-        if retried > 0 {
+        if any {
             self.launch(pages, out);
         }
     }
@@ -224,6 +238,15 @@ impl<D: Bulk> WriteBack<D> {
         self.ready.retain(|ask| ask.client != client);
         if let Some(asks) = &mut self.syncing {
             asks.retain(|ask| ask.client != client);
+        }
+    }
+
+    /// Notes whether the last write of `pages` failed.
+    fn note(&mut self, pages: Pages, failed: bool) {
+        self.failed_pages -= self.failing.remove(pages).iter().map(|(run, _)| run.len()).sum::<u64>();
+        if failed {
+            self.failing.set(pages, Failing);
+            self.failed_pages += pages.len();
         }
     }
 
@@ -267,15 +290,16 @@ impl<D: Bulk> WriteBack<D> {
 
     /// Panics unless the invariants above hold.
     pub fn check(&self) {
-        let failed = self.kept.iter().filter(|(_, k)| matches!(k.state, State::Failed(_)));
-        assert_eq!(failed.map(|(run, _)| run.len()).sum::<u64>(), self.failed_pages, "count of failed pages");
+        let failing = || self.failing.iter().map(|(run, _)| run);
+        assert_eq!(failing().map(|run| run.len()).sum::<u64>(), self.failed_pages, "count of failed pages");
+        failing().for_each(|run| assert!(self.kept.gaps(run).is_empty(), "failed, and not kept: {run:?}"));
         let flying: u64 = self.flying.iter().map(|(run, _)| run.len()).sum();
         assert_eq!(self.flights.values().map(|p| p.len()).sum::<u64>(), flying, "writes overlap");
         for (run, kept) in self.kept.iter() {
             match kept.state {
                 State::Waiting => assert!(self.flying.overlapping(run).next().is_some(), "waits for nothing: {run:?}"),
                 State::Flying(t) => assert!(self.flights.get(&t).is_some_and(|p| p.intersect(run) == run)),
-                State::Failed(_) => {}
+                State::Failed(_) => assert!(self.failing.gaps(run).is_empty(), "not counted as failed: {run:?}"),
             }
         }
         assert!(self.waiting.is_empty() || !self.flights.is_empty(), "a synchronize waits for nothing");

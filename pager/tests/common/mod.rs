@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use pager::{Config, Job, Out, Pager, PagerServer, Pages, Piece, Pieces, StoreError, Time};
+use pager::{Config, Ending, Job, Out, Pager, PagerServer, Pages, Piece, Pieces, StoreError, Time};
 use proto::iface::memory_object::{self as object};
 use proto::iface::memory_object_control::Request as Call;
 use proto::iface::notify;
@@ -39,6 +39,7 @@ pub struct World {
     pub replies: Vec<(PortName, i32, Body<NamedRight>)>,
     pub jobs: Vec<Job>,
     pub ended: Vec<PortName>,
+    pub going_on: Vec<PortName>,
     /// Jobs run as soon as they come.
     pub eager: bool,
 }
@@ -62,6 +63,7 @@ impl World {
             replies: Vec::new(),
             jobs: Vec::new(),
             ended: Vec::new(),
+            going_on: Vec::new(),
             eager: true,
         }
     }
@@ -144,10 +146,11 @@ impl World {
         self.deliver(NOTIFY, NamedRight::NULL, id, SimpleRoutine::<NamedRight>::into_body(call));
     }
 
-    pub fn remove(&mut self) {
+    pub fn remove(&mut self, ending: Ending) -> Result<(), KernReturn> {
         let mut out = Out::default();
-        self.server.remove(self.now, OBJECT, &mut out).unwrap();
+        let done = self.server.remove(self.now, OBJECT, ending, &mut out);
         self.carry_out(out);
+        done
     }
 
     /// Lets time pass until `now`.
@@ -183,7 +186,7 @@ impl World {
     }
 
     fn carry_out(&mut self, out: Out) {
-        let Out { dead_name_requests, messages, release, jobs, ended } = out;
+        let Out { dead_name_requests, messages, release, jobs, ended, going_on } = out;
         for name in dead_name_requests {
             assert!(self.refs[&name] > 0, "a notification asked for on a name that is not held");
             self.armed.push(name);
@@ -211,6 +214,7 @@ impl World {
             }
         }
         self.ended.extend(ended);
+        self.going_on.extend(going_on);
         self.jobs.extend(jobs);
         while self.eager && !self.jobs.is_empty() {
             self.run_jobs();

@@ -153,7 +153,6 @@ fn pager_write_4_failed_bytes_are_kept_until_they_are_written() {
     assert_eq!(o.ask(B, 0, 4, RW), [supply(B, 0, &[1, 2, 3, 4], NONE)]);
     // Newer bytes take the place of a part.
     assert_eq!(o.give(B, 1, &[9, 9], true), [write(0, 1, &[9, 9])]);
-    assert_eq!(o.d.failed_pages(), 2);
     let out = o.say(|d, _, out| d.retry_writes(out));
     assert_eq!(out, [write(1, 0, &[1]), write(2, 3, &[4])]);
     o.written(Ticket(1), Ok(()));
@@ -197,6 +196,36 @@ fn pager_write_5_too_much_that_cannot_be_written_ends_writing() {
         o.written(*ticket, Ok(()));
     }
     assert_eq!(o.ask(C, n + 3, 1, RW), [read(0, n + 3, 1)]);
+}
+
+#[test]
+fn pager_write_6_a_page_counts_until_a_write_of_it_has_succeeded() {
+    let full = Err(KernReturn::ResourceShortage);
+    let counts = |o: &Object| (o.d.kept_pages(), o.d.failed_pages(), o.d.is_idle());
+    let mut o = Object::new(8);
+    o.get(A, 0, 4, RW);
+    o.give(A, 0, &[1, 2, 3], true);
+    assert_eq!(counts(&o), (3, 0, false), "returned, and never tried before");
+    o.written(Ticket(0), full);
+    assert_eq!(counts(&o), (3, 3, true));
+    o.say(|d, _, out| d.retry_writes(out));
+    assert_eq!(counts(&o), (3, 3, false), "being tried again");
+    o.written(Ticket(0), full);
+    assert_eq!(counts(&o), (3, 3, true));
+    o.sync(A, 0, 4);
+    assert_eq!(counts(&o), (3, 3, false), "the same, for a synchronize");
+    o.give(A, 0, &[4], true);
+    assert_eq!(counts(&o), (3, 3, false), "newer bytes wait for the older write");
+    assert_eq!(o.written(Ticket(0), full), [write(0, 0, &[4])]);
+    assert_eq!(counts(&o), (3, 3, false), "newer bytes are being written, and older ones never were");
+    o.give(A, 0, &[5], true);
+    assert_eq!(o.written(Ticket(0), Ok(()))[0], write(0, 0, &[5]));
+    assert_eq!(counts(&o), (3, 2, false), "there was room for it, and newer bytes are being written");
+    o.written(Ticket(0), Ok(()));
+    assert_eq!(counts(&o), (2, 2, true));
+    o.say(|d, _, out| d.retry_writes(out));
+    o.written(Ticket(0), Ok(()));
+    assert_eq!(counts(&o), (0, 0, true));
 }
 
 #[test]
