@@ -38,7 +38,6 @@ mod collect;
 mod errand;
 mod error;
 mod exchange;
-mod filler;
 mod fork;
 mod freeze;
 #[rustfmt::skip]
@@ -66,7 +65,6 @@ mod space;
 mod task;
 mod thaw;
 mod trap;
-mod untouched;
 mod watch;
 
 pub use cancel::Canceller;

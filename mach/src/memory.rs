@@ -21,7 +21,6 @@ use sys::arena::Advise;
 use sys::uffd::{Features, Mode, Sweep, UffdEvent, WriteProtect};
 use sys::{Arena, Backing, Errno, FileId, Maps, Memfd, SysError, Uffd, UffdMode};
 
-use crate::filler::Filler;
 use crate::inherited::keep;
 use crate::intact::{self, Lies, Part};
 use crate::parts::in_mappings;
@@ -43,8 +42,6 @@ pub(crate) struct Memory {
     pub mode: UffdMode,
     pub arena: Arena,
     pub maps: Maps,
-    /// Makes large pages at the first touch.
-    pub filler: Filler,
     /// What is frozen and not sealed yet.
     pub settling: Arc<Settling>,
     locks: &'static Locks,
@@ -93,8 +90,8 @@ impl Memory {
         let (freezer, _) = Uffd::open(Features::WP | Features::WP_SHMEM)?;
         let prepared = arena().and_then(|arena| Ok((arena, Maps::open()?)));
         Ok(prepared.map(|(arena, maps)| {
-            let (filler, settling, locks) = (Filler::default(), Arc::default(), Box::leak(Box::default()));
-            Memory { uffd, freezer, mode, arena, maps, filler, settling, locks }
+            let (settling, locks) = (Arc::default(), Box::leak(Box::default()));
+            Memory { uffd, freezer, mode, arena, maps, settling, locks }
         }))
     }
 
@@ -213,10 +210,6 @@ impl Memory {
                 if mapped.is_ok() && takes_large_pages(address, offset, size) {
                     // A system without large pages refuses the advice, and the memory is as good without.
                     let _ = self.arena.advise(address, size, Advise::HugePages);
-                    if shared {
-                        let file = || fd.try_clone().ok().and_then(|fd| Memfd::adopt(fd).ok());
-                        self.filler.begin(self.mode, address..address + size, file, shift);
-                    }
                 }
                 mapped
             }
@@ -238,7 +231,6 @@ impl Memory {
         let fd = fds.get(map.fd as usize).ok_or_else(|| SysError::new("order", Errno::BADF, "no descriptor"))?;
         let protection = Prot::from_bits_truncate(map.protection);
         let (file, shift) = (FileId::of(fd)?, address.wrapping_sub(offset));
-        self.filler.give_up(address, size);
         let parts = self.parts(state, address, size)?;
         let wanted = |part: &Part| matches!(part.lies, Lies::Mapped(kind) if kind.shared && !kind.managed);
         // To tear the page tables of much memory down takes longer than all else: that is left to another thread.
@@ -379,7 +371,6 @@ impl Memory {
 
     /// The addresses are kept, whoever unmapped what was there; the program's own memory stays.
     fn unmap(&self, state: &mut State, address: u64, size: u64) -> Result<(), SysError> {
-        self.filler.give_up(address, size);
         let mut others = None;
         for part in self.parts(state, address, size)? {
             let (start, size) = (part.range.start, part.range.end - part.range.start);
@@ -410,7 +401,6 @@ impl Memory {
 
     /// Only what is mapped: a reserved part must not become accessible.
     fn protect(&self, state: &mut State, address: u64, size: u64, protection: Prot) -> Result<(), SysError> {
-        self.filler.give_up(address, size);
         let parts = self.parts(state, address, size)?;
         if let [Part { range, lies: Lies::Others, .. }] = &parts[..] {
             return Err(intact::in_the_way(range));
@@ -424,7 +414,6 @@ impl Memory {
 
     /// Only what is mapped. No page is touched: that could wait for a pager, under the lock.
     fn wire(&self, state: &mut State, address: u64, size: u64, wired: bool) -> Result<(), SysError> {
-        self.filler.give_up(address, size);
         let parts = self.mapped_parts(state, address, size)?;
         for part in &parts {
             if let Err(error) = self.arena.lock(part.start, part.end - part.start, wired) {

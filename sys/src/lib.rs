@@ -20,7 +20,6 @@ pub mod forked;
 pub mod frozen;
 pub mod guarded;
 pub mod heap;
-pub mod large;
 pub mod latency;
 pub mod maps;
 pub mod memfd;

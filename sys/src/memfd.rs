@@ -196,13 +196,6 @@ impl Memfd {
         self.fallocate(FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, len)
     }
 
-    /// Makes absent pages present, as zeroes; until somebody touches them they pass for a hole ([`Memfd::is_hole`]).
-    ///
-    /// Conditions: whole pages.
-    pub fn bring(&self, offset: u64, len: u64) -> Result<(), SysError> {
-        self.fallocate(FallocateFlags::KEEP_SIZE, offset, len)
-    }
-
     /// Makes pages of zeroes present, whatever was there before. They are written: what fallocate(2) makes passes for a hole
     /// ([`Memfd::is_hole`]) until somebody touches it.
     ///

@@ -6,7 +6,6 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::process::Resource;
 
 use crate::error::SysError;
-use crate::large::LargePages;
 use crate::uffd::{Features, Uffd, UffdWay};
 
 /// One look at the machine. A fact that cannot be read is `None`.
@@ -30,8 +29,8 @@ pub struct Probe {
     pub locked_bytes: Limit,
     /// `vm.max_map_count`: mappings that a process may have.
     pub mappings_max: Option<u64>,
-    /// Whether memory files have large pages.
-    pub large_pages: LargePages,
+    /// `/sys/kernel/mm/transparent_hugepage/shmem_enabled`: the word in brackets.
+    pub shmem_huge_pages: Option<String>,
     /// Processors that this process may run on.
     pub cpus: usize,
 }
@@ -59,7 +58,9 @@ impl Probe {
             open_files: limit(Resource::Nofile),
             locked_bytes: limit(Resource::Memlock),
             mappings_max: number("/proc/sys/vm/max_map_count"),
-            large_pages: LargePages::of_this_machine(),
+            shmem_huge_pages: fs::read_to_string("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
+                .ok()
+                .and_then(|s| chosen_word(&s)),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
@@ -132,6 +133,12 @@ fn parse_version(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
+/// `always [madvise] never` to `madvise`.
+fn chosen_word(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once('[')?;
+    Some(rest.split_once(']')?.0.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,9 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_parsed() {
+    fn versions_and_words_are_parsed() {
         assert_eq!(parse_version("6.18.44-fc-v657"), Some((6, 18)));
         assert_eq!(parse_version("6.1"), Some((6, 1)));
         assert_eq!(parse_version("x"), None);
+        assert_eq!(chosen_word("always [never] x\n").as_deref(), Some("never"));
+        assert_eq!(chosen_word("none"), None);
     }
 }

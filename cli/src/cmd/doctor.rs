@@ -5,7 +5,6 @@
 use proto::NodeName;
 use serde::Serialize;
 use sys::Errno;
-use sys::large::LargePages;
 use sys::probe::Probe;
 use sys::uffd::{Features, UffdMode, UffdWay};
 
@@ -225,22 +224,17 @@ fn mappings(probe: &Probe) -> Finding {
 
 fn large_pages(probe: &Probe) -> Finding {
     const CHECK: &str = "2 MiB pages of memory";
-    const FOLDER: &str = "/sys/kernel/mm/transparent_hugepage";
-    let weak =
-        |found: &str, cure| finding(CHECK, Verdict::Weak, format!("{found}: memory is filled 4 KiB at a time"), cure);
-    let all_faults = probe.best_userfaultfd().is_some_and(|(way, _)| way.mode() == UffdMode::Full);
-    match probe.large_pages {
-        LargePages::OnFault => finding(CHECK, Verdict::Ok, "made by Linux", ""),
-        LargePages::OnRequest if all_faults => finding(CHECK, Verdict::Ok, "made at the first touch", ""),
-        LargePages::OnRequest => {
-            weak("not without all faults (`userfaultfd`)", format!("echo advise | sudo tee {FOLDER}/shmem_enabled"))
-        }
-        LargePages::Denied => weak(
-            "denied",
-            format!("echo madvise | sudo tee {FOLDER}/enabled; echo advise | sudo tee {FOLDER}/shmem_enabled"),
+    const FILE: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+    match probe.shmem_huge_pages.as_deref() {
+        Some(word @ ("never" | "deny")) => finding(
+            CHECK,
+            Verdict::Weak,
+            format!("{word}: large zero-filled memory is filled 4 KiB at a time"),
+            format!("echo advise | sudo tee {FILE}"),
         ),
-        // A kernel without them, or a container that hides the folder: nothing to be done here.
-        LargePages::Unknown => finding(CHECK, Verdict::Ok, "unknown", ""),
+        Some(word) => finding(CHECK, Verdict::Ok, word, ""),
+        // A kernel without them, or a container that hides the file: nothing to be done here.
+        None => finding(CHECK, Verdict::Ok, "unknown", ""),
     }
 }
 
@@ -282,7 +276,7 @@ mod tests {
             open_files: limit,
             locked_bytes: limit,
             mappings_max: Some(65_530),
-            large_pages: LargePages::OnFault,
+            shmem_huge_pages: Some("advise".into()),
             cpus: 2,
         }
     }
@@ -347,17 +341,15 @@ mod tests {
 
     #[test]
     fn large_pages_are_permitted_by_a_line() {
-        let of = |large_pages| only(&Probe { large_pages, ..good() }, "2 MiB pages of memory");
-        let denied = of(LargePages::Denied);
-        assert_eq!(denied.verdict, Verdict::Weak);
-        assert!(denied.cure.contains("/shmem_enabled") && denied.cure.contains("/enabled"), "{denied:?}");
-        for without_a_line in [LargePages::OnFault, LargePages::OnRequest, LargePages::Unknown] {
-            assert_eq!(of(without_a_line).verdict, Verdict::Ok);
+        let of = |word: Option<&str>| {
+            only(&Probe { shmem_huge_pages: word.map(str::to_owned), ..good() }, "2 MiB pages of memory")
+        };
+        let never = of(Some("never"));
+        assert_eq!((never.verdict, of(Some("deny")).verdict), (Verdict::Weak, Verdict::Weak));
+        assert_eq!(never.cure, "echo advise | sudo tee /sys/kernel/mm/transparent_hugepage/shmem_enabled");
+        for word in [Some("always"), Some("within_size"), None] {
+            assert_eq!(of(word).verdict, Verdict::Ok);
         }
-        let userfaultfd = vec![(UffdWay::SyscallUserMode, Ok(Features::all()))];
-        let user_mode = Probe { userfaultfd, large_pages: LargePages::OnRequest, ..good() };
-        let cure = only(&user_mode, "2 MiB pages of memory").cure;
-        assert_eq!(cure, "echo advise | sudo tee /sys/kernel/mm/transparent_hugepage/shmem_enabled");
     }
 
     #[test]

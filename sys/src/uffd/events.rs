@@ -9,7 +9,6 @@ use userfaultfd_sys as abi;
 
 use super::Uffd;
 use crate::error::{Errno, SysError, last_errno};
-use crate::ready::Watch;
 
 /// Why a thread waits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -105,18 +104,6 @@ impl Uffd {
         match rustix::event::poll(&mut [PollFd::new(self, PollFlags::IN)], Some(&limit)) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(SysError::new("poll(2)", errno, "a userfaultfd")),
-        }
-    }
-
-    /// Waits until there are events to read, or the level is raised or gone; whether that is.
-    pub fn wait_or(&self, level: &Watch) -> Result<bool, SysError> {
-        loop {
-            let mut fds = [PollFd::new(self, PollFlags::IN), PollFd::new(level, PollFlags::IN)];
-            match rustix::event::poll(&mut fds, None) {
-                Ok(_) => return Ok(!fds[1].revents().is_empty()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(SysError::new("poll(2)", errno, "a userfaultfd and a level")),
-            }
         }
     }
 

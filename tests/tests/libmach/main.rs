@@ -4,7 +4,7 @@
 mod build;
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -143,10 +143,11 @@ fn vm_inherit_3_a_forked_child_has_nothing_of_the_rest() {
     runs("tests/c/withheld.c");
 }
 
-/// Runs a program in this process's mode, and where faults are served for a program's own instructions only: without the device
-/// and without privilege. `prepare` readies a node, and says with what arguments behind the mode.
-fn in_each_mode(source: &str, prepare: impl Fn(&Nodes) -> Vec<PathBuf>) {
+/// In this process's mode, and where faults are served for the program's own instructions only.
+#[test]
+fn vm_fault_16_system_calls_are_served_as_far_as_the_mode_permits() {
     let (_, natural) = Uffd::open(Features::MANAGED).expect("userfaultfd is open to this process");
+    // Without the device and without privilege.
     let within = "test ! -e /dev/userfaultfd || mount --bind /dev/null /dev/userfaultfd; exec \"$0\" \"$@\"";
     let outside = ["unshare", "--map-root-user", "--mount", "sh", "-c", within];
     let mut modes: Vec<(UffdMode, &[&str])> = vec![(natural, &[])];
@@ -157,34 +158,23 @@ fn in_each_mode(source: &str, prepare: impl Fn(&Nodes) -> Vec<PathBuf>) {
     for (mode, before) in modes {
         println!("{}", mode.as_str());
         let nodes = Nodes::start(1);
-        let args = prepare(&nodes);
-        let program = Program::build(nodes.folder(), &[source], Form::Static);
+        let bytes: Vec<u8> = (0..128 << 12).map(|i: usize| (i / 4096 + i % 251) as u8 | 1).collect();
+        let file = nodes.file("data", &bytes);
+        nodes.export(1, &file, "data", true);
+        // The file gets what is written, so that the program compares with another.
+        let same = nodes.file("same", &bytes);
+        let program = Program::build(nodes.folder(), &["tests/c/kernelmode.c"], Form::Static);
         let mut command = program.command();
         if let [first, rest @ ..] = before {
             let inner = command.get_program().to_owned();
             command = Command::new(first);
             command.args(rest).arg(inner);
         }
-        command.arg(mode.as_str()).args(args).env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(1));
+        command.arg(mode.as_str()).arg(same).env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(1));
         let output = finished(command);
         assert!(output.status.success(), "{}: {}", mode.as_str(), String::from_utf8_lossy(&output.stderr));
         nodes.assert_up(1);
     }
-}
-
-#[test]
-fn vm_fault_16_system_calls_are_served_as_far_as_the_mode_permits() {
-    in_each_mode("tests/c/kernelmode.c", |nodes| {
-        let bytes: Vec<u8> = (0..128 << 12).map(|i: usize| (i / 4096 + i % 251) as u8 | 1).collect();
-        nodes.export(1, &nodes.file("data", &bytes), "data", true);
-        // The file gets what is written, so that the program compares with another.
-        vec![nodes.file("same", &bytes)]
-    });
-}
-
-#[test]
-fn vm_large_3_a_system_call_into_untouched_memory_is_served_in_each_mode() {
-    in_each_mode("tests/c/filled.c", |_| Vec::new());
 }
 
 /// On a node that has no limit, and on one whose default pager has most of the memory.

@@ -10,7 +10,6 @@ mod garbage;
 mod hostile;
 mod join;
 mod lanes;
-mod large;
 mod memory;
 mod nodes;
 mod objects;

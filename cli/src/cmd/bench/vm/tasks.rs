@@ -63,7 +63,7 @@ fn send_step(task: &Task, to: &SendRight, memory: &mut Option<Mapping>, step: St
             let mapping = task.allocate(bytes)?;
             step::write(Pages::All, bytes / PAGE_SIZE, FRESH, |at, word| mapping.write_at(at, word))?;
             done.ended_ns = step::now_ns();
-            done.bytes = sys::large::mapped_bytes();
+            done.bytes = step::huge_bytes();
             *memory = Some(mapping);
             return Ok(done);
         }
