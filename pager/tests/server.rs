@@ -24,6 +24,14 @@ fn world(pages: u64, writable: bool) -> (World, Arc<Store>) {
     (World::new(store.clone()), store)
 }
 
+/// A world whose store has to be waited for.
+fn slow_world(pages: u64) -> (World, Arc<Store>) {
+    let mut store = Store::new(pages, true);
+    store.inline = false;
+    let store = Arc::new(store);
+    (World::new(store.clone()), store)
+}
+
 fn supply(calls: &[Call<NamedRight>]) -> (u64, Vec<u8>, u32) {
     let [Call::DataSupply(DataSupply { offset, data, lock_value, precious: false, reply_to: NamedRight::NULL })] =
         calls
@@ -145,10 +153,7 @@ fn pager_server_5_answers_carry_the_trace_of_the_request() {
 
 #[test]
 fn pager_server_6_a_store_that_panics_is_an_error() {
-    let mut store = Store::new(4, true);
-    store.inline = false;
-    let store = Arc::new(store);
-    let mut w = World::new(store.clone());
+    let (mut w, store) = slow_world(4);
     w.init(A);
     w.sent.clear();
     store.panics.store(true, Relaxed);
@@ -274,10 +279,7 @@ fn pager_close_1_an_export_ends_with_its_dirty_pages_written() {
 
 #[test]
 fn pager_close_1_what_was_asked_for_before_is_granted_and_taken_back() {
-    let mut store = Store::new(4, true);
-    store.inline = false;
-    let store = Arc::new(store);
-    let mut w = World::new(store.clone());
+    let (mut w, store) = slow_world(4);
     w.eager = false;
     w.init(A);
     w.request(A, 0, 1, RW);

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use proto::NodeName;
+use proto::iface::node::ObjectInfo;
 use serde::Serialize;
 
 use super::Context;
@@ -172,7 +173,7 @@ fn refuse_unwritten(nodes: &[NodeDir], patience: Duration) -> Result<()> {
     let began = Instant::now();
     let (all, failed) = loop {
         let all = unwritten(nodes);
-        let failed = all.iter().any(|u| u.failed_pages > 0);
+        let failed = all.iter().any(|(_, object)| object.failed_pages > 0);
         if all.is_empty() {
             return Ok(());
         }
@@ -182,7 +183,7 @@ fn refuse_unwritten(nodes: &[NodeDir], patience: Duration) -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     };
     let failure = Failure::new(Exit::Failed, "stopping would lose pages that are not in their file");
-    let failure = all.iter().map(Unwritten::line).fold(failure, Failure::because);
+    let failure = all.iter().map(|(node, object)| unwritten_line(node, object)).fold(failure, Failure::because);
     let failure = match failed {
         true => failure.because(NO_ROOM).cure("make room there, and run mach cluster down again"),
         false => failure.cure("mach cluster down --timeout TIME waits longer for them"),
@@ -190,38 +191,23 @@ fn refuse_unwritten(nodes: &[NodeDir], patience: Duration) -> Result<()> {
     Err(failure.cure("mach cluster down --force stops the nodes anyway, and loses these pages"))
 }
 
-/// Pages of an object that are not in its file.
-struct Unwritten {
-    object: String,
-    node: String,
-    path: String,
-    pages: u64,
-    failed_pages: u64,
-}
-
-impl Unwritten {
-    fn line(&self) -> String {
-        let Unwritten { object, node, path, pages, failed_pages } = self;
-        match failed_pages {
-            0 => format!("`{object}` on {node}: {pages} page(s) are still being written to {path}"),
-            failed => format!("`{object}` on {node}: {failed} page(s) could not be written to {path}"),
-        }
+/// What is said of an object that has such pages.
+fn unwritten_line(node: &NodeName, object: &ObjectInfo) -> String {
+    let ObjectInfo { name, path, dirty_pages, failed_pages, .. } = object;
+    match failed_pages {
+        0 => format!("`{name}` on {node}: {dirty_pages} page(s) are still being written to {path}"),
+        failed => format!("`{name}` on {node}: {failed} page(s) could not be written to {path}"),
     }
 }
 
-/// The objects that have such pages.
-fn unwritten(nodes: &[NodeDir]) -> Vec<Unwritten> {
+/// The objects that have such pages, with their nodes.
+fn unwritten(nodes: &[NodeDir]) -> Vec<(NodeName, ObjectInfo)> {
     let mut all = Vec::new();
     for dir in nodes.iter().filter(|n| Process::of_node(n).is_some()) {
         // A node that does not answer is stopped or killed like any other.
         let objects = ask(Place::of(dir), Client::objects).unwrap_or_default();
-        all.extend(objects.into_iter().filter(|o| o.role == "export" && o.dirty_pages > 0).map(|o| Unwritten {
-            object: o.name,
-            node: dir.name().to_string(),
-            path: o.path,
-            pages: o.dirty_pages,
-            failed_pages: o.failed_pages,
-        }));
+        let unwritten = objects.into_iter().filter(|o| o.role == "export" && o.dirty_pages > 0);
+        all.extend(unwritten.map(|object| (dir.name().clone(), object)));
     }
     all
 }
