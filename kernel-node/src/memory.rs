@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kernel_core::TaskId;
-use kernel_core::vm::{FrozenPart, MapRequest, ObjectId, Run};
+use kernel_core::vm::{FreezeRequest, FrozenPart, MapRequest, ObjectId, Run};
 use proto::limits::{FREEZE_OBJECTS_MAX, FROZEN_PARTS_MAX};
 use proto::segments::Segment;
 use proto::vm::round_page;
@@ -45,19 +45,26 @@ impl Node {
     }
 
     fn frozen_parts(&mut self, task: TaskId, call: &Freeze, fds: Vec<OwnedFd>) -> Result<Vec<Part>, KernReturn> {
-        match call.thaw {
-            true => return self.thaw(task, call, fds).map(|()| Vec::new()),
-            false if !call.runs.is_empty() => self.refreeze(task, call, fds)?,
-            false => {}
+        if call.thaw {
+            return self.thaw(task, call, fds).map(|()| Vec::new());
+        }
+        if !call.copied.is_empty() {
+            self.with_kernel(|kernel, cx| {
+                kernel.vm_call(cx, |vm, cx| call.copied.iter().for_each(|at| _ = vm.vm_unmap_aside(task, *at, cx)))
+            });
+            return Ok(Vec::new());
+        }
+        if !call.runs.is_empty() {
+            self.refreeze(task, call, fds)?;
         }
         let access = if call.unread { Prot::empty() } else { Prot::READ };
-        let frozen = self.with_kernel(|kernel, cx| {
-            kernel.vm_call(cx, |vm, cx| vm.vm_freeze(task, call.address, call.size, access, FREEZE_OBJECTS_MAX, cx))
-        })?;
+        let (address, size, busy, objects_max) = (call.address, call.size, call.busy, FREEZE_OBJECTS_MAX);
+        let wanted = FreezeRequest { address, size, access, busy, objects_max };
+        let frozen = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.vm_freeze(task, wanted, cx)))?;
         let part = |part: kernel_core::vm::FreezePart| {
             let fd = part.object.and_then(|(object, _)| self.pmap.reader(object));
             let offset = part.object.map_or(0, |(_, offset)| offset);
-            (FreezePart { address: part.address, size: part.size, fd: None, offset }, fd)
+            (FreezePart { address: part.address, size: part.size, fd: None, offset, aside: part.aside }, fd)
         };
         Ok(frozen.into_iter().map(part).collect())
     }

@@ -52,7 +52,7 @@ impl Order {
 
     /// Whether an answer waits for what it brings, so that it cannot ride in that.
     pub fn is_for_agent(&self) -> bool {
-        matches!(self.what, OrderKind::Errand(_) | OrderKind::Map { order: MapOrder { aside: true, .. }, .. })
+        matches!(self.what, OrderKind::Errand(_) | OrderKind::Map { order: MapOrder { for_errand: true, .. }, .. })
     }
 }
 

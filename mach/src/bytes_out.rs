@@ -13,7 +13,7 @@ use crate::memory::Memory;
 pub(crate) fn in_a_file(memory: &Memory, ranges: &[Range<u64>]) -> Result<(Memfd, Vec<trap::Run>), CopyError> {
     let bytes = ranges.iter().map(|range| range.end - range.start).sum();
     let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
-    copy_all(memory, ranges, &memfd)?;
+    copy_all(memory, ranges, &memfd, 0)?;
     let mut offset = 0;
     let run = |range: &Range<u64>| {
         let size = range.end - range.start;
@@ -24,11 +24,11 @@ pub(crate) fn in_a_file(memory: &Memory, ranges: &[Range<u64>]) -> Result<(Memfd
     Ok((memfd, runs))
 }
 
-/// Copies ranges of the task's memory, whole pages in order, into a fresh file, one behind the other, and many small ones with
-/// one call.
-pub(crate) fn copy_all(memory: &Memory, ranges: &[Range<u64>], memfd: &Memfd) -> Result<(), CopyError> {
+/// Copies ranges of the task's memory, whole pages in order, into a fresh file, one behind the other from `to` on, and many small
+/// ones with one call.
+pub(crate) fn copy_all(memory: &Memory, ranges: &[Range<u64>], memfd: &Memfd, to: u64) -> Result<(), CopyError> {
     let mut buffer = Vec::with_capacity(COPY_BYTES.min(memfd.size()) as usize);
-    let mut written = 0;
+    let mut written = to;
     for range in ranges {
         let size = range.end - range.start;
         if buffer.len() as u64 + size > COPY_BYTES {

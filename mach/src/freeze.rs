@@ -6,13 +6,14 @@
 //! (3) *Settle*: the gathered pages are mapped out of their file, and the protection goes. Between (1) and (3) threads that
 //! write there wait; so all parts of the copy are of one moment.
 //!
-//! What cannot be frozen is copied into a file; so every copy is frozen memory, whatever it was made of.
+//! What cannot be frozen is copied into a file; so every copy is frozen memory, whatever it was made of. Where other threads
+//! may write to it meanwhile, it is had as it is at one moment, too: of the default pager's memory the node maps a copy aside,
+//! out of which the bytes come, and what the node does not serve is write-protected while it is copied.
 //!
 //! Spec: docs/spec/vm.md, *Copies*.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use proto::limits::{FROZEN_PARTS_MAX, TRAP_STORES_MAX};
@@ -26,7 +27,8 @@ use sys::uffd::{Mode, WriteProtect};
 use sys::{Errno, Frozen, Memfd, Pagemap, SysError};
 
 use crate::agent;
-use crate::bytes_out::{copy_all, in_a_file};
+use crate::bytes_out::in_a_file;
+use crate::copy::Copy;
 use crate::error::{CopyError, TrapError};
 use crate::mapping::Mapping;
 use crate::memory::Memory;
@@ -44,13 +46,14 @@ struct Gathered {
 impl Task {
     /// A copy of memory that the node mapped for this task, as it is now. No byte is copied of memory that
     /// [`Task::allocate`] or [`Task::map_frozen`] made and no other task shares; both copies can be written to afterwards
-    /// without the other's seeing it, and the next copy costs what was written meanwhile. Up to 32 KiB are copied; more than
-    /// that is as it was at one moment, whoever writes there meanwhile. Much memory is sealed against every change after this
+    /// without the other's seeing it, and the next copy costs what was written meanwhile. Up to 32 KiB are copied; of
+    /// more than that each region is as it was at one moment, whichever thread of the task writes there meanwhile, but for memory
+    /// with a pager of its own, of which each page is. Much memory is sealed against every change after this
     /// returns, by a thread of the library's; who receives it waits for that.
     ///
     /// Units: bytes; any range within mappings of the task.
     /// Errors: see [`CopyError`]; the memory is as before.
-    /// Source: Mach 3 manual page vm_read(2); spec [vm.copy.1] to [vm.copy.3].
+    /// Source: Mach 3 manual page vm_read(2); spec [vm.copy.1] to [vm.copy.3], [vm.copy.11].
     pub fn freeze(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
         let pages = pages_of(address, len)?;
@@ -101,7 +104,7 @@ impl Task {
     /// The bytes of a range in a file of their own, whatever the node knows of the range. Pages of zeroes are left out of it.
     pub(crate) fn copy_bytes(&self, address: u64, len: u64) -> Result<Payload, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
-        Copy { parts: vec![Part { range: address..address + len, lies: None }] }.into_payload(memory)
+        Copy::of_bytes(self, address..address + len).into_payload(memory)
     }
 
     /// With `whole`, frozen memory goes into one file, written to or not; `whatever` as in [`Task::ask_freeze`].
@@ -111,7 +114,7 @@ impl Task {
         pages: &Range<u64>,
         whole: bool,
         whatever: bool,
-    ) -> Result<Copy, CopyError> {
+    ) -> Result<Copy<'_>, CopyError> {
         let gathered = memory.gather(pages, whole)?;
         let asked = self.ask_freeze(pages, gathered.as_ref(), whatever);
         match gathered {
@@ -126,8 +129,14 @@ impl Task {
     }
 
     /// With `whatever`, also of what may not be read.
-    fn ask_freeze(&self, pages: &Range<u64>, gathered: Option<&Gathered>, whatever: bool) -> Result<Copy, CopyError> {
-        let mut copy = Copy::default();
+    fn ask_freeze(
+        &self,
+        pages: &Range<u64>,
+        gathered: Option<&Gathered>,
+        whatever: bool,
+    ) -> Result<Copy<'_>, CopyError> {
+        let mut copy = Copy::new(self);
+        let busy = !agent::is_alone();
         let mut runs = gathered.map_or(&[][..], |g| &g.runs[..]);
         let mut at = pages.start;
         while at < pages.end {
@@ -136,7 +145,14 @@ impl Task {
             // What lies where is asked with the last of them.
             let size = if later.is_empty() { pages.end - at } else { 0 };
             let fd = gathered.filter(|_| !now.is_empty()).map(|g| g.memfd.as_fd());
-            let freeze = trap::Freeze { address: at, size, runs: now.to_vec(), thaw: false, unread: whatever };
+            let freeze = trap::Freeze {
+                address: at,
+                size,
+                runs: now.to_vec(),
+                unread: whatever,
+                busy,
+                ..trap::Freeze::default()
+            };
             let reply = self.trap(call::Op::Freeze(freeze), fd.as_slice())?;
             succeeded(reply.answer.result)?;
             if size == 0 {
@@ -156,6 +172,7 @@ impl Task {
     ///
     /// Conditions: the lock of [`Memory::alone`] is held.
     pub(crate) fn freeze_for_child(&self, range: &Range<u64>) -> Result<(), CopyError> {
+        // What is mapped aside for a copy that nobody makes goes again.
         self.ask_freeze(range, None, true).map(drop)
     }
 
@@ -246,95 +263,6 @@ pub(crate) fn succeeded(result: i32) -> Result<(), CopyError> {
         Some(KernReturn::Success) => Ok(()),
         Some(code) => Err(CopyError::Kern(code)),
         None => Err(TrapError::Protocol("a code that the kernel has not").into()),
-    }
-}
-
-/// What a range is made of.
-#[derive(Default)]
-struct Copy {
-    parts: Vec<Part>,
-}
-
-struct Part {
-    range: Range<u64>,
-    /// `None` for what has to be copied.
-    lies: Option<(Arc<Frozen>, u64)>,
-}
-
-impl Copy {
-    /// Adds what the node answered. A file that is not sealed after all, nor going to be, has to be copied.
-    fn add(&mut self, parts: &[trap::FreezePart], fds: Vec<OwnedFd>, memory: Option<&Memory>) -> Result<(), CopyError> {
-        // What is in small pieces is of no use before it is sealed: the node would copy them.
-        let pieces = parts.iter().any(|part| part.size < SETTLING_BYTES_MIN);
-        let frozen = |fd: OwnedFd| {
-            let memfd = Memfd::adopt(fd).ok()?;
-            let settling = memory.and_then(|memory| Some((memory, memory.settling.get(memfd.id().ok()?)?)));
-            match settling {
-                Some((memory, file)) if !pieces || memory.settling.wait(&file) => Some(file),
-                Some(_) => None,
-                None => Frozen::new(memfd).ok().map(Arc::new),
-            }
-        };
-        let files: Vec<Option<Arc<Frozen>>> = fds.into_iter().map(frozen).collect();
-        for part in parts {
-            let lies = match part.fd {
-                None => None,
-                Some(fd) => {
-                    let file = files.get(fd as usize).ok_or(TrapError::Protocol("a part without its file"))?;
-                    file.clone().map(|file| (file, part.offset))
-                }
-            };
-            self.parts.push(Part { range: part.address..part.address + part.size, lies });
-        }
-        Ok(())
-    }
-
-    /// Whether it is in so many pieces, or in files so large beside it, that one file is better.
-    fn is_wasteful(&self, pages: &Range<u64>) -> bool {
-        let (mut files, mut copied): (BTreeMap<_, u32>, _) = (BTreeMap::new(), 0);
-        let piece = |part: &Part| {
-            let (next, length) = (files.len() as u32 + 1, part.range.end - part.range.start);
-            let (fd, offset) = match &part.lies {
-                Some((file, offset)) => (*files.entry((file.id(), file.size())).or_insert(next), *offset),
-                None => {
-                    copied += length;
-                    (0, copied - length)
-                }
-            };
-            Segment { fd, offset, length }
-        };
-        let fits = Segments::of(self.parts.iter().map(piece)).fits();
-        let bytes: u64 = files.keys().map(|(_, size)| size).sum();
-        !fits || files.len() > FILES_MAX || bytes > 2 * (pages.end - pages.start)
-    }
-
-    fn into_payload(self, memory: &Memory) -> Result<Payload, CopyError> {
-        let bytes: u64 = self.parts.iter().filter(|p| p.lies.is_none()).map(|p| p.range.end - p.range.start).sum();
-        let mut own = None;
-        if bytes > 0 {
-            let memfd = Memfd::freezable("mach-copy", bytes).map_err(CopyError::Sys)?;
-            let to_copy: Vec<_> = self.parts.iter().filter(|p| p.lies.is_none()).map(|p| p.range.clone()).collect();
-            copy_all(memory, &to_copy, &memfd)?;
-            memfd.freeze().map_err(CopyError::Sys)?;
-            own = Some(Arc::new(Frozen::new(memfd).map_err(CopyError::Sys)?));
-        }
-        let (mut payload, mut copied) = (Payload::default(), 0);
-        for part in self.parts {
-            let len = part.range.end - part.range.start;
-            let (file, offset) = part.lies.unwrap_or_else(|| {
-                copied += len;
-                (own.clone().expect("made for these parts"), copied - len)
-            });
-            // Behind the end of a file, in its last page, there are zeroes.
-            let there = len.min(file.size().saturating_sub(offset));
-            let bytes = file.bytes(offset, there as usize).ok_or(TrapError::Protocol("a part beyond its file"))?;
-            payload.push_stored(bytes, file, offset);
-            if len - there >= PAGE_SIZE {
-                return Err(TrapError::Protocol("a part beyond its file").into());
-            }
-            payload.push(vec![0; (len - there) as usize].into());
-        }
-        Ok(payload)
     }
 }
 
@@ -496,7 +424,7 @@ impl Memory {
             protected.push(part.clone());
             self.freezer.write_protect(part.start, len, WriteProtect::On, false).map(drop)
         };
-        private.iter().try_for_each(|range| self.on_private(range, &mut protect))
+        private.iter().try_for_each(|range| self.on_unmanaged(range, &mut protect))
     }
 
     /// (3): `taken` says that the node knows of the file.
@@ -513,7 +441,7 @@ impl Memory {
         let lift = |range: &Range<u64>| {
             // It takes the protection with it. Of those who wait it wakes who waits for a missing page. What the node serves
             // by now has to stay registered.
-            let lifted = self.on_private(range, |part| self.freezer.unregister(part.start, part.end - part.start));
+            let lifted = self.on_unmanaged(range, |part| self.freezer.unregister(part.start, part.end - part.start));
             self.freezer.wake(range.start, range.end - range.start).and(lifted)
         };
         protected.iter().map(lift).fold(Ok(()), Result::and)
@@ -529,6 +457,4 @@ fn written_in(private: &[Range<u64>]) -> Result<Vec<Vec<Range<u64>>>, SysError> 
 /// So little is copied: it costs less than the calls.
 const COPIED_BYTES_MAX: u64 = 32 << 10;
 /// Files of one copy above which it is made one.
-const FILES_MAX: usize = TRAP_STORES_MAX - 1;
-/// Parts of what is not sealed yet are no smaller.
-const SETTLING_BYTES_MIN: u64 = 1 << 20;
+pub(crate) const FILES_MAX: usize = TRAP_STORES_MAX - 1;

@@ -35,6 +35,7 @@ mod beside;
 mod bytes_out;
 mod cancel;
 mod collect;
+mod copy;
 mod errand;
 mod error;
 mod exchange;

@@ -63,11 +63,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn private_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
-        let private = |kind: &Kind| !kind.managed && !kind.shared;
+    fn runs_within(&self, range: &Range<u64>, which: impl Fn(&Kind) -> bool) -> Vec<Range<u64>> {
         let parts = self.ranges.within(range.start, range.end - range.start).into_iter();
         let mut out: Vec<Range<u64>> = Vec::new();
-        parts.filter(|(_, _, kind)| private(kind)).for_each(|(start, end, _)| ranges::join(&mut out, start..end));
+        parts.filter(|(_, _, kind)| which(kind)).for_each(|(start, end, _)| ranges::join(&mut out, start..end));
         out
     }
 }
@@ -296,17 +295,17 @@ impl Memory {
     /// The private parts of a range that the node does not serve: frozen memory, and what was written to it. None once
     /// the node is gone.
     pub fn private_within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
-        self.lock().private_within(range)
+        self.lock().runs_within(range, |kind| !kind.managed && !kind.shared)
     }
 
-    /// Does something to each such part, while nothing can be mapped in place of it.
-    pub fn on_private(
+    /// Does something to each part of a range that the node does not serve, while nothing can be mapped in place of it.
+    pub fn on_unmanaged(
         &self,
         range: &Range<u64>,
         act: impl FnMut(Range<u64>) -> Result<(), SysError>,
     ) -> Result<(), SysError> {
         let state = self.lock();
-        state.private_within(range).into_iter().try_for_each(act)
+        state.runs_within(range, |kind| !kind.managed).into_iter().try_for_each(act)
     }
 
     /// How an address is mapped, if it is.

@@ -47,7 +47,13 @@ impl Task {
         }
         let (memfd, runs) = in_a_file(memory, private)?;
         let (first, last) = (private[0].start, private[private.len() - 1].end);
-        let thaw = trap::Freeze { address: first, size: last - first, runs: runs.clone(), thaw: true, unread: false };
+        let thaw = trap::Freeze {
+            address: first,
+            size: last - first,
+            runs: runs.clone(),
+            thaw: true,
+            ..trap::Freeze::default()
+        };
         succeeded(self.trap(call::Op::Freeze(thaw), &[memfd.as_fd()])?.answer.result)?;
         memory.remap(&runs, memfd.as_fd(), true).map_err(CopyError::Sys)
     }

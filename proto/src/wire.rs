@@ -542,6 +542,12 @@ pub mod trap {
         /// Whether it may be read does not matter.
         #[prost(bool, tag = "5")]
         pub unread: bool,
+        /// Other threads of the task may write to it before it is copied.
+        #[prost(bool, tag = "6")]
+        pub busy: bool,
+        /// Where parts were mapped aside, which are to be unmapped: they are copied. Answered with no parts.
+        #[prost(uint64, repeated, tag = "7")]
+        pub copied: ::prost::alloc::vec::Vec<u64>,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Run {
@@ -664,7 +670,8 @@ pub mod trap {
         #[prost(bool, tag = "14")]
         pub more: bool,
     }
-    /// A part of a range: in the descriptor at `fd` among those beside the record, or to be copied by the task.
+    /// A part of a range: in the descriptor at `fd` among those beside the record, or to be copied by the task, from where it is mapped
+    /// aside if it is.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct FreezePart {
         #[prost(uint64, tag = "1")]
@@ -675,6 +682,8 @@ pub mod trap {
         pub fd: ::core::option::Option<u32>,
         #[prost(uint64, tag = "4")]
         pub offset: u64,
+        #[prost(uint64, optional, tag = "5")]
+        pub aside: ::core::option::Option<u64>,
     }
     /// One end of a lane; `fd` is an index among the descriptors beside the record.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -121,6 +121,27 @@ fn memory_of_the_node_goes_by_copy_on_write() {
     runs("tests/c/copies.c");
 }
 
+/// Bytes of the memory and of the part that is copied, in MiB, and how many times: all of it is frozen, a part is copied, and
+/// what is beyond the limit is the default pager's.
+#[test]
+fn vm_copy_11_a_copy_is_of_one_moment_while_another_thread_writes() {
+    for (limit, cases) in
+        [(&[][..], &[(8, 8, 12), (64, 8, 12)][..]), (&["--memory-limit=32MiB"], &[(12, 12, 6), (24, 3, 6)])]
+    {
+        let nodes = Nodes::with(1, limit);
+        let program = Program::build(nodes.folder(), &["tests/c/moments.c"], Form::Static);
+        for (bytes, part, times) in cases {
+            let mut command = program.command();
+            command.env_remove("MACH_TOKEN").env("MACH_SOCKET", nodes.socket(1));
+            command.args([bytes, part, times].map(ToString::to_string));
+            let output = finished(command);
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{limit:?} {bytes} {part}: {}\n{text}", output.status);
+        }
+        nodes.assert_up(1);
+    }
+}
+
 #[test]
 fn vm_copy_10_a_memory_object_is_copied_for_this_task_and_for_another() {
     let nodes = Nodes::start(1);

@@ -11,7 +11,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use proto::limits::{FREEZE_ORDERS_MAX, FROZEN_PARTS_MAX, MAP_ENTRIES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX};
+use proto::limits::{
+    FREEZE_ORDERS_MAX, FROZEN_PARTS_MAX, MAP_ENTRIES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX, SHADOW_DEPTH_MAX,
+};
 use proto::{KernReturn, PAGE_SIZE, Prot};
 
 use super::entry::Entry;
@@ -20,6 +22,21 @@ use super::order::Order;
 use super::user::range_of;
 use super::{MapOrder, MapRequest, Mapped, ObjectId, Vm, VmCx};
 use crate::TaskId;
+
+/// What is to be frozen, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FreezeRequest {
+    /// First byte.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+    /// What every part of it has to permit.
+    pub access: Prot,
+    /// Whether other threads of the task may write to it before it is copied.
+    pub busy: bool,
+    /// Of how many objects parts may be answered.
+    pub objects_max: usize,
+}
 
 /// A part of a range that was to be frozen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +47,8 @@ pub struct FreezePart {
     pub size: u64,
     /// The frozen object that it shows, and where in it; `None` for memory that has to be copied by whoever can see it.
     pub object: Option<(ObjectId, u64)>,
+    /// Where it is mapped aside as it is now, for whoever copies it; `None` where it has to be copied as it is by then.
+    pub aside: Option<u64>,
 }
 
 /// A part of an object that is to be mapped or shadowed: a frozen one, but where a child shadows what its parent has.
@@ -59,24 +78,23 @@ impl Vm {
     ///
     /// Conditions: memory that `vm_allocate` made and that no other task maps is frozen whole, if the range has at least a
     /// quarter of what is mapped of it; the task is ordered to map it privately and to seal it. Everything else that is not
-    /// frozen already has to be copied. What the task wrote to frozen memory is not in the object: see
-    /// [`Vm::vm_replace`].
+    /// frozen already has to be copied. With `busy`, what the default pager has of that is mapped aside for it, as it is now, until
+    /// [`Vm::vm_unmap_aside`], where there is room for that; so it is where another task maps it, too. What the task wrote to
+    /// frozen memory is not in the object: see [`Vm::vm_replace`].
     /// Units: bytes; the parts are those of the pages that the range touches, from the first one on, in order and without a
-    /// gap. They end before the range does where there would be more than `objects_max` objects, or
+    /// gap. They end before the range does where there would be more than [`FreezeRequest::objects_max`] objects, or
     /// [`FROZEN_PARTS_MAX`] parts.
     /// Errors: `InvalidTask`; `InvalidArgument` the range wraps; `InvalidAddress` a hole in it; `ProtectionFailure` a part
-    /// whose protection lacks the `access`. Nothing has changed then.
-    /// Source: spec [vm.copy.1], [vm.copy.2]; mach-api §2.2 `vm_read`.
+    /// whose protection lacks the access. Nothing has changed then.
+    /// Source: spec [vm.copy.1], [vm.copy.2], [vm.copy.11]; mach-api §2.2 `vm_read`.
     #[doc(alias = "vm_map_copyin")]
     pub fn vm_freeze(
         &mut self,
         task: TaskId,
-        address: u64,
-        size: u64,
-        access: Prot,
-        objects_max: usize,
+        wanted: FreezeRequest,
         cx: &mut VmCx<'_>,
     ) -> Result<Vec<FreezePart>, KernReturn> {
+        let FreezeRequest { address, size, access, busy, objects_max } = wanted;
         let range = self.permitted(task, address, size, access)?;
         let map = self.map_of(task)?;
         let mut touched = map.touched(range.clone());
@@ -102,9 +120,51 @@ impl Vm {
             let e = map.entry(*start).expect("freezing adds and removes no entry");
             let (from, to) = (e.start.max(range.start), e.end.min(range.end));
             let object = self.objects[e.object].frozen.then_some((e.object, e.offset + (from - e.start)));
-            FreezePart { address: from, size: to - from, object }
+            FreezePart { address: from, size: to - from, object, aside: None }
         };
-        Ok(touched.iter().map(part).collect())
+        let mut parts: Vec<FreezePart> = touched.iter().map(part).collect();
+        let paged = |part: &FreezePart| self.of_default_pager(task, part).is_some();
+        let runs: Vec<usize> = parts.chunk_by(|a, b| paged(a) && paged(b)).map(<[_]>::len).collect();
+        let mut rest = &mut parts[..];
+        for length in runs {
+            let (run, behind) = rest.split_at_mut(length);
+            if orders_left > 0 && self.map_aside(task, run, busy, cx).is_some() {
+                orders_left -= 1;
+            }
+            rest = behind;
+        }
+        Ok(parts)
+    }
+
+    /// Maps parts that adjoin and have to be copied aside, as they are now. `None` where they are not the default pager's, or
+    /// nobody can write to them meanwhile, or there is no room: nothing is mapped then.
+    fn map_aside(&mut self, task: TaskId, run: &mut [FreezePart], busy: bool, cx: &mut VmCx<'_>) -> Option<()> {
+        let parts: Vec<FrozenPart> = run.iter().map(|part| self.of_default_pager(task, part)).collect::<Option<_>>()?;
+        let others = |part: &FrozenPart| self.objects[part.object].mappings.iter().any(|(other, _)| *other != task);
+        let size = parts.iter().map(|part| part.size).sum();
+        if size > OBJECT_BYTES_MAX || !busy && !parts.iter().any(others) {
+            return None;
+        }
+        let map = self.map_of(task).ok()?;
+        map.has_room(1).ok()?;
+        let address = map.find_space_aside(size, &(0..0)).ok()?;
+        let object = self.shadow_create(&parts, cx).ok()?;
+        let entry = Entry::of(address..address + size, object, 0, &MapRequest::aside(address, size));
+        let entry = Entry { aside: true, ..entry }.of_shadow();
+        // Whoever asked makes the copy.
+        let order = MapOrder { for_errand: false, ..entry.order() };
+        self.map_entry_by(task, entry, order, cx);
+        let start = run[0].address;
+        run.iter_mut().for_each(|part| part.aside = Some(address + (part.address - start)));
+        Some(())
+    }
+
+    /// The part of an object of the default pager that a task maps there, if it can be shadowed.
+    fn of_default_pager(&self, task: TaskId, part: &FreezePart) -> Option<FrozenPart> {
+        let entry = self.map_of(task).ok()?.lookup(part.address)?;
+        let can_be_shadowed = self.objects[entry.object].paged && self.depth(entry.object) < SHADOW_DEPTH_MAX;
+        let offset = entry.offset + (part.address - entry.start);
+        can_be_shadowed.then_some(FrozenPart { object: entry.object, offset, size: part.size })
     }
 
     /// The pages of a range, all of which are mapped and permit `access`.
@@ -347,7 +407,7 @@ impl Entry {
             protection: self.protection,
             shared: self.shared,
             managed: self.managed,
-            aside: self.aside,
+            for_errand: self.aside,
         }
     }
 }

@@ -49,7 +49,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-pub use copy::{FreezePart, FrozenPart, Run};
+pub use copy::{FreezePart, FreezeRequest, FrozenPart, Run};
 pub use event::{FaultClass, Ticket, ToPager, VmEvent};
 pub use inherit::{ForkRefused, NotReady, Ready};
 pub use pmap::{Brought, Errand, MapOrder, OrderId, Pmap};

@@ -41,7 +41,7 @@ pub struct MapOrder {
     /// Linux fills it with zeroes on its own.
     pub managed: bool,
     /// For an errand that comes behind it: no thread of the task's asks for that, so that the agent carries it out.
-    pub aside: bool,
+    pub for_errand: bool,
 }
 
 /// What only the task itself can do to its memory: it alone sees what it wrote to frozen memory, and its faults are served.

@@ -271,22 +271,32 @@ impl Vm {
     }
 
     /// (6C): a thread is about to write to a page that is here. Whoever shadows it has it as it is when this returns, and it is
-    /// guarded no more. Where there is no memory for that, by far, it is the shadow that loses the page: the write was granted
-    /// long ago, and Linux has no way to refuse it for now.
+    /// guarded no more; nor are those behind it, where the one before was written to: they are likely to be next. Where there
+    /// is no memory for that, by far, it is the shadow that loses the page: the write was granted long ago, and Linux has no way
+    /// to refuse it for now.
     pub(super) fn unguard(&mut self, id: ObjectId, page: u64, cx: &mut VmCx<'_>) {
-        for (above, at) in self.above(id, page) {
-            let limit = self.config.memory_limit_bytes / PAGE_SIZE;
-            let room = self.page_out.resident < limit + limit / COPIES_PART;
-            let absent = self.objects[above].pages.get(at) == Page::Absent;
-            if absent && !room || self.bring_up(above, at..at + 1, cx).is_err() {
-                self.counters.memory_refused += u64::from(self.lose(above, at));
+        let object = &self.objects[id];
+        let written = |p: u64| object.pages.get(p).resident().is_some_and(|r| r.dirty && !r.lock.write);
+        let pages = match page > 0 && written(page - 1) {
+            // Where nobody shadows it any more, what is around it is not guarded any more, either.
+            _ if object.shadowed_by.is_empty() => fault_around(page),
+            true => page..fault_around(page).end,
+            false => page..page + 1,
+        };
+        // Of one that its task has taken out of the object it is found out when that is touched.
+        let guarded = object.pages.present(pages).filter(|(_, state)| state.resident().is_some_and(|r| r.lock.write));
+        let others = guarded.map(|(other, _)| other).filter(|p| *p != page && cx.pmap.is_present(id, p * PAGE_SIZE));
+        for page in std::iter::once(page).chain(others.collect::<Vec<u64>>()) {
+            for (above, at) in self.above(id, page) {
+                let limit = self.config.memory_limit_bytes / PAGE_SIZE;
+                let room = self.page_out.resident < limit + limit / COPIES_PART;
+                let absent = self.objects[above].pages.get(at) == Page::Absent;
+                if absent && !room || self.bring_up(above, at..at + 1, cx).is_err() {
+                    self.counters.memory_refused += u64::from(self.lose(above, at));
+                }
             }
+            self.objects[id].pages.update(page, |r| r.lock.write = false);
         }
-        // Where nobody shadows it any more, what is around it is not guarded any more, either.
-        let object = &mut self.objects[id];
-        let pages = if object.shadowed_by.is_empty() { fault_around(page) } else { page..page + 1 };
-        let here: Vec<u64> = object.pages.present(pages).filter_map(|(p, state)| state.resident().map(|_| p)).collect();
-        here.into_iter().for_each(|p| object.pages.update(p, |r| r.lock.write = false));
     }
 
     /// Whether a page of an object waits for being copied up before anybody writes to it.

@@ -14,7 +14,7 @@ use super::event::{FaultClass, ToPager, VmEvent};
 use super::map::Map;
 use super::object::{ObjectEvent, ObjectState};
 use super::order::Order;
-use super::{MapRequest, Mapped, ObjectId, OrderId, Region, Vm, VmCx};
+use super::{MapOrder, MapRequest, Mapped, ObjectId, OrderId, Region, Vm, VmCx};
 use crate::TaskId;
 
 impl Vm {
@@ -88,21 +88,30 @@ impl Vm {
         }
         let address = self.place_of(task, &r)?;
         let aside = r.copy && r.object.is_some();
-        let (address, r) = match aside {
-            true => (self.map_of(task)?.find_space_aside(size, &(address..address + size))?, r.aside()),
+        let (address, how) = match aside {
+            true => {
+                let address = self.map_of(task)?.find_space_aside(size, &(address..address + size))?;
+                (address, MapRequest::aside(address, size))
+            }
             false => (address, r),
         };
         let id = self.object_to_map(r.object, size, cx)?;
         let managed = !self.objects[id].is_native();
         // Anonymous memory is the task's own, and needs no fence against it.
-        let shared = r.object.is_none() || r.max_protection.contains(Prot::WRITE);
-        let entry = Entry { shared, managed, aside, ..Entry::of(address..address + size, id, offset, &r) };
+        let shared = r.object.is_none() || how.max_protection.contains(Prot::WRITE);
+        let entry = Entry { shared, managed, aside, ..Entry::of(address..address + size, id, offset, &how) };
         Ok(self.map_entry(task, entry, cx))
     }
 
     /// Adds an entry and orders its task to map it.
     pub(super) fn map_entry(&mut self, task: TaskId, entry: Entry, cx: &mut VmCx<'_>) -> Mapped {
-        let (address, range, order) = (entry.start, entry.start..entry.end, entry.order());
+        let order = entry.order();
+        self.map_entry_by(task, entry, order, cx)
+    }
+
+    /// By this order.
+    pub(super) fn map_entry_by(&mut self, task: TaskId, entry: Entry, order: MapOrder, cx: &mut VmCx<'_>) -> Mapped {
+        let (address, range) = (entry.start, entry.start..entry.end);
         self.objects[entry.object].shared_with_children |= entry.inheritance == Inherit::Share;
         self.add_entry(task, entry);
         let order = cx.pmap.map(task, order);
@@ -181,7 +190,7 @@ impl Vm {
         Ok(removed.into_iter().map(|range| self.order_unmap(task, range, cx)).collect())
     }
 
-    /// Unmaps what [`Vm::vm_map`] has mapped aside at `address`; nothing if that is gone.
+    /// Unmaps what [`Vm::vm_map`] or [`Vm::vm_freeze`] has mapped aside at `address`; nothing if that is gone.
     pub fn vm_unmap_aside(&mut self, task: TaskId, address: u64, cx: &mut VmCx<'_>) -> Option<OrderId> {
         self.map_of(task).ok()?.entry(address).filter(|e| e.aside)?;
         let range = self.remove_entries(task, vec![address], true, cx).pop()?;
@@ -370,9 +379,20 @@ impl Vm {
 }
 
 impl MapRequest {
-    /// How the object is mapped of which a copy is wanted.
-    fn aside(self) -> MapRequest {
-        MapRequest { protection: Prot::READ, max_protection: Prot::READ, inheritance: Inherit::None, ..self }
+    /// How something is mapped of which a copy is to be made.
+    pub(super) fn aside(address: u64, size: u64) -> MapRequest {
+        MapRequest {
+            address,
+            size,
+            mask: 0,
+            anywhere: false,
+            object: None,
+            offset: 0,
+            copy: false,
+            protection: Prot::READ,
+            max_protection: Prot::READ,
+            inheritance: Inherit::None,
+        }
     }
 }
 

@@ -141,7 +141,7 @@ fn vm_copy_10_a_copy_is_answered_when_its_object_is_not_mapped_any_more() {
     let begin = |w: &mut World| {
         w.request(copy.clone());
         let map = w.memory.maps.last().expect("the object is mapped").1;
-        assert!(map.aside && map.protection == Prot::READ, "{map:?}");
+        assert!(map.for_errand && map.protection == Prot::READ, "{map:?}");
         let order = last(w);
         (map.address, order)
     };

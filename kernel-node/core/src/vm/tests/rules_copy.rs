@@ -13,7 +13,7 @@ fn allocate(r: &mut Rig, task: TaskId, page: u64, pages: u64) {
 }
 
 fn freeze(r: &mut Rig, task: TaskId, page: u64, pages: u64) -> Result<Vec<FreezePart>, KernReturn> {
-    r.call(|vm, cx| vm.vm_freeze(task, at(page), pages * PAGE_SIZE, Prot::READ, 3, cx))
+    r.call(|vm, cx| vm.vm_freeze(task, all_of(page, pages, 3), cx))
 }
 
 /// The parts of a freeze: first page, pages, and the page in the object if it is frozen.
@@ -150,7 +150,7 @@ fn vm_copy_2_what_cannot_be_frozen_is_left_to_be_copied() {
     assert!(r.sim.orders.is_empty());
     assert_eq!(freeze(&mut r, ONE, 0, 11), Err(KernReturn::InvalidAddress), "a hole");
     assert_eq!(
-        r.call(|vm, cx| vm.vm_freeze(ONE, at(0), u64::MAX, Prot::READ, 3, cx)),
+        r.call(|vm, cx| vm.vm_freeze(ONE, FreezeRequest { size: u64::MAX, ..all_of(0, 1, 3) }, cx)),
         Err(KernReturn::InvalidArgument)
     );
     assert_eq!(freeze(&mut r, TaskId(9), 0, 1), Err(KernReturn::InvalidTask));
@@ -348,7 +348,7 @@ fn vm_copy_10_what_is_mapped_aside_is_read_and_found_by_no_call() {
     let aside = r.call(|vm, cx| vm.vm_map(ONE, copy_of(o), cx)).unwrap();
     assert_eq!(aside.address, at(last), "the highest place");
     let SimOrder::Map(ONE, order) = r.sim.orders[0].1 else { panic!("{:?}", r.sim.orders) };
-    assert_eq!((order.aside, order.shared, order.managed, order.protection), (true, false, true, RO));
+    assert_eq!((order.for_errand, order.shared, order.managed, order.protection), (true, false, true, RO));
     r.orders();
     r.read(ONE, last);
     assert_eq!(r.events(), ["request 0+1 read"], "its faults are served");

@@ -1,7 +1,8 @@
-//! Rule [vm.inherit.8]: children by fork(2) shadow the memory of the default pager that their parents have.
+//! Rules [vm.inherit.8] and [vm.copy.11]: children by fork(2), and copies that are being made, shadow the memory of the default
+//! pager.
 
 use proto::limits::SHADOW_DEPTH_MAX;
-use proto::{KernReturn, PAGE_SIZE};
+use proto::{Inherit, KernReturn, PAGE_SIZE};
 
 use super::super::*;
 use super::rig::*;
@@ -88,6 +89,25 @@ fn vm_inherit_8_once_nobody_shadows_it_a_page_is_written_to_with_those_behind_it
     assert_eq!((r.write(ONE, 4, 2), writable(&r)), (Touch::Value(2), vec![4]));
     gone(&mut r, CHILD);
     assert_eq!((r.write(ONE, 6, 2), writable(&r)), (Touch::Value(2), [4].into_iter().chain(6..16).collect()));
+}
+
+#[test]
+fn vm_inherit_8_who_writes_in_order_waits_once_for_several_pages() {
+    let mut r = limited(400, 0);
+    let parent = allocate(&mut r, ONE, 50);
+    for n in (0..20).rev() {
+        r.write(ONE, n, n as u8 + 1);
+    }
+    fork(&mut r, ONE, CHILD);
+    // Taken away, and not found out yet.
+    r.sim.remove(parent, 9);
+    let writable = |r: &Rig| (0..20).filter(|n| r.sim.mapped(ONE, at(*n)) == Some(true)).collect::<Vec<u64>>();
+    assert_eq!((r.write(ONE, 4, 100), writable(&r)), (Touch::Value(100), vec![4]));
+    assert_eq!((r.write(ONE, 5, 100), writable(&r)), (Touch::Value(100), (4..9).collect()));
+    assert!((6..9).all(|n| r.write(ONE, n, 100) == Touch::Value(100)));
+    let seen: Vec<Touch> = (4..9).map(|n| r.read(CHILD, n)).collect();
+    assert_eq!(seen, [5, 6, 7, 8, 9].map(Touch::Value), "the child has each as it was");
+    assert_eq!((r.write(ONE, 9, 7), r.read(CHILD, 9)), (Touch::Value(7), Touch::BusError));
 }
 
 #[test]
@@ -202,6 +222,87 @@ fn vm_inherit_8_copies_have_a_bound_where_nothing_can_leave() {
         refused += gone.len() as u64;
     }
     assert_eq!(r.vm.counters().memory_refused, refused);
+}
+
+/// What a freeze of a task's first pages answers: of each part, whether it is frozen, and the page at which it is mapped aside.
+fn freeze(r: &mut Rig, task: TaskId, pages: u64, busy: bool) -> Vec<(bool, Option<u64>)> {
+    let wanted = FreezeRequest { busy, ..all_of(0, pages, 9) };
+    let parts = r.call(|vm, cx| vm.vm_freeze(task, wanted, cx)).unwrap();
+    r.orders();
+    parts.into_iter().map(|p| (p.object.is_some(), p.aside.map(|at| (at - BASE) / PAGE_SIZE))).collect()
+}
+
+/// What is mapped aside there is not any more.
+fn copied(r: &mut Rig, task: TaskId, page: u64) {
+    r.call(|vm, cx| vm.vm_unmap_aside(task, at(page), cx)).unwrap();
+    r.orders();
+}
+
+#[test]
+fn vm_copy_11_a_copy_of_the_default_pagers_memory_is_of_the_moment_when_it_was_asked_for() {
+    let mut r = limited(400, 0);
+    allocate(&mut r, ONE, 50);
+    for n in [9, 7, 5, 3, 1] {
+        r.write(ONE, n, n as u8);
+    }
+    assert_eq!(freeze(&mut r, ONE, 50, false), [(false, None)], "nobody writes meanwhile");
+    r.events();
+    let [(false, Some(aside))] = freeze(&mut r, ONE, 50, true)[..] else { panic!("nothing is aside") };
+    assert_eq!((r.events(), r.resident()), (vec!["create 50".to_string()], 5), "nothing was copied yet");
+    for n in [3, 20, 9] {
+        assert_eq!(r.write(ONE, n, 100), Touch::Value(100));
+    }
+    let seen: Vec<Touch> = [1, 3, 5, 9, 20, 21].iter().map(|n| r.read(ONE, aside + n)).collect();
+    assert_eq!(seen, [1, 3, 5, 9, 0, 0].map(Touch::Value));
+    assert_eq!(r.write(ONE, aside + 1, 7), Touch::SegmentationFault);
+    copied(&mut r, ONE, aside);
+    assert_eq!(r.events(), ["terminate", "gone"]);
+    assert_eq!(
+        (r.read(ONE, 3), r.read(ONE, 20), r.read(ONE, 5)),
+        (Touch::Value(100), Touch::Value(100), Touch::Value(5))
+    );
+    assert_eq!(r.call(|vm, cx| vm.vm_unmap_aside(ONE, at(aside), cx)), None);
+}
+
+#[test]
+fn vm_copy_11_so_it_is_of_what_another_task_may_write_to() {
+    let mut r = limited(400, 0);
+    allocate(&mut r, ONE, 50);
+    r.call(|vm, _| vm.vm_inherit(ONE, at(0), 50 * PAGE_SIZE, Inherit::Share as u32)).unwrap();
+    r.write(ONE, 4, 4);
+    fork(&mut r, ONE, CHILD);
+    let [(false, Some(aside))] = freeze(&mut r, ONE, 50, false)[..] else { panic!("nothing is aside") };
+    assert_eq!(r.write(CHILD, 4, 44), Touch::Value(44));
+    assert_eq!((r.read(ONE, 4), r.read(ONE, aside + 4)), (Touch::Value(44), Touch::Value(4)));
+    // It goes with the task, if that never says that it is done.
+    gone(&mut r, ONE);
+    gone(&mut r, CHILD);
+    assert_eq!((r.resident(), r.vm.object_stats().len()), (0, 1));
+}
+
+#[test]
+fn vm_copy_11_what_adjoins_is_had_together_and_what_cannot_be_as_it_is_by_then() {
+    let mut r = limited(4000, 0);
+    let object = allocate(&mut r, ONE, 20);
+    r.call(|vm, cx| vm.vm_protect(ONE, at(5), PAGE_SIZE, false, RO.bits(), cx)).unwrap();
+    r.orders();
+    let [(_, Some(first)), (_, Some(second)), (_, Some(third))] = freeze(&mut r, ONE, 20, true)[..] else { panic!() };
+    assert_eq!((second - first, third - first), (5, 6), "one mapping");
+    copied(&mut r, ONE, first);
+    // Beside memory of another pager.
+    let other = r.vm.object_create().unwrap();
+    r.map_at(ONE, other, 20, 4, RW);
+    assert_eq!(freeze(&mut r, ONE, 24, true).last(), Some(&(false, None)));
+    r.call(|vm, cx| vm.vm_deallocate(ONE, at(20), 4 * PAGE_SIZE, cx)).unwrap();
+    r.orders();
+    assert_eq!(r.vm.depth(object), 0);
+    // What shadows as much as may be can be shadowed no more.
+    let mut task = ONE;
+    for generation in 0..SHADOW_DEPTH_MAX as u32 {
+        fork(&mut r, task, TaskId(10 + generation));
+        task = TaskId(10 + generation);
+    }
+    assert_eq!(freeze(&mut r, task, 20, true)[0], (false, None));
 }
 
 /// A process of the property below: its pages as they should be.

@@ -15,7 +15,7 @@ fn allocate(r: &mut Rig, page: u64, pages: u64, inheritance: Inherit) {
 }
 
 fn freeze(r: &mut Rig, page: u64, pages: u64) -> ObjectId {
-    let frozen = r.call(|vm, cx| vm.vm_freeze(ONE, at(page), pages * PAGE_SIZE, Prot::READ, 3, cx)).unwrap();
+    let frozen = r.call(|vm, cx| vm.vm_freeze(ONE, all_of(page, pages, 3), cx)).unwrap();
     r.orders();
     frozen[0].object.unwrap().0
 }

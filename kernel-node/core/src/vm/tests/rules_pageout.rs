@@ -265,7 +265,7 @@ fn vm_pageout_6_anonymous_memory_beyond_a_quarter_gets_the_default_pager() {
     r.call(|vm, cx| vm.vm_deallocate(ONE, at(100), 2 * PAGE_SIZE, cx)).unwrap();
     r.orders();
     assert_eq!(r.vm.pages(), (0, 4));
-    r.call(|vm, cx| vm.vm_freeze(ONE, at(102), 4 * PAGE_SIZE, Prot::READ, 1, cx)).unwrap();
+    r.call(|vm, cx| vm.vm_freeze(ONE, all_of(102, 4, 1), cx)).unwrap();
     r.orders();
     r.call(|vm, cx| vm.vm_deallocate(ONE, at(102), 2 * PAGE_SIZE, cx)).unwrap();
     assert_eq!(r.vm.pages(), (0, 4));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proto::{Inherit, KernReturn, PAGE_SIZE, Prot};
 
-use super::super::super::{FrozenPart, ObjectId, OrderId, Run as Written};
+use super::super::super::{FreezeRequest, FrozenPart, ObjectId, OrderId, Run as Written};
 use super::super::sim::{SimOrder, Touch};
 use super::model::{Kind, Memory, Model, Shown, TaskMap, What};
 use super::{FIRST, PAGES, Run, shown};
@@ -41,7 +41,8 @@ impl Run {
             frozen = expected.iter().map(|(_, s)| s.memory).collect();
             frozen.retain(|memory| self.model.can_freeze(task, *memory, &range));
         }
-        let got = self.call(|vm, cx| vm.vm_freeze(task, address, size, Prot::READ, objects_max, cx));
+        let wanted = FreezeRequest { address, size, access: Prot::READ, busy: false, objects_max };
+        let got = self.call(|vm, cx| vm.vm_freeze(task, wanted, cx));
         if !self.ended("vm_freeze", &got, &refusals) {
             return;
         }
