@@ -30,7 +30,7 @@ pub fn admit(task: TaskId, memory: &mut [Payload]) -> Option<CopyJob> {
         return Some(CopyJob::of(Some(task), memory));
     }
     let parts: Vec<_> = memory.iter().flat_map(Payload::chunks).filter_map(passed).collect();
-    let files = not_to_be_given(task, &parts);
+    let files = not_to_be_given(task, &parts, false);
     if files.is_empty() {
         return None;
     }
@@ -47,8 +47,8 @@ pub fn admit(task: TaskId, memory: &mut [Payload]) -> Option<CopyJob> {
     None
 }
 
-/// Those of the files that a task must not be given for these parts of them.
-fn not_to_be_given(task: TaskId, parts: &[(Arc<Passable>, (u64, u64))]) -> Vec<Arc<Passable>> {
+/// Those of the files that a task must not be given for these parts of them; who can wait may `look` at what they hold beside.
+fn not_to_be_given(task: TaskId, parts: &[(Arc<Passable>, (u64, u64))], look: bool) -> Vec<Arc<Passable>> {
     let mut sent: Vec<(Arc<Passable>, Parts)> = Vec::new();
     for (passable, part) in parts {
         match sent.iter_mut().find(|(p, _)| Arc::ptr_eq(p, passable)) {
@@ -56,7 +56,7 @@ fn not_to_be_given(task: TaskId, parts: &[(Arc<Passable>, (u64, u64))]) -> Vec<A
             None => sent.push((passable.clone(), vec![*part])),
         }
     }
-    sent.retain_mut(|(passable, parts)| !passable.may_be_given(task, parts));
+    sent.retain_mut(|(passable, parts)| !passable.may_be_given(task, parts, look));
     sent.into_iter().map(|(passable, _)| passable).collect()
 }
 
@@ -99,7 +99,7 @@ impl CopyJob {
         let mut files = unsettled(&parts);
         if let Some(task) = task {
             let settled: Vec<_> = parts.iter().filter(|(p, _)| !is_among(&files, p)).cloned().collect();
-            files.extend(not_to_be_given(task, &settled));
+            files.extend(not_to_be_given(task, &settled, true));
         }
         parts.retain(|(passable, _)| is_among(&files, passable));
         if parts.is_empty() {
@@ -108,7 +108,7 @@ impl CopyJob {
         let bytes = parts.iter().map(|(_, (_, length))| length).sum::<u64>().next_multiple_of(PAGE_SIZE);
         let memfd = Memfd::freezable("mach-out-of-line", bytes)?;
         // It is the sender who says how much it is, and all of it may be the same few bytes.
-        let mut left = left_to_take()?;
+        let mut left = left_to_take(bytes)?;
         let (mut at, mut held) = (0, Vec::new());
         for (passable, (offset, length)) in &parts {
             for range in passable.frozen().memfd().present(*offset..offset + length, usize::MAX)? {
@@ -128,7 +128,7 @@ impl CopyJob {
                 unlooked = unlooked.saturating_sub(piece.len());
                 if unlooked == 0 {
                     // Others take memory at the same time.
-                    left_to_take()?;
+                    left_to_take(0)?;
                     unlooked = LOOK_BYTES;
                 }
             }
@@ -138,11 +138,14 @@ impl CopyJob {
     }
 }
 
-/// Memory that a copy may take.
+/// Memory that a copy may take, as far as it is `wanted`.
 ///
 /// Errors: `ENOMEM` there is none.
-fn left_to_take() -> Result<u64, SysError> {
-    sys::probe::available_bytes().unwrap_or(u64::MAX).checked_sub(LEFT_BYTES_MIN).ok_or_else(too_much)
+fn left_to_take(wanted: u64) -> Result<u64, SysError> {
+    sys::probe::available_bytes(wanted.saturating_add(LEFT_BYTES_MIN))
+        .unwrap_or(u64::MAX)
+        .checked_sub(LEFT_BYTES_MIN)
+        .ok_or_else(too_much)
 }
 
 fn too_much() -> SysError {
@@ -291,6 +294,22 @@ mod tests {
         assert_eq!((memory[1].held_bytes(), memory[1].len()), (0, (4 << 30) - 4096));
         let at = |offset: usize| memory[1].slice(offset - 4096, 2).to_bytes();
         assert_eq!((&at(1 << 30)[..], &at(3 << 30)[..], &at(2 << 30)[..]), (&[2, 2][..], &[3, 3][..], &[0, 0][..]));
+    }
+
+    #[test]
+    fn vm_copy_4_zeroes_that_were_brought_ahead_show_nothing_to_who_can_look() {
+        let file = |behind: u8| {
+            let memfd = Memfd::freezable("test", 8 * MEBI as u64).unwrap();
+            memfd.write_at(0, &[vec![7u8; 2 * MEBI], vec![0; 3 * MEBI], vec![behind; 4096]]).unwrap();
+            memfd.freeze().unwrap();
+            FrozenTable::default().adopt(&memfd, TaskId(1)).unwrap().payload(0, 2 * MEBI).unwrap()
+        };
+        let (mut zeroes, mut other) = ([file(0)], [file(1)]);
+        let job = admit(TaskId(2), &mut zeroes).expect("it takes too long to look at once");
+        let looked = job.run().unwrap();
+        looked.put(Some(TaskId(2)), &mut zeroes);
+        assert!(looked.passable.is_none() && admit(TaskId(2), &mut zeroes).is_none(), "it has the file now");
+        assert!(admit(TaskId(2), &mut other).expect("so does this").run().unwrap().passable.is_some());
     }
 
     #[test]

@@ -25,6 +25,8 @@ use proto::limits::{
 use proto::{PAGE_SIZE, Payload, Store};
 use sys::{FileId, Frozen, Memfd};
 
+use crate::ahead::AHEAD_BYTES_MAX;
+
 /// Parts of a file: offset and length of each.
 pub(crate) type Parts = Vec<(u64, u64)>;
 
@@ -116,27 +118,35 @@ impl Passable {
         Some(payload)
     }
 
-    /// Whether a part holds no page, or what stands around the message's bytes in their first and last page is zero.
-    fn shows_nothing(&self, offset: u64, len: u64) -> bool {
-        let zero = || self.frozen.bytes(offset, len as usize).is_some_and(|bytes| bytes.iter().all(|b| *b == 0));
-        self.frozen.memfd().is_hole(offset, len) || len < PAGE_SIZE && zero()
+    /// Whether a part holds no page, or what stands around the message's bytes in their first and last page is zero. Who may
+    /// `look` at more has all that it holds looked at, which is little: what was brought ahead of the task.
+    fn shows_nothing(&self, offset: u64, len: u64, look: bool) -> bool {
+        let zero = |offset, len| self.frozen.bytes(offset, len).is_some_and(|bytes| bytes.iter().all(|b| *b == 0));
+        if !look || len < PAGE_SIZE {
+            return self.frozen.memfd().is_hole(offset, len) || len < PAGE_SIZE && zero(offset, len as usize);
+        }
+        let held = self.frozen.memfd().present(offset..offset + len, LOOKED_AT_RUNS_MAX).unwrap_or_default();
+        let bytes: u64 = held.iter().map(|run| run.end - run.start).sum();
+        let all = held.len() < LOOKED_AT_RUNS_MAX && bytes <= BROUGHT_AHEAD_BYTES_MAX;
+        all && held.iter().all(|run| zero(run.start, (run.end - run.start) as usize))
     }
 
-    /// Whether `task` may be given the file for the `sent` parts of it: offset to length.
-    pub(crate) fn may_be_given(&self, task: TaskId, sent: &mut Parts) -> bool {
-        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-        if holders.contains(&task) {
+    /// Whether `task` may be given the file for the `sent` parts of it: offset to length. To `look` at what it holds beside
+    /// them takes some milliseconds.
+    pub(crate) fn may_be_given(&self, task: TaskId, sent: &mut Parts, look: bool) -> bool {
+        let holders = || self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        if holders().contains(&task) {
             return true;
         }
         sent.sort_unstable();
         let mut end = 0;
         for &(offset, length) in sent.iter().chain([&(self.frozen.size(), 0)]) {
-            if offset > end && !self.shows_nothing(end, offset - end) {
+            if offset > end && !self.shows_nothing(end, offset - end, look) {
                 return false;
             }
             end = end.max(offset + length);
         }
-        holders.insert(task);
+        holders().insert(task);
         true
     }
 }
@@ -306,6 +316,9 @@ fn read(memfd: &Memfd, offset: u64, length: usize) -> Option<Payload> {
 
 /// A file up to this size is copied: its bytes cost less than a mapping.
 const SMALL_BYTES_MAX: u64 = TRAP_INLINE_OOL_BYTES_MAX as u64;
+/// So much may be brought ahead of a task that it never comes to, and is looked at for being zero; and in so many pieces.
+const BROUGHT_AHEAD_BYTES_MAX: u64 = 2 * AHEAD_BYTES_MAX;
+const LOOKED_AT_RUNS_MAX: usize = 64;
 /// Entries below which nothing is swept.
 const SWEEP_MIN: usize = 64;
 
@@ -322,7 +335,7 @@ mod tests {
         let again = Memfd::adopt(memfd.reader().unwrap()).unwrap();
         let first = table.adopt(&memfd, TaskId(1)).unwrap();
         let second = table.adopt(&again, TaskId(2)).unwrap();
-        assert!(Arc::ptr_eq(&first, &second) && second.may_be_given(TaskId(2), &mut vec![(0, 10)]));
+        assert!(Arc::ptr_eq(&first, &second) && second.may_be_given(TaskId(2), &mut vec![(0, 10)], false));
         drop((first, second));
         for _ in 0..3 * SWEEP_MIN {
             table.adopt(&Memfd::frozen("test", &[b"x"]).unwrap(), TaskId(1)).unwrap();

@@ -6,6 +6,7 @@
 //! ([`metrics`]).
 
 pub mod admission;
+mod ahead;
 pub mod awake;
 pub mod channel;
 pub mod config;

@@ -31,6 +31,7 @@ use sys::probe::Load;
 use sys::uffd::{Sweep, UffdEvent, WriteProtect};
 use sys::{Errno, FileId, Memfd, PidFd, SysError, Uffd};
 
+use crate::ahead::Ahead;
 use crate::frozen::{FrozenTable, Passable};
 
 /// An order for a task, with the descriptor that it needs.
@@ -145,6 +146,7 @@ impl Frames {
 /// A task's memory as this layer sees it.
 struct Space {
     uffd: Rc<Async<Uffd>>,
+    pid: u32,
     pidfd: Rc<PidFd>,
     /// Private managed mappings, start to end. They are not registered for write protection, so entering a page with it would cost
     /// a refused system call first.
@@ -218,12 +220,16 @@ pub struct LinuxPmap {
     last_order: u64,
     /// Memory that cannot change any more, here and in messages.
     pub frozen: FrozenTable,
+    /// The object that was made last, if nobody has mapped it.
+    untouched: Option<ObjectId>,
+    /// Makes large pages of memory without a pager.
+    ahead: Ahead,
 }
 
 impl LinuxPmap {
     /// From now on the task's memory is reached through `uffd`.
-    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Async<Uffd>>, pidfd: Rc<PidFd>) {
-        self.tasks.insert(task, Space { uffd, pidfd, private: BTreeMap::new() });
+    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Async<Uffd>>, pid: u32, pidfd: Rc<PidFd>) {
+        self.tasks.insert(task, Space { uffd, pid, pidfd, private: BTreeMap::new() });
     }
 
     /// Events of tasks that were read while something else was to be done, in order.
@@ -338,12 +344,14 @@ impl Pmap for LinuxPmap {
         let (id, memfd) = made.map_err(|error| short("make memory", &error))?;
         let memfd = Arc::new(spared(memfd)?);
         self.frozen.made(id, object, memfd.clone());
+        self.untouched = Some(object);
         self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
         Ok(())
     }
 
     fn object_destroy(&mut self, object: ObjectId) {
         if let Some(file) = self.objects.remove(&object).and_then(|frames| frames.file) {
+            self.ahead.end(object);
             self.frozen.unshown(file);
         }
     }
@@ -391,6 +399,9 @@ impl Pmap for LinuxPmap {
     }
 
     fn discard(&mut self, object: ObjectId, offset: u64, len: u64) {
+        if self.frames(object).file.is_some() {
+            self.ahead.end(object);
+        }
         if let Err(error) = self.frames(object).memfd.punch(offset, len) {
             // The table says absent all the same: what the file still holds is thrown away at the next fault.
             tracing::error!(offset, len, %error, "pages could not be discarded");
@@ -434,6 +445,9 @@ impl Pmap for LinuxPmap {
                     if order.managed && !order.shared {
                         space.private.insert(order.address, end);
                     }
+                    if self.untouched.take_if(|object| *object == order.object).is_some() {
+                        self.ahead.begin(order.object, &self.objects[&order.object].memfd, space.pid, order.address);
+                    }
                 }
                 self.order(task, OrderKind::Map { order, fd })
             }
@@ -467,6 +481,7 @@ impl Pmap for LinuxPmap {
     }
 
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {
+        self.ahead.end(order.object);
         match self.descriptor(order.object, true) {
             Ok(fd) => self.order(task, OrderKind::Freeze { order, fd, seal }),
             Err(id) => id,

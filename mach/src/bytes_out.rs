@@ -67,7 +67,7 @@ fn copy_bytes(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Re
     while at < range.end {
         if unlooked == 0 {
             // What the object's pager brings takes as much again.
-            if sys::probe::available_bytes().is_some_and(|left| left < 2 * LOOK_BYTES) {
+            if sys::probe::available_bytes(2 * LOOK_BYTES).is_some_and(|left| left < 2 * LOOK_BYTES) {
                 return Err(CopyError::Kern(KernReturn::ResourceShortage));
             }
             unlooked = LOOK_BYTES;

@@ -25,7 +25,7 @@ impl Task {
     /// be left out.
     pub(crate) fn collect(&self, parts: &[ForkPart]) -> Result<Brought, CopyError> {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
-        let _one_at_a_time = memory.alone();
+        let (_one_at_a_time, _copying) = (memory.alone(), memory.settling.copying());
         let (mut collected, mut allowance, mut left_out) = (Collected::default(), Allowance::default(), Vec::new());
         // What adjoins is had together where that can be: at one moment, in one call, and a small part with the rest.
         for parts in parts.chunk_by(goes_on) {

@@ -64,7 +64,7 @@ impl Task {
         if len == 0 {
             return Ok(Payload::default());
         }
-        let _one_at_a_time = memory.alone();
+        let (_one_at_a_time, _copying) = (memory.alone(), memory.settling.copying());
         memory.refuse_changed(std::slice::from_ref(&pages))?;
         let whole = self.freeze_alone(memory, &pages, false)?;
         Ok(whole.slice((address - pages.start) as usize, len as usize))

@@ -5,7 +5,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::process::Resource;
 
+use crate::cgroup;
 use crate::error::SysError;
+use crate::large::LargePages;
 use crate::uffd::{Features, Uffd, UffdWay};
 
 /// One look at the machine. A fact that cannot be read is `None`.
@@ -29,8 +31,8 @@ pub struct Probe {
     pub locked_bytes: Limit,
     /// `vm.max_map_count`: mappings that a process may have.
     pub mappings_max: Option<u64>,
-    /// `/sys/kernel/mm/transparent_hugepage/shmem_enabled`: the word in brackets.
-    pub shmem_huge_pages: Option<String>,
+    /// How memory files come to large pages.
+    pub large_pages: LargePages,
     /// Processors that this process may run on.
     pub cpus: usize,
 }
@@ -58,9 +60,7 @@ impl Probe {
             open_files: limit(Resource::Nofile),
             locked_bytes: limit(Resource::Memlock),
             mappings_max: number("/proc/sys/vm/max_map_count"),
-            shmem_huge_pages: fs::read_to_string("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
-                .ok()
-                .and_then(|s| chosen_word(&s)),
+            large_pages: LargePages::of_this_machine(),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
@@ -99,11 +99,13 @@ impl Load {
     }
 }
 
-/// Bytes that the machine could still give to programs without taking any from others; `None` where Linux does not tell.
-pub fn available_bytes() -> Option<u64> {
+/// Bytes that the machine could still give to this process without taking any from others, within the limits of its control
+/// groups; it may be more than is told, if that is `enough`. `None` where Linux does not tell.
+pub fn available_bytes(enough: u64) -> Option<u64> {
     let told = fs::read_to_string("/proc/meminfo").ok()?;
     let kibi = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(kibi.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()? << 10)
+    let machine = kibi.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()? << 10;
+    Some(cgroup::available_bytes(enough).map_or(machine, |group| group.min(machine)))
 }
 
 /// Bytes of a page on this machine.
@@ -133,12 +135,6 @@ fn parse_version(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// `always [madvise] never` to `madvise`.
-fn chosen_word(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once('[')?;
-    Some(rest.split_once(']')?.0.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +147,7 @@ mod tests {
         assert!(probe.open_files.now.unwrap_or(u64::MAX) >= 64);
         assert!(probe.cpus >= 1);
         assert_eq!(page_size(), proto::PAGE_SIZE);
-        let available = available_bytes().expect("Linux has told that since 3.14");
+        let available = available_bytes(u64::MAX).expect("Linux has told that since 3.14");
         assert!((1..=Load::now().memory_bytes).contains(&available), "{available}");
         let (_, offered) = probe.best_userfaultfd().expect("some way is open on a machine that runs these tests");
         assert!(offered.contains(Features::MANAGED), "{offered:?}");
@@ -159,11 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn versions_and_words_are_parsed() {
+    fn versions_are_parsed() {
         assert_eq!(parse_version("6.18.44-fc-v657"), Some((6, 18)));
         assert_eq!(parse_version("6.1"), Some((6, 1)));
         assert_eq!(parse_version("x"), None);
-        assert_eq!(chosen_word("always [never] x\n").as_deref(), Some("never"));
-        assert_eq!(chosen_word("none"), None);
     }
 }

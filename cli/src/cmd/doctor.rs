@@ -5,6 +5,7 @@
 use proto::NodeName;
 use serde::Serialize;
 use sys::Errno;
+use sys::large::LargePages;
 use sys::probe::Probe;
 use sys::uffd::{Features, UffdMode, UffdWay};
 
@@ -224,17 +225,20 @@ fn mappings(probe: &Probe) -> Finding {
 
 fn large_pages(probe: &Probe) -> Finding {
     const CHECK: &str = "2 MiB pages of memory";
-    const FILE: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
-    match probe.shmem_huge_pages.as_deref() {
-        Some(word @ ("never" | "deny")) => finding(
+    const FOLDER: &str = "/sys/kernel/mm/transparent_hugepage";
+    match probe.large_pages {
+        LargePages::OnFault => finding(CHECK, Verdict::Ok, "made by Linux", ""),
+        LargePages::OnRequest => {
+            finding(CHECK, Verdict::Ok, "made by the node, for memory that is filled in order", "")
+        }
+        LargePages::Denied => finding(
             CHECK,
             Verdict::Weak,
-            format!("{word}: large zero-filled memory is filled 4 KiB at a time"),
-            format!("echo advise | sudo tee {FILE}"),
+            "denied: memory is filled 4 KiB at a time",
+            format!("echo madvise | sudo tee {FOLDER}/enabled; echo advise | sudo tee {FOLDER}/shmem_enabled"),
         ),
-        Some(word) => finding(CHECK, Verdict::Ok, word, ""),
-        // A kernel without them, or a container that hides the file: nothing to be done here.
-        None => finding(CHECK, Verdict::Ok, "unknown", ""),
+        // A kernel without them, or a container that hides the folder: nothing to be done here.
+        LargePages::Unknown => finding(CHECK, Verdict::Ok, "unknown", ""),
     }
 }
 
@@ -276,7 +280,7 @@ mod tests {
             open_files: limit,
             locked_bytes: limit,
             mappings_max: Some(65_530),
-            shmem_huge_pages: Some("advise".into()),
+            large_pages: LargePages::OnFault,
             cpus: 2,
         }
     }
@@ -341,14 +345,12 @@ mod tests {
 
     #[test]
     fn large_pages_are_permitted_by_a_line() {
-        let of = |word: Option<&str>| {
-            only(&Probe { shmem_huge_pages: word.map(str::to_owned), ..good() }, "2 MiB pages of memory")
-        };
-        let never = of(Some("never"));
-        assert_eq!((never.verdict, of(Some("deny")).verdict), (Verdict::Weak, Verdict::Weak));
-        assert_eq!(never.cure, "echo advise | sudo tee /sys/kernel/mm/transparent_hugepage/shmem_enabled");
-        for word in [Some("always"), Some("within_size"), None] {
-            assert_eq!(of(word).verdict, Verdict::Ok);
+        let of = |large_pages| only(&Probe { large_pages, ..good() }, "2 MiB pages of memory");
+        let denied = of(LargePages::Denied);
+        assert_eq!(denied.verdict, Verdict::Weak);
+        assert!(denied.cure.contains("/shmem_enabled") && denied.cure.contains("/enabled"), "{denied:?}");
+        for without_a_line in [LargePages::OnFault, LargePages::OnRequest, LargePages::Unknown] {
+            assert_eq!(of(without_a_line).verdict, Verdict::Ok);
         }
     }
 

@@ -10,6 +10,7 @@ mod garbage;
 mod hostile;
 mod join;
 mod lanes;
+mod large;
 mod memory;
 mod nodes;
 mod objects;

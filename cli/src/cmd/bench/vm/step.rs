@@ -126,13 +126,6 @@ pub fn now_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// Bytes of files that this process maps by pages of 2 MiB.
-pub fn huge_bytes() -> u64 {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
-    let counts = rollup.lines().filter_map(|line| line.strip_prefix("ShmemPmdMapped:"));
-    counts.filter_map(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).sum::<u64>() << 10
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

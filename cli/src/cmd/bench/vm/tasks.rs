@@ -63,7 +63,7 @@ fn send_step(task: &Task, to: &SendRight, memory: &mut Option<Mapping>, step: St
             let mapping = task.allocate(bytes)?;
             step::write(Pages::All, bytes / PAGE_SIZE, FRESH, |at, word| mapping.write_at(at, word))?;
             done.ended_ns = step::now_ns();
-            done.bytes = step::huge_bytes();
+            done.bytes = sys::large::mapped_bytes();
             *memory = Some(mapping);
             return Ok(done);
         }

@@ -1,0 +1,220 @@
+//! Large pages of memory files: 2 MiB that Linux fills and maps in one go (transparent huge pages of shmem).
+
+use std::fs;
+
+use proto::PAGE_SIZE;
+use proto::vm::LARGE_PAGE_SIZE;
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+use crate::error::{Context, SysError, last_errno};
+use crate::memfd::Memfd;
+
+/// How memory files come to large pages, as `/sys/kernel/mm/transparent_hugepage` has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LargePages {
+    /// Linux fills them so by itself, if it is advised to.
+    OnFault,
+    /// Linux makes one of small pages when it is asked to, and no fault does (`shmem_enabled` is `never`, as it comes).
+    OnRequest,
+    /// Whoever runs the machine does not want them (`enabled` is `never`, or `shmem_enabled` is `deny`).
+    Denied,
+    /// The kernel has none, or does not say.
+    Unknown,
+}
+
+impl LargePages {
+    /// Looks.
+    pub fn of_this_machine() -> LargePages {
+        let word = |name| {
+            let text = fs::read_to_string(format!("/sys/kernel/mm/transparent_hugepage/{name}"));
+            text.ok().and_then(|text| chosen_word(&text))
+        };
+        LargePages::of(word("enabled").as_deref(), word("shmem_enabled").as_deref())
+    }
+
+    fn of(enabled: Option<&str>, shmem_enabled: Option<&str>) -> LargePages {
+        match (enabled, shmem_enabled) {
+            (None, _) | (_, None) => LargePages::Unknown,
+            (Some("never"), _) | (_, Some("deny")) => LargePages::Denied,
+            (_, Some("never")) => LargePages::OnRequest,
+            _ => LargePages::OnFault,
+        }
+    }
+}
+
+/// A memory file as somebody sees it who reads none of it, but has large pages made of it for those who do.
+#[derive(Debug)]
+pub struct LargeView {
+    /// What is reserved, and has the mapping in it, on the border of a large page.
+    reserved: (usize, usize),
+    first: usize,
+    bytes: u64,
+}
+
+impl LargeView {
+    /// Of the whole large pages of a file.
+    ///
+    /// Conditions: the file never becomes shorter.
+    /// Errors: `EINVAL` it has none; no descriptor or address space.
+    pub fn of(memfd: &Memfd) -> Result<LargeView, SysError> {
+        let bytes = memfd.size() / LARGE_PAGE_SIZE * LARGE_PAGE_SIZE;
+        let (size, large) = (bytes as usize, LARGE_PAGE_SIZE as usize);
+        let what = || format!("{size:#x} bytes of a memfd");
+        // One that cannot write keeps nobody from sealing the file.
+        let fd = memfd.reader()?;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: new memory, of which nobody knows.
+        let at = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), size + large, ProtFlags::empty(), flags) };
+        let at = at.context("mmap(2)", what)? as usize;
+        let view = LargeView { reserved: (at, size + large), first: at.next_multiple_of(large), bytes };
+        let (to, flags) = (view.first as *mut libc::c_void, MapFlags::FIXED | MapFlags::SHARED);
+        // SAFETY: it lies in what was just reserved, to which no reference points; nor will one to the mapping.
+        unsafe { rustix::mm::mmap(to, size, ProtFlags::READ, flags, fd, 0) }.context("mmap(2)", what)?;
+        Ok(view)
+    }
+
+    /// Bytes: whole large pages.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether so many small pages from an offset on are all in memory. Nobody is waited for.
+    ///
+    /// Conditions: whole pages, at most those of a large page.
+    pub fn holds(&self, offset: u64, pages: u64) -> bool {
+        let mut there = [0; (LARGE_PAGE_SIZE / PAGE_SIZE) as usize];
+        let (pages, len) = (pages as usize, (pages * PAGE_SIZE) as usize);
+        if pages > there.len() || !self.contains(offset, len as u64) {
+            return false;
+        }
+        // SAFETY: there is a byte for each page, and no other memory changes.
+        let told = unsafe { libc::mincore(self.at(offset), len, there.as_mut_ptr()) };
+        told == 0 && there[..pages].iter().all(|page| page & 1 != 0)
+    }
+
+    /// Makes a large page: pages of the file that are there keep their bytes, those that are not become zeroes. It takes about as
+    /// long as to copy and to zero that much. Who touches one of them meanwhile waits at most as long.
+    ///
+    /// Conditions: the offset of a large page.
+    /// Errors: `EAGAIN` a page was brought or used meanwhile; `EBUSY` a mapping of it elsewhere is registered for missing pages;
+    /// `ENOMEM` there is no large page to be had; `EINVAL` outside, or the system gives none so (Linux before 6.1). The file has
+    /// the same bytes then.
+    pub fn make(&self, offset: u64) -> Result<(), SysError> {
+        let (at, large) = (self.at(offset), LARGE_PAGE_SIZE as usize);
+        let what = || format!("a large page at {offset:#x} of a memfd");
+        if !offset.is_multiple_of(LARGE_PAGE_SIZE) || !self.contains(offset, LARGE_PAGE_SIZE) {
+            return Err(SysError::new("madvise(2)", crate::Errno::INVAL, what()));
+        }
+        // Linux makes none of nothing.
+        // SAFETY: no byte that a reference could point to changes.
+        unsafe { rustix::mm::madvise(at, PAGE_SIZE as usize, Advice::LinuxPopulateRead) }
+            .context("madvise(2)", what)?;
+        // SAFETY: as above.
+        let made = match unsafe { libc::madvise(at, large, MADV_COLLAPSE) } {
+            0 => Ok(()),
+            _ => Err(SysError::new("madvise(2)", last_errno(), what())),
+        };
+        // It is for others, and does not count as memory of this process.
+        // SAFETY: as above.
+        let _ = unsafe { rustix::mm::madvise(at, large, Advice::LinuxDontNeed) };
+        made
+    }
+
+    fn contains(&self, offset: u64, len: u64) -> bool {
+        offset.is_multiple_of(PAGE_SIZE) && offset.checked_add(len).is_some_and(|end| end <= self.bytes)
+    }
+
+    fn at(&self, offset: u64) -> *mut libc::c_void {
+        self.first.wrapping_add(offset as usize) as *mut libc::c_void
+    }
+}
+
+impl Drop for LargeView {
+    fn drop(&mut self) {
+        let (at, size) = self.reserved;
+        // SAFETY: it is its own, and nobody refers to it.
+        let _ = unsafe { rustix::mm::munmap(at as *mut libc::c_void, size) };
+    }
+}
+
+/// Bytes that this process maps by large pages of memory files; 0 where Linux does not tell.
+pub fn mapped_bytes() -> u64 {
+    let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let counts = rollup.lines().filter_map(|line| line.strip_prefix("ShmemPmdMapped:"));
+    counts.filter_map(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).sum::<u64>() << 10
+}
+
+/// `always [madvise] never` to `madvise`.
+fn chosen_word(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once('[')?;
+    Some(rest.split_once(']')?.0.to_owned())
+}
+
+/// The libc crate does not have it for every C library.
+const MADV_COLLAPSE: libc::c_int = 25;
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use proto::Prot;
+
+    use super::*;
+    use crate::arena::Advise;
+    use crate::{Arena, Backing, Errno};
+
+    const L: u64 = LARGE_PAGE_SIZE;
+
+    #[test]
+    fn they_come_as_the_system_is_set() {
+        assert_eq!(LargePages::of(Some("madvise"), Some("never")), LargePages::OnRequest);
+        assert_eq!(LargePages::of(Some("always"), Some("advise")), LargePages::OnFault);
+        assert_eq!(LargePages::of(Some("never"), Some("advise")), LargePages::Denied);
+        assert_eq!(LargePages::of(Some("always"), Some("deny")), LargePages::Denied);
+        assert_eq!(LargePages::of(Some("always"), None), LargePages::Unknown);
+        assert_eq!(chosen_word("always [never] x\n").as_deref(), Some("never"));
+        assert_eq!(chosen_word("none"), None);
+    }
+
+    #[test]
+    fn what_is_there_is_told_without_bringing_it() {
+        let memfd = Memfd::freezable("test", 3 * L + PAGE_SIZE).unwrap();
+        let view = LargeView::of(&memfd).unwrap();
+        assert_eq!(view.bytes(), 3 * L);
+        memfd.write_at(L - PAGE_SIZE, &[vec![1; 2 * PAGE_SIZE as usize]]).unwrap();
+        assert!(view.holds(L - PAGE_SIZE, 2) && !view.holds(L - PAGE_SIZE, 3) && !view.holds(0, 1));
+        assert!(!view.holds(L, 513) && !view.holds(3 * L, 1) && !view.holds(1, 1) && !view.holds(u64::MAX - 4095, 1));
+        assert_eq!(memfd.allocated_bytes().unwrap(), 2 * PAGE_SIZE);
+        assert_eq!(view.make(3 * L).unwrap_err().errno, Errno::INVAL);
+        assert_eq!(view.make(PAGE_SIZE).unwrap_err().errno, Errno::INVAL);
+        drop(view);
+        assert_eq!(LargeView::of(&Memfd::freezable("test", L - PAGE_SIZE).unwrap()).unwrap_err().errno, Errno::INVAL);
+    }
+
+    /// On a system that gives none, they stay small, and all the rest is so.
+    #[test]
+    fn a_large_page_is_made_under_others_and_keeps_what_is_there() {
+        let arena = Arena::reserve(&[8 * L]).unwrap();
+        let memfd = Memfd::freezable("test", 3 * L).unwrap();
+        let at = arena.start().next_multiple_of(L);
+        arena.map(at, 3 * L, Backing::Shared(memfd.as_fd(), 0), Prot::READ | Prot::WRITE).unwrap();
+        arena.advise(at, 3 * L, Advise::HugePages).unwrap();
+        arena.write(at + L + 5 * PAGE_SIZE, b"here").unwrap();
+        let view = LargeView::of(&memfd).unwrap();
+        let made = view.make(L).is_ok();
+        assert!(made || LargePages::of_this_machine() == LargePages::Denied);
+        let mut bytes = [1; 8];
+        arena.read(at + L + 5 * PAGE_SIZE, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"here\0\0\0\0");
+        arena.read(at + 2 * L - 8, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 8]);
+        if made {
+            assert_eq!((memfd.allocated_bytes().unwrap(), mapped_bytes()), (L, L));
+        }
+        // Who only looks keeps nobody from sealing it.
+        drop(arena);
+        memfd.freeze().unwrap();
+        view.make(0).ok();
+        assert!(view.holds(0, 1), "what nobody can write to shows the same");
+    }
+}
