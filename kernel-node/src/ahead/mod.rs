@@ -111,9 +111,10 @@ impl Thread {
             };
             match told {
                 Ok(told) => self.hear(told),
-                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.look();
         }
     }
 
