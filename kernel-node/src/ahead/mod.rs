@@ -191,8 +191,8 @@ impl Thread {
                 }
             }
             let took = began.elapsed();
-            if took > AS_SMALL {
-                return Some(SLOW_PART * took);
+            if took > LONG {
+                return Some(took);
             }
         }
         Some(PAUSE_MIN)
@@ -213,10 +213,9 @@ const PAUSE_PART: u32 = 8;
 const IDLE_MAX: Duration = Duration::from_secs(2);
 /// No more than this part of what memory is left is brought ahead.
 const AHEAD_PART: u64 = 8;
-/// To fill a large page with small ones takes about this. Where Linux, or a machine that is itself a guest, takes longer for a large
-/// one, the task is quicker, and waits for it if it comes there; so that is done for a small part of the time.
-const AS_SMALL: Duration = Duration::from_millis(1);
-const SLOW_PART: u32 = 8;
+/// To fill a large page with small ones takes 1 ms at most. Where Linux, or a machine that is itself a guest, takes much longer for
+/// a large one, the task is quicker, and waits for it if it comes there; so it is left alone for half of the time.
+const LONG: Duration = Duration::from_millis(4);
 /// How long none is made after there was none to be had.
 const REST: Duration = Duration::from_secs(1);
 
