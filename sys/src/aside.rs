@@ -1,15 +1,15 @@
 //! Page tables moved out of the way: what takes long is to tear them down, not to map something else in their place.
 
-use proto::vm::LARGE_PAGE_SIZE;
-use rustix::mm::MremapFlags;
+use rustix::mm::{Advice, MremapFlags};
 
-use crate::arena::{Advise, Arena};
+use crate::arena::Arena;
 use crate::error::{Context, SysError};
+use crate::reserved::Reserved;
 
 /// A mapping that was taken out of an arena, with what its page tables held. Nobody uses it; dropping it tears it down.
 #[derive(Debug)]
 pub struct Aside {
-    _room: Arena,
+    _room: Reserved,
 }
 
 impl Arena {
@@ -21,15 +21,15 @@ impl Arena {
     /// mappings. What Linux has moved then it brings in again.
     pub fn set_aside(&self, address: u64, size: u64) -> Result<Aside, SysError> {
         self.check("mremap(2)", address, size)?;
-        let room = Arena::reserve(&[size + LARGE_PAGE_SIZE])?;
         // Tables move whole where both places lie alike in what one table maps.
-        let start = room.start() + (address.wrapping_sub(room.start()) & (LARGE_PAGE_SIZE - 1));
+        let (room, start) = Reserved::like(address, size)?;
         let (from, to, len) = (address as *mut libc::c_void, start as *mut libc::c_void, size as usize);
         let flags = MremapFlags::MAYMOVE | MremapFlags::DONTUNMAP;
-        // SAFETY: both ranges lie inside arenas (checked; reserved so), to which no reference points.
-        unsafe { rustix::mm::mremap_fixed(from, len, len, flags, to) }
-            .context("mremap(2)", || format!("{size:#x} bytes at {address:#x}"))?;
-        room.advise(start, size, Advise::DontFork)?;
+        let what = || format!("{size:#x} bytes at {address:#x}");
+        // SAFETY: one range lies inside the arena (checked), the other was just reserved; no reference points to either.
+        unsafe { rustix::mm::mremap_fixed(from, len, len, flags, to) }.context("mremap(2)", what)?;
+        // SAFETY: as above.
+        unsafe { rustix::mm::madvise(to, len, Advice::LinuxDontFork) }.context("madvise(2)", what)?;
         Ok(Aside { _room: room })
     }
 }

@@ -8,6 +8,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use crate::error::{Context, SysError, last_errno};
 use crate::memfd::Memfd;
+use crate::reserved::Reserved;
 
 /// How memory files come to large pages, as `/sys/kernel/mm/transparent_hugepage` has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +46,9 @@ impl LargePages {
 /// A memory file as somebody sees it who reads none of it, but has large pages made of it for those who do.
 #[derive(Debug)]
 pub struct LargeView {
-    /// What is reserved, and has the mapping in it, on the border of a large page.
-    reserved: (usize, usize),
-    first: usize,
+    _room: Reserved,
+    /// The address of the first byte, on the border of a large page.
+    first: u64,
     bytes: u64,
 }
 
@@ -58,19 +59,14 @@ impl LargeView {
     /// Errors: `EINVAL` it has none; no descriptor or address space.
     pub fn of(memfd: &Memfd) -> Result<LargeView, SysError> {
         let bytes = memfd.size() / LARGE_PAGE_SIZE * LARGE_PAGE_SIZE;
-        let (size, large) = (bytes as usize, LARGE_PAGE_SIZE as usize);
-        let what = || format!("{size:#x} bytes of a memfd");
         // One that cannot write keeps nobody from sealing the file.
         let fd = memfd.reader()?;
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: new memory, of which nobody knows.
-        let at = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), size + large, ProtFlags::empty(), flags) };
-        let at = at.context("mmap(2)", what)? as usize;
-        let view = LargeView { reserved: (at, size + large), first: at.next_multiple_of(large), bytes };
-        let (to, flags) = (view.first as *mut libc::c_void, MapFlags::FIXED | MapFlags::SHARED);
+        let (room, first) = Reserved::like(0, bytes)?;
+        let (to, flags) = (first as *mut libc::c_void, MapFlags::FIXED | MapFlags::SHARED);
         // SAFETY: it lies in what was just reserved, to which no reference points; nor will one to the mapping.
-        unsafe { rustix::mm::mmap(to, size, ProtFlags::READ, flags, fd, 0) }.context("mmap(2)", what)?;
-        Ok(view)
+        unsafe { rustix::mm::mmap(to, bytes as usize, ProtFlags::READ, flags, fd, 0) }
+            .context("mmap(2)", || format!("{bytes:#x} bytes of a memfd"))?;
+        Ok(LargeView { _room: room, first, bytes })
     }
 
     /// Bytes: whole large pages.
@@ -125,15 +121,7 @@ impl LargeView {
     }
 
     fn at(&self, offset: u64) -> *mut libc::c_void {
-        self.first.wrapping_add(offset as usize) as *mut libc::c_void
-    }
-}
-
-impl Drop for LargeView {
-    fn drop(&mut self) {
-        let (at, size) = self.reserved;
-        // SAFETY: it is its own, and nobody refers to it.
-        let _ = unsafe { rustix::mm::munmap(at as *mut libc::c_void, size) };
+        self.first.wrapping_add(offset) as *mut libc::c_void
     }
 }
 

@@ -30,6 +30,7 @@ pub mod pidfd;
 pub mod probe;
 pub mod process;
 pub mod ready;
+mod reserved;
 pub mod seqpacket;
 pub mod shared;
 pub mod thread;
