@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use proto::limits::FREEZE_ORDERS_MAX;
 use proto::segments::Segment;
 use proto::wire::body::Segments;
 use proto::wire::trap::{self, call};
@@ -64,14 +65,21 @@ impl<'a> Copy<'a> {
         Copy { task, parts: vec![Part { range, lies }], asides: Vec::new() }
     }
 
-    /// Adds what the node answered. A file that is not sealed after all, nor going to be, has to be copied.
+    /// Adds what the node answered, and whether what it has mapped aside is `mapped`. A file that is not sealed after all, nor
+    /// going to be, has to be copied.
     pub fn add(
         &mut self,
         parts: &[trap::FreezePart],
+        mapped: bool,
         fds: Vec<OwnedFd>,
         memory: Option<&Memory>,
     ) -> Result<(), CopyError> {
-        self.asides.extend(parts.iter().filter_map(|part| part.aside));
+        let mut end = None;
+        for part in parts {
+            // Parts that adjoin are one mapping.
+            self.asides.extend(part.aside.filter(|aside| end != Some(*aside)));
+            end = part.aside.map(|aside| aside + part.size);
+        }
         // What is in small pieces is of no use before it is sealed: the node would copy them.
         let pieces = parts.iter().any(|part| part.size < SETTLING_BYTES_MIN);
         let frozen = |fd: OwnedFd| {
@@ -89,7 +97,7 @@ impl<'a> Copy<'a> {
                 None => None,
                 Some(fd) => files.get(fd as usize).ok_or(TrapError::Protocol("a part without its file"))?.as_ref(),
             };
-            let at = Lies::At(part.aside.unwrap_or(part.address));
+            let at = Lies::At(part.aside.filter(|_| mapped).unwrap_or(part.address));
             let lies = file.map_or(at, |file| Lies::In(file.clone(), part.offset));
             self.parts.push(Part { range: part.address..part.address + part.size, lies });
         }
@@ -165,8 +173,8 @@ impl<'a> Copy<'a> {
 
 impl Drop for Copy<'_> {
     fn drop(&mut self) {
-        if !self.asides.is_empty() {
-            let copied = trap::Freeze { copied: std::mem::take(&mut self.asides), ..trap::Freeze::default() };
+        for asides in self.asides.chunks(FREEZE_ORDERS_MAX) {
+            let copied = trap::Freeze { copied: asides.to_vec(), ..trap::Freeze::default() };
             // If the node is gone, so is what it mapped.
             let _ = self.task.trap(call::Op::Freeze(copied), &[]);
         }

@@ -162,7 +162,9 @@ impl Task {
             if next <= at {
                 return Err(TrapError::Protocol("a freeze that does not go on").into());
             }
-            copy.add(&reply.answer.parts, reply.fds, self.0.memory.as_deref())?;
+            // Where Linux would not map what is aside, it is copied as it is by then.
+            let mapped = reply.failed.is_none();
+            copy.add(&reply.answer.parts, mapped, reply.fds, self.0.memory.as_deref())?;
             at = next;
         }
         Ok(copy)

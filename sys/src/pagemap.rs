@@ -134,8 +134,9 @@ mod tests {
         arena.map(at, 4 * PAGE_SIZE, Backing::Shared(memfd.as_fd(), 0), Prot::READ | Prot::WRITE).unwrap();
         arena.write(at + PAGE_SIZE + 5, b"x").unwrap();
         assert_eq!([0, 1, 2].map(|page| own.is_present(at + page * PAGE_SIZE)), [false, true, false].map(Some));
-        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let other = Pagemap::of(child.id()).unwrap();
+        child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(other.is_present(at), None, "it is gone");
     }
