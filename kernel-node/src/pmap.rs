@@ -146,7 +146,6 @@ impl Frames {
 /// A task's memory as this layer sees it.
 struct Space {
     uffd: Rc<Async<Uffd>>,
-    pid: u32,
     pidfd: Rc<PidFd>,
     /// Private managed mappings, start to end. They are not registered for write protection, so entering a page with it would cost
     /// a refused system call first.
@@ -220,16 +219,14 @@ pub struct LinuxPmap {
     last_order: u64,
     /// Memory that cannot change any more, here and in messages.
     pub frozen: FrozenTable,
-    /// The object that was made last, if nobody has mapped it.
-    untouched: Option<ObjectId>,
     /// Makes large pages of memory without a pager.
     ahead: Ahead,
 }
 
 impl LinuxPmap {
     /// From now on the task's memory is reached through `uffd`.
-    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Async<Uffd>>, pid: u32, pidfd: Rc<PidFd>) {
-        self.tasks.insert(task, Space { uffd, pid, pidfd, private: BTreeMap::new() });
+    pub fn task_attach(&mut self, task: TaskId, uffd: Rc<Async<Uffd>>, pidfd: Rc<PidFd>) {
+        self.tasks.insert(task, Space { uffd, pidfd, private: BTreeMap::new() });
     }
 
     /// Events of tasks that were read while something else was to be done, in order.
@@ -344,7 +341,7 @@ impl Pmap for LinuxPmap {
         let (id, memfd) = made.map_err(|error| short("make memory", &error))?;
         let memfd = Arc::new(spared(memfd)?);
         self.frozen.made(id, object, memfd.clone());
-        self.untouched = Some(object);
+        self.ahead.begin(object, &memfd);
         self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
         Ok(())
     }
@@ -444,9 +441,6 @@ impl Pmap for LinuxPmap {
                     space.forget(order.address, end);
                     if order.managed && !order.shared {
                         space.private.insert(order.address, end);
-                    }
-                    if self.untouched.take_if(|object| *object == order.object).is_some() {
-                        self.ahead.begin(order.object, &self.objects[&order.object].memfd, space.pid, order.address);
                     }
                 }
                 self.order(task, OrderKind::Map { order, fd })

@@ -357,7 +357,7 @@ impl Node {
             ChannelError::OutOfPlace("a task that could not be made")
         })?;
         if let Some(uffd) = &uffd {
-            self.pmap.task_attach(task, uffd.clone(), pid, pidfd.clone());
+            self.pmap.task_attach(task, uffd.clone(), pidfd.clone());
         }
         let process = self.processes.get_mut(task).expect("it was prepared");
         process.attached = Some(Attached {

@@ -1,12 +1,11 @@
-//! What page tables tell of an address space: which pages are there, and which of the own the program has written to
-//! (`PAGEMAP_SCAN` on `/proc/self/pagemap`, Linux 6.7).
+//! Which pages of the own address space a program has written to, as the page tables tell: `PAGEMAP_SCAN` on
+//! `/proc/self/pagemap` (Linux 6.7).
 
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 
-use proto::{PAGE_SIZE, ranges};
+use proto::ranges;
 
 use crate::error::{Context, Errno, SysError, last_errno};
 
@@ -22,27 +21,10 @@ pub struct Pagemap {
 impl Pagemap {
     /// The page tables of the own process.
     pub fn open() -> Result<Pagemap, SysError> {
-        Pagemap::at("/proc/self/pagemap".to_owned())
-    }
-
-    /// Those of the process that has the number now; of no other later.
-    ///
-    /// Errors: `EACCES` this one may not look at it.
-    pub fn of(pid: u32) -> Result<Pagemap, SysError> {
-        Pagemap::at(format!("/proc/{pid}/pagemap"))
-    }
-
-    fn at(path: String) -> Result<Pagemap, SysError> {
-        let file = File::open(&path)
+        let path = "/proc/self/pagemap";
+        let file = File::open(path)
             .map_err(|e| SysError::new("open(2)", Errno::from_io_error(&e).unwrap_or(Errno::IO), path))?;
         Ok(Pagemap { file })
-    }
-
-    /// Whether the process has the page of an address in its page tables; `None` if it is gone.
-    pub fn is_present(&self, address: u64) -> Option<bool> {
-        let mut entry = [0; 8];
-        self.file.read_exact_at(&mut entry, address / PAGE_SIZE * 8).ok()?;
-        Some(u64::from_le_bytes(entry) >> 63 != 0)
     }
 
     /// The parts of a range whose pages are anonymous memory, in order and apart from each other.
@@ -121,25 +103,10 @@ const _: () = assert!(size_of::<Scan>() == 96 && size_of::<Region>() == 24);
 mod tests {
     use std::os::fd::AsFd;
 
-    use proto::Prot;
+    use proto::{PAGE_SIZE, Prot};
 
     use super::*;
     use crate::{Arena, Backing, Memfd};
-
-    #[test]
-    fn a_page_is_there_once_it_was_touched() {
-        let arena = Arena::reserve(&[4 * PAGE_SIZE]).unwrap();
-        let memfd = Memfd::create("test", 4 * PAGE_SIZE).unwrap();
-        let (at, own) = (arena.start(), Pagemap::of(std::process::id()).unwrap());
-        arena.map(at, 4 * PAGE_SIZE, Backing::Shared(memfd.as_fd(), 0), Prot::READ | Prot::WRITE).unwrap();
-        arena.write(at + PAGE_SIZE + 5, b"x").unwrap();
-        assert_eq!([0, 1, 2].map(|page| own.is_present(at + page * PAGE_SIZE)), [false, true, false].map(Some));
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let other = Pagemap::of(child.id()).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(other.is_present(at), None, "it is gone");
-    }
 
     #[test]
     fn written_pages_of_a_private_mapping_are_found() {

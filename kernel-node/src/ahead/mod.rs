@@ -4,9 +4,8 @@
 //! Nobody waits for it, and nobody needs it: a large page of zeroes in a memory file is what the file would show without.
 //! What is made too late, or cannot be, the task fills with small pages.
 //!
-//! The thread looks at files that are new, often at first and then ever less, as long as their tasks go on filling them: at what
-//! is in memory (`mincore(2)`), and at how far the task has come, if it may (`/proc/PID/pagemap`). It takes none of the locks
-//! that a task could hold.
+//! The thread looks at files that are new, often at first and then ever less, as long as their tasks go on filling them. It
+//! only ever looks at what is in memory (`mincore(2)`), and takes none of the locks that a task could hold.
 //!
 //! Why so: docs/decisions/0015-large-pages-ahead.md. Spec: docs/spec/vm.md [vm.large.1] to [vm.large.4].
 
@@ -23,7 +22,7 @@ use kernel_core::vm::ObjectId;
 use metrics::counter;
 use proto::vm::LARGE_PAGE_SIZE;
 use sys::large::{LargePages, LargeView};
-use sys::{Errno, Memfd, Pagemap};
+use sys::{Errno, Memfd};
 
 /// The thread, once there is work for it.
 #[derive(Default, Debug)]
@@ -32,29 +31,20 @@ pub(crate) struct Ahead(OnceLock<Option<SyncSender<Told>>>);
 /// What the thread is told.
 #[derive(Debug)]
 enum Told {
-    /// A task maps an object that nobody has touched.
-    New(New),
+    /// An object has memory that nobody has touched.
+    New(ObjectId, Weak<Memfd>),
     /// No more is to be brought of it.
     End(ObjectId),
 }
 
-/// An object that nobody has touched, and who is about to.
-#[derive(Debug)]
-struct New {
-    object: ObjectId,
-    memfd: Weak<Memfd>,
-    pid: u32,
-    address: u64,
-}
-
 impl Ahead {
-    /// A process maps an object that nobody has touched, all of it, at this address.
-    pub fn begin(&self, object: ObjectId, memfd: &Arc<Memfd>, pid: u32, address: u64) {
+    /// An object has memory that nobody has touched.
+    pub fn begin(&self, object: ObjectId, memfd: &Arc<Memfd>) {
         if memfd.size() >= WATCHED_BYTES_MIN
             && let Some(told) = self.0.get_or_init(start)
         {
             // Where the thread has so much to hear, it does without this one.
-            let _ = told.try_send(Told::New(New { object, memfd: Arc::downgrade(memfd), pid, address }));
+            let _ = told.try_send(Told::New(object, Arc::downgrade(memfd)));
         }
     }
 
@@ -83,9 +73,6 @@ struct Watched {
     object: ObjectId,
     memfd: Weak<Memfd>,
     view: LargeView,
-    /// Of its task, if this process may look at them, and where that maps it.
-    tables: Option<Pagemap>,
-    address: u64,
     front: Front,
     /// When its task last came to where something was to be brought.
     since: Instant,
@@ -121,18 +108,18 @@ impl Thread {
     fn hear(&mut self, told: Told) {
         match told {
             Told::End(object) => self.watched.retain(|w| w.object != object),
-            Told::New(New { object, memfd, pid, address }) => {
+            Told::New(object, memfd) => {
                 let now = Instant::now();
                 let view = memfd.upgrade().filter(|_| now >= self.rests_until).map(|memfd| LargeView::of(&memfd));
                 let Some(Ok(view)) = view else { return };
-                let (front, tables) = (Front::new(view.bytes()), Pagemap::of(pid).ok());
+                let front = Front::new(view.bytes());
                 if self.watched.len() >= WATCHED_MAX
                     && let Some((idlest, _)) = self.watched.iter().enumerate().min_by_key(|(_, w)| w.since)
                 {
                     self.watched.swap_remove(idlest);
                 }
                 let (since, due) = (now, now + PAUSE_MIN);
-                self.watched.push(Watched { object, memfd, view, tables, address, front, since, due });
+                self.watched.push(Watched { object, memfd, view, front, since, due });
             }
         }
     }
@@ -142,11 +129,10 @@ impl Thread {
         let now = Instant::now();
         while let Some(due) = self.watched.iter().position(|w| w.due <= now) {
             let mut watched = self.watched.swap_remove(due);
-            let most = || sys::probe::available_bytes(AHEAD_PART * AHEAD_BYTES_MAX).unwrap_or(0) / AHEAD_PART;
+            // What Linux would take back first it is not asked to: to look for that takes milliseconds.
+            let most = || sys::probe::available_bytes(0).unwrap_or(0) / AHEAD_PART;
             let idle = now.saturating_duration_since(watched.since);
-            let Watched { view, tables, address, front, .. } = &mut watched;
-            let touched = |offset| tables.as_ref()?.is_present(*address + offset);
-            match front.look(|offset, pages| view.holds(offset, pages), touched, most) {
+            match watched.front.look(|offset, pages| watched.view.holds(offset, pages), most) {
                 Look::Nothing if idle > IDLE_MAX || watched.memfd.strong_count() == 0 => {}
                 Look::Nothing => {
                     watched.due = now + (idle / PAUSE_PART).max(PAUSE_MIN);
@@ -246,7 +232,7 @@ mod tests {
         let at = arena.start().next_multiple_of(L);
         arena.map(at, 40 * L, Backing::Shared(memfd.as_fd(), 0), Prot::READ | Prot::WRITE).unwrap();
         let object = ObjectId::default();
-        ahead.begin(object, &memfd, std::process::id(), at);
+        ahead.begin(object, &memfd);
         let fill = |from: u64, to: u64| arena.write(at + from, &vec![7; (to - from) as usize]).unwrap();
         fill(0, L / 2 + PAGE_SIZE);
         let made = LargePages::of_this_machine() == LargePages::OnRequest;
@@ -274,16 +260,15 @@ mod tests {
         let mut thread = Thread { told, watched: Vec::new(), rests_until: Instant::now() };
         let file = || Arc::new(Memfd::freezable("test", 4 * L).unwrap());
         let kept: Vec<_> = (0..WATCHED_MAX + 3).map(|_| file()).collect();
-        let new =
-            |memfd: &Arc<Memfd>| New { object: ObjectId::default(), memfd: Arc::downgrade(memfd), pid: 1, address: 0 };
-        kept.iter().for_each(|memfd| thread.hear(Told::New(new(memfd))));
+        let new = |memfd: &Arc<Memfd>| Told::New(ObjectId::default(), Arc::downgrade(memfd));
+        kept.iter().for_each(|memfd| thread.hear(new(memfd)));
         assert_eq!(thread.watched.len(), WATCHED_MAX);
         drop(kept);
         std::thread::sleep(2 * PAUSE_MIN);
         thread.look();
         assert!(thread.watched.is_empty(), "they have no memory");
         thread.rests_until = Instant::now() + REST;
-        thread.hear(Told::New(new(&file())));
+        thread.hear(new(&file()));
         assert!(thread.watched.is_empty(), "there are no large pages now");
     }
 }
