@@ -31,13 +31,19 @@ impl Vm {
             let most = (want - chosen, PAGE_OUT_LOOK_PAGES - looked);
             let object = self.objects.get_mut(id).filter(|object| object.pages.counts().resident > 0);
             let seen = object.map(|object| choose(object, from, most, cx.now));
-            let Some(Seen { chosen: pages, next, looked: more, passing, refusing }) = seen else {
+            let Some(Seen { chosen: pages, next, looked: more, spared, passing, refusing }) = seen else {
                 self.page_out.clock.remove(&id);
+                // It is past it, and not at the end of a round for that.
+                self.page_out.hand = Some((id, PAGES_MAX));
                 continue;
             };
             self.page_out.hand = Some((id, next));
             looked += more + 1;
             chosen += pages.len() as u64;
+            if spared {
+                // They can leave when it comes by again.
+                self.page_out.barren = 0;
+            }
             self.page_out.passing |= passing;
             self.page_out.refusing |= refusing;
             if !pages.is_empty() {
@@ -94,6 +100,8 @@ struct Seen {
     /// Where it goes on; `PAGES_MAX` at the end.
     next: u64,
     looked: u64,
+    /// There are pages that were in use, and can leave the next time.
+    spared: bool,
     /// There are pages that can leave a little later.
     passing: bool,
     /// There are pages that their pager has just refused.
@@ -103,7 +111,8 @@ struct Seen {
 /// Looks at the pages of `object` from `from` on: at most `most` are chosen and looked at.
 fn choose(object: &mut Object, from: u64, most: (u64, u64), now: Time) -> Seen {
     let refusing = object.left_alone_until > now;
-    let mut seen = Seen { chosen: Vec::new(), next: PAGES_MAX, looked: 0, passing: !object.jobs.is_empty(), refusing };
+    let (next, passing) = (PAGES_MAX, !object.jobs.is_empty());
+    let mut seen = Seen { chosen: Vec::new(), next, looked: 0, spared: false, passing, refusing };
     let round_may_begin = object.round.is_none() && !refusing;
     let usable = object.state == ObjectState::Ready && object.jobs.is_empty();
     if !usable || !(round_may_begin || object.clean_pages_are_safe()) {
@@ -127,12 +136,13 @@ fn choose(object: &mut Object, from: u64, most: (u64, u64), now: Time) -> Seen {
             None => {}
         }
     }
+    seen.spared = !spared.is_empty();
     for page in spared {
         object.pages.update(page, |r| r.referenced = false);
     }
     seen
 }
 
-/// Times that the hand goes round without choosing a page before it is believed that there is none: one takes away the
-/// `referenced`, and it may have begun in the midst of it.
+/// Times that the hand goes round without choosing or sparing a page before it is believed that there is none: it may have begun in
+/// the midst of the first.
 const BARREN_MAX: u32 = 3;

@@ -38,7 +38,7 @@ pub(super) struct PageOut {
     pub clock: BTreeSet<ObjectId>,
     /// The page that the clock looks at next.
     pub hand: Option<(ObjectId, u64)>,
-    /// How often the hand has gone round since it last chose a page.
+    /// How often the hand has gone round since it last chose a page or spared one.
     pub barren: u32,
     /// It came by pages meanwhile that could leave a little later.
     pub passing: bool,
@@ -236,6 +236,8 @@ impl Vm {
     pub(super) fn page_out(&mut self, task: Option<TaskId>, cx: &mut VmCx<'_>) {
         if let Some((only, want)) = task.and_then(|t| self.beyond_share(t)) {
             self.clock_step(Some(&only), want, cx);
+            // It went past pages of others.
+            self.hand_begins_anew();
         }
         let above = self.marks().is_some_and(|m| self.page_out.resident > m.high);
         if above || !self.page_out.starved.is_empty() || self.page_out.timer.is_some() {
@@ -248,7 +250,14 @@ impl Vm {
     fn page_out_step(&mut self, cx: &mut VmCx<'_>) {
         let Some(marks) = self.marks() else { return };
         let want = self.page_out.resident.saturating_sub(marks.low + self.page_out.leaving);
-        let found = if want > 0 { self.clock_step(None, want, cx) } else { Found::Nothing };
+        let found = match want > 0 {
+            true => self.clock_step(None, want, cx),
+            // What it has not found until now says nothing about what comes later.
+            false => {
+                self.hand_begins_anew();
+                Found::Nothing
+            }
+        };
         self.feed(cx);
         // What leaves and comes again makes no room for more.
         let hopeless = self.page_out.full && self.page_out.anonymous >= marks.new;

@@ -1,7 +1,7 @@
 //! Rules [vm.pageout.*], one by one. The limit is 64 pages: page-out runs from 57 down to 48, anonymous memory ends at 62,
 //! or at 60 where the default pager is full.
 
-use proto::limits::ZERO_FILL_PAGES_MAX;
+use proto::limits::{PAGE_OUT_LOOK_PAGES, ZERO_FILL_PAGES_MAX};
 use proto::vm::ShouldReturn;
 use proto::{KernReturn, PAGE_SIZE};
 
@@ -18,7 +18,11 @@ fn limited() -> Rig {
 }
 
 fn with(config: Config) -> Rig {
-    let memory_limit_bytes = LIMIT * PAGE_SIZE;
+    of_pages(LIMIT, config)
+}
+
+fn of_pages(limit: u64, config: Config) -> Rig {
+    let memory_limit_bytes = limit * PAGE_SIZE;
     // A hold would keep pages that a test has only just touched.
     Rig::with(Config { read_ahead: false, hold_ns: 0, memory_limit_bytes, ..config })
 }
@@ -265,7 +269,7 @@ fn vm_pageout_6_anonymous_memory_beyond_a_quarter_gets_the_default_pager() {
     r.call(|vm, cx| vm.vm_deallocate(ONE, at(100), 2 * PAGE_SIZE, cx)).unwrap();
     r.orders();
     assert_eq!(r.vm.pages(), (0, 4));
-    r.call(|vm, cx| vm.vm_freeze(ONE, all_of(102, 4, 1), cx)).unwrap();
+    r.call(|vm, cx| vm.vm_freeze(ONE, &all_of(102, 4, 1), cx)).unwrap();
     r.orders();
     r.call(|vm, cx| vm.vm_deallocate(ONE, at(102), 2 * PAGE_SIZE, cx)).unwrap();
     assert_eq!(r.vm.pages(), (0, 4));
@@ -506,6 +510,49 @@ fn vm_pageout_10_nobody_is_refused_for_a_round_that_has_only_just_ended() {
     r.confirm(object, round.range.start, round.range.end - round.range.start, KernReturn::Success);
     r.settle();
     assert_eq!((r.vm.counters().memory_refused, r.vm.page_out.rounds), (0, 1), "another one");
+}
+
+/// Nor are pages that it has only spared, however often it has gone round in vain before these came.
+#[test]
+fn vm_pageout_10_nobody_is_refused_while_the_hand_spares_pages() {
+    let pages = PAGE_OUT_LOOK_PAGES * 3 / 2;
+    let mut r = of_pages(2 * pages, Config { default_pager: true, ..Config::default() });
+    let object = r.allocate(ONE, 0, 2 * pages).unwrap();
+    for n in 0..pages {
+        assert_eq!(r.write(ONE, n, 1), Touch::Value(1));
+    }
+    for n in 0..pages {
+        r.vm.objects[object].came_to(n, true);
+    }
+    // As if frozen memory took the rest all at once.
+    r.vm.config.memory_limit_bytes = pages / 2 * PAGE_SIZE;
+    (r.vm.page_out.hand, r.vm.page_out.barren) = (Some((object, super::super::page::PAGES_MAX)), 2);
+    assert_eq!(r.write(ONE, 2 * pages - 1, 1), Touch::Fault(FaultKind::Missing), "there is no room");
+    r.settle();
+    assert_eq!((r.vm.counters().memory_refused, r.vm.page_out.rounds), (0, 1));
+}
+
+/// Nor do objects that have no page any more count as a round each.
+#[test]
+fn vm_pageout_10_nobody_is_refused_for_objects_that_have_become_empty() {
+    let mut r = paged();
+    let mut objects = [500, 520, 540, 560, 0].map(|to| {
+        r.out.clear();
+        r.allocate(ONE, to, 17).unwrap()
+    });
+    objects.sort();
+    let [empty @ .., object] = objects;
+    let first = r.vm.tasks[&ONE].entries().find(|e| e.object == object).map(|e| e.start).unwrap();
+    for n in 0..8 {
+        assert_eq!(r.write(ONE, (first - BASE) / PAGE_SIZE + n, 1), Touch::Value(1));
+    }
+    for n in 0..8 {
+        r.vm.objects[object].pages.update(n, |page| page.referenced = false);
+    }
+    r.vm.page_out.clock.extend(empty);
+    r.vm.page_out.hand = Some((object, super::super::page::PAGES_MAX));
+    r.call(|vm, cx| vm.clock_step(None, 4, cx));
+    assert_eq!((r.vm.page_out.rounds, r.vm.page_out.clock.len()), (1, 1), "it came to the one behind them");
 }
 
 #[test]
