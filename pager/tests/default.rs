@@ -183,6 +183,18 @@ fn pager_default_6_a_failure_is_told_once_and_what_the_kernel_keeps_is_given_up(
 }
 
 #[test]
+fn pager_default_6_what_finds_no_room_after_its_object_ended_is_not_refused() {
+    let mut w = World::with_object(4);
+    w.give(0, pages(&[1, 2, 3, 4]));
+    w.run_jobs();
+    w.give(10, pages(&[5, 6]));
+    w.terminate();
+    w.run_jobs();
+    let stats = w.pager.stats();
+    assert_eq!((stats.objects, stats.pages, stats.refused), (0, 0, 0), "the last to be heard is that there is room");
+}
+
+#[test]
 fn pager_default_7_a_nearly_full_file_gives_up_what_is_in_memory() {
     let mut w = World::with_object(4);
     w.give(0, pages(&[1, 2, 3, 4]));

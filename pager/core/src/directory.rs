@@ -124,11 +124,11 @@ impl<D: Bulk> Directory<D> {
         }
     }
 
-    /// `memory_object_data_request`.
+    /// `memory_object_data_request`. Of a read-only object reading alone is granted, whatever is asked for.
     ///
     /// Units: bytes. Errors, each for the pages concerned: `InvalidArgument` not whole pages; `Terminated` no such
-    /// kernel; `InvalidAddress` beyond the end; `ProtectionFailure` writing to a read-only object; `ResourceShortage`
-    /// too much asked for; and what the store says. Source: [pager.request.*].
+    /// kernel; `InvalidAddress` beyond the end; `ResourceShortage` too much asked for; and what the store says. Source:
+    /// [pager.request.*].
     #[allow(clippy::too_many_arguments)]
     pub fn data_request(
         &mut self,
@@ -140,14 +140,16 @@ impl<D: Bulk> Directory<D> {
         trace: TraceId,
         out: &mut Vec<Output<D>>,
     ) {
+        let access = if self.writable { access } else { Prot::READ };
         let waiter = Waiter { client, access, kind: Kind::Request, trace };
         if let Some(pages) = self.admit(waiter, offset, length, out) {
             self.serve(now, pages, waiter, out);
         }
     }
 
-    /// `memory_object_data_unlock`. As [`Directory::data_request`], but what cannot be granted since the kernel has no
-    /// copy any more is dropped: its thread faults again. Source: [pager.unlock.*].
+    /// `memory_object_data_unlock`. As [`Directory::data_request`], but writing to a read-only object is
+    /// `ProtectionFailure`, and what cannot be granted since the kernel has no copy any more is dropped: its thread faults
+    /// again. Source: [pager.unlock.*].
     #[allow(clippy::too_many_arguments)]
     pub fn data_unlock(
         &mut self,

@@ -173,7 +173,8 @@ impl DefaultPager {
             }
             Done::Write(result) => {
                 object.writing = false;
-                self.refused += u64::from(result == Err(KernReturn::ResourceShortage));
+                // What has ended needs no room.
+                self.refused += u64::from(!object.ended && result == Err(KernReturn::ResourceShortage));
                 object.failed = object.failed.or(result.err());
             }
         }

@@ -220,3 +220,26 @@ fn vm_read_1_memory_that_goes_meanwhile_is_bytes_or_a_hole() {
         assert!(whole > 10 && holes > 10, "{whole} and {holes}");
     });
 }
+
+#[test]
+fn a_write_that_the_pager_refuses_leaves_the_page_readable() {
+    let nodes = Nodes::start(2);
+    let bytes = contents(40 * PAGE as usize);
+    nodes.export(1, &nodes.file("data", &bytes), "data", false);
+    for node in 1..=2 {
+        let task = nodes.task(node);
+        let object = task.look_up("data", "*").expect("it is exported");
+        // The library would refuse to map it so.
+        let shown = idl::VmMap { copy: false, ..copy_of(&object, 40) };
+        let at = task.rpc(&task.task_self(), shown).expect("memory").address;
+        bytes_at(&task, at + 9 * PAGE, PAGE);
+        // The first access to a page, one to a page that was read, and others once more.
+        for page in [20, 9, 20, 39, 0] {
+            let from = page * PAGE;
+            task.write_memory(at + from, b"x").expect_err("its pager lets nobody write");
+            let seen = bytes_at(&task, at + from, PAGE);
+            assert!(seen == bytes[from as usize..][..PAGE as usize], "page {page} on node {node}");
+        }
+        assert!(bytes_at(&task, at, 40 * PAGE) == bytes, "node {node}");
+    }
+}
