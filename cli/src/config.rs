@@ -51,7 +51,7 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// Whether other nodes may administer this one.
     pub remote_admin: bool,
-    /// Whether CPUs are kept awake while threads wait for remote pages.
+    /// Whether CPUs are kept awake while threads wait for remote pages, or fault on many.
     pub low_latency: bool,
     /// Whether threads that call each other often get shared memory for it.
     pub fast_path: bool,

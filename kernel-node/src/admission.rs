@@ -133,7 +133,7 @@ impl CopyJob {
                 }
             }
         }
-        memfd.freeze()?;
+        memfd.freeze_own()?;
         Ok(Copied { passable: Some(Arc::new(Passable::copied(Frozen::new(memfd)?))), files })
     }
 }
@@ -172,7 +172,7 @@ fn unsettled(parts: &[(Arc<Passable>, (u64, u64))]) -> Vec<Arc<Passable>> {
             if began.elapsed() > patience {
                 return true;
             }
-            std::thread::sleep(SETTLE_POLL);
+            std::thread::sleep((began.elapsed() / SETTLE_POLLS).clamp(SETTLE_POLL_MIN, SETTLE_POLL_MAX));
         }
     });
     files
@@ -218,8 +218,11 @@ const LOOK_BYTES: usize = 64 << 20;
 const LEFT_BYTES_MIN: u64 = 2 * LOOK_BYTES as u64;
 /// How long a file is waited for that holds nothing, and a nanosecond more for each byte that it holds.
 const SETTLE_MIN: Duration = Duration::from_millis(20);
-/// How often it is looked at.
-const SETTLE_POLL: Duration = Duration::from_micros(200);
+/// It is looked at when so much of the time that it was waited for has passed again, within bounds: much is sealed in less than a
+/// millisecond.
+const SETTLE_POLLS: u32 = 4;
+const SETTLE_POLL_MIN: Duration = Duration::from_micros(20);
+const SETTLE_POLL_MAX: Duration = Duration::from_micros(200);
 
 #[cfg(test)]
 mod tests {

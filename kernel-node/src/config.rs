@@ -30,7 +30,8 @@ pub struct NodeConfig {
     pub metrics: Option<SocketAddr>,
     /// Whether other nodes may look up this node's host port, and so export files and stop it.
     pub remote_admin: bool,
-    /// Keep this machine's CPUs out of idle states while threads wait for pages of other nodes, and shortly after.
+    /// Keep this machine's CPUs out of idle states while threads wait for pages of other nodes, or fault on one page after the other,
+    /// and shortly after.
     pub low_latency: bool,
     /// Give threads that call each other often shared memory for their messages.
     pub fast_path: bool,

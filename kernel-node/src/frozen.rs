@@ -125,7 +125,8 @@ impl Passable {
         if !look || len < PAGE_SIZE {
             return self.frozen.memfd().is_hole(offset, len) || len < PAGE_SIZE && zero(offset, len as usize);
         }
-        let held = self.frozen.memfd().present(offset..offset + len, LOOKED_AT_RUNS_MAX).unwrap_or_default();
+        // What cannot be looked at is not shown.
+        let Ok(held) = self.frozen.memfd().present(offset..offset + len, LOOKED_AT_RUNS_MAX) else { return false };
         let bytes: u64 = held.iter().map(|run| run.end - run.start).sum();
         let all = held.len() < LOOKED_AT_RUNS_MAX && bytes <= BROUGHT_AHEAD_BYTES_MAX;
         all && held.iter().all(|run| zero(run.start, (run.end - run.start) as usize))

@@ -58,9 +58,10 @@ impl Node {
             self.refreeze(task, call, fds)?;
         }
         let access = if call.unread { Prot::empty() } else { Prot::READ };
-        let (address, size, busy, objects_max) = (call.address, call.size, call.busy, FREEZE_OBJECTS_MAX);
-        let wanted = FreezeRequest { address, size, access, busy, objects_max };
-        let frozen = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.vm_freeze(task, wanted, cx)))?;
+        let further = call.further.iter().map(|range| (range.address, range.size));
+        let ranges = std::iter::once((call.address, call.size)).chain(further).collect();
+        let wanted = FreezeRequest { ranges, access, busy: call.busy, objects_max: FREEZE_OBJECTS_MAX };
+        let frozen = self.with_kernel(|kernel, cx| kernel.vm_call(cx, |vm, cx| vm.vm_freeze(task, &wanted, cx)))?;
         let part = |part: kernel_core::vm::FreezePart| {
             let fd = part.object.and_then(|(object, _)| self.pmap.reader(object));
             let offset = part.object.map_or(0, |(_, offset)| offset);

@@ -46,7 +46,7 @@ pub struct Facts {
     pub incarnation: Incarnation,
     /// Whether other nodes may look up the host port.
     pub remote_admin: bool,
-    /// Whether CPUs are kept awake while threads wait for remote pages.
+    /// Whether CPUs are kept awake while threads wait for remote pages, or go through pages that are here.
     pub low_latency: bool,
     /// Whether threads that call each other often get lanes.
     pub fast_path: bool,
@@ -93,7 +93,7 @@ pub struct Node {
     pub(crate) swap: Option<Swap>,
     pub(crate) host: Host,
     pub(crate) metrics: Metrics,
-    awake: Awake,
+    pub(crate) awake: Awake,
     passed: Passed,
     last_trace: u64,
     /// Woken when a deadline has come nearer than `armed`.
@@ -191,7 +191,10 @@ impl Node {
         }
         tracing::trace!(trace = trace.0, task = fault.task.0, address = fault.address, write = fault.write, "fault");
         match self.with_kernel_at(began, |kernel, cx| kernel.fault(fault, cx)) {
-            FaultOutcome::Done(class) => self.fault_done(class, began, trace),
+            FaultOutcome::Done(class) => {
+                self.awake.served(began);
+                self.fault_done(class, began, trace)
+            }
             FaultOutcome::Waiting => {
                 self.awake.waited(began);
                 began

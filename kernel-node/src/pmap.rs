@@ -128,6 +128,8 @@ struct Frames {
     memfd: Arc<Memfd>,
     /// Of memory without a pager, which may be frozen.
     file: Option<FileId>,
+    /// Nobody has mapped it.
+    new: bool,
     reader: Option<Rc<OwnedFd>>,
     writer: Option<Rc<OwnedFd>>,
 }
@@ -290,7 +292,7 @@ impl LinuxPmap {
     pub fn object_adopt(&mut self, object: ObjectId, passable: Arc<Passable>) -> Result<(), SysError> {
         let (memfd, id) = (Arc::new(Memfd::adopt(passable.frozen().memfd().reader()?)?), passable.frozen().id());
         self.frozen.shown(id, object, passable);
-        self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
+        self.objects.insert(object, Frames { memfd, file: Some(id), new: false, reader: None, writer: None });
         Ok(())
     }
 
@@ -298,7 +300,7 @@ impl LinuxPmap {
     pub fn object_take(&mut self, object: ObjectId, memfd: Memfd) -> Result<(), SysError> {
         let (id, memfd) = (memfd.id()?, Arc::new(memfd));
         self.frozen.made(id, object, memfd.clone());
-        self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
+        self.objects.insert(object, Frames { memfd, file: Some(id), new: false, reader: None, writer: None });
         Ok(())
     }
 
@@ -332,7 +334,7 @@ impl Pmap for LinuxPmap {
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
         let memfd = Memfd::create("mach-object", OBJECT_BYTES_MAX).map_err(|error| short("make an object", &error))?;
         let memfd = Arc::new(spared(memfd)?);
-        self.objects.insert(object, Frames { memfd, file: None, reader: None, writer: None });
+        self.objects.insert(object, Frames { memfd, file: None, new: false, reader: None, writer: None });
         Ok(())
     }
 
@@ -341,8 +343,7 @@ impl Pmap for LinuxPmap {
         let (id, memfd) = made.map_err(|error| short("make memory", &error))?;
         let memfd = Arc::new(spared(memfd)?);
         self.frozen.made(id, object, memfd.clone());
-        self.ahead.begin(object, &memfd);
-        self.objects.insert(object, Frames { memfd, file: Some(id), reader: None, writer: None });
+        self.objects.insert(object, Frames { memfd, file: Some(id), new: true, reader: None, writer: None });
         Ok(())
     }
 
@@ -434,6 +435,11 @@ impl Pmap for LinuxPmap {
     }
 
     fn map(&mut self, task: TaskId, order: MapOrder) -> OrderId {
+        if let Some(frames) = self.objects.get_mut(&order.object)
+            && std::mem::take(&mut frames.new)
+        {
+            self.ahead.begin(task, order.object, &frames.memfd);
+        }
         match self.descriptor(order.object, order.shared) {
             Ok(fd) => {
                 if let Some(space) = self.tasks.get_mut(&task) {
@@ -475,7 +481,7 @@ impl Pmap for LinuxPmap {
     }
 
     fn freeze(&mut self, task: TaskId, order: MapOrder, seal: bool) -> OrderId {
-        self.ahead.end(order.object);
+        self.ahead.frozen(order.object);
         match self.descriptor(order.object, true) {
             Ok(fd) => self.order(task, OrderKind::Freeze { order, fd, seal }),
             Err(id) => id,
@@ -502,6 +508,7 @@ impl Pmap for LinuxPmap {
     }
 
     fn wire(&mut self, task: TaskId, address: u64, size: u64, wired: bool) -> OrderId {
+        self.ahead.wired(task);
         self.order(task, OrderKind::Wire { address, size, wired })
     }
 }

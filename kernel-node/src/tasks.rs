@@ -159,6 +159,7 @@ impl Node {
 
     /// A task has carried orders out, all of them with one result.
     fn orders_done(&mut self, task: TaskId, mut done: OrderDone, fds: Vec<OwnedFd>) {
+        self.awake.served(self.now());
         let result = channel::order_result(done.errno);
         let others = std::mem::take(&mut done.others);
         let mut errand = Some((done, fds));

@@ -81,8 +81,8 @@ pub struct NodeRun {
     /// Let other nodes administer this one: export its files, stop it
     #[arg(long, env = "MACH_REMOTE_ADMIN", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub remote_admin: Option<bool>,
-    /// Keep CPUs awake while threads wait for pages of other nodes, where permitted: faster faults, more power [default:
-    /// true]
+    /// Keep CPUs awake while threads wait for pages of other nodes or fault on many pages, where permitted: faster faults, more
+    /// power [default: true]
     #[arg(long, env = "MACH_LOW_LATENCY", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub low_latency: Option<bool>,
     /// Give threads that call each other often shared memory for their messages [default: true]

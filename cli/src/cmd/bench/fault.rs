@@ -79,9 +79,10 @@ pub fn run(cx: &Context, args: &BenchFault) -> Result<()> {
     let hold = args.awake.then(|| LatencyHold::acquire(0)).transpose();
     let _hold = hold.or_exit(Exit::Machine, || "cannot keep CPUs awake".into())?;
     let stage = Stage::set(cx, &["a", "b"], object_pages * PAGE_SIZE)?;
-    let mapped = stage.client.map(NAME, "*", false)?;
     let mut raw = Raw::start(&stage)?;
     let mut floor = Floor::start(&stage, args.touches, PAGE_SIZE)?;
+    // After these have been forked, which would bring up to 256 MiB for them.
+    let mapped = stage.client.map(NAME, "*", false)?;
     let mut order: Vec<u64> = (0..object_pages).collect();
     order.shuffle(&mut rand::rngs::StdRng::seed_from_u64(object_pages));
     let mut progress = cx.progress("measuring", Unit::Count("rounds"), args.rounds);

@@ -25,7 +25,7 @@ use super::stage::{Nodes, Stage};
 use super::worker::Worker;
 use crate::args::{BenchVm, VmRole};
 use crate::cmd::Context;
-use crate::failure::{Exit, Failure, OrFail, Result};
+use crate::failure::{Exit, Failure, Result};
 use crate::progress::Unit;
 use floors::Floors;
 use report::{Figure, Machine, Mode, Report, Sends};
@@ -201,19 +201,13 @@ fn sizes(args: &BenchVm) -> Result<Vec<u64>> {
     }
     let sizes: Vec<u64> = args.sizes.iter().map(|size| size.0.next_multiple_of(PAGE_SIZE)).collect();
     let needed = MEMORY_FACTOR * sizes.iter().max().copied().unwrap_or(0);
-    let available = available_bytes().or_exit(Exit::Machine, || "cannot tell how much memory is free".into())?;
+    let available = sys::probe::available_bytes(needed)
+        .ok_or_else(|| Failure::new(Exit::Machine, "cannot tell how much memory is free"))?;
     if needed > available {
         return Err(Failure::new(Exit::Machine, "there is too little memory for the largest of --sizes")
             .because(format!("it takes {needed} bytes, and {available} are available")));
     }
     Ok(sizes)
-}
-
-fn available_bytes() -> std::io::Result<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kib.map(|kib| kib << 10).ok_or_else(|| std::io::Error::other("no MemAvailable in /proc/meminfo"))
 }
 
 fn cpus() -> usize {

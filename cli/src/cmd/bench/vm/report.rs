@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mach_bench::Summary;
 use serde::{Deserialize, Serialize};
+use sys::large;
 
 use crate::args::Pin;
 use crate::cmd::bench::{hundredth, median, tenth};
@@ -131,18 +132,8 @@ pub struct Machine {
 impl Machine {
     /// Reads the settings.
     pub fn read() -> Machine {
-        let setting = |name: &str| {
-            let text = std::fs::read_to_string(format!("/sys/kernel/mm/transparent_hugepage/{name}")).ok()?;
-            chosen(&text).map(str::to_owned)
-        };
-        Machine { shmem_enabled: setting("shmem_enabled"), enabled: setting("enabled") }
+        Machine { shmem_enabled: large::setting("shmem_enabled"), enabled: large::setting("enabled") }
     }
-}
-
-/// The word in brackets.
-fn chosen(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once('[')?;
-    Some(rest.split_once(']')?.0)
 }
 
 /// All of it.
@@ -419,11 +410,5 @@ mod tests {
         };
         let line = FaultLine::new(2, &[round(9.0), round(1.0), round(0.5)]);
         assert_eq!(line.cells().join(" "), "2 80 5.0 7.0 100 0.80 160 0.50");
-    }
-
-    #[test]
-    fn the_setting_is_the_word_in_brackets() {
-        assert_eq!(chosen("always within_size advise [never] deny force\n"), Some("never"));
-        assert_eq!((chosen("[always] never"), chosen("none"), chosen("[half")), (Some("always"), None, None));
     }
 }
