@@ -30,6 +30,9 @@ pub fn code(error: RpcError) -> i32 {
         RpcError::Other { code, .. } => code,
         RpcError::Mig { code, .. } => code.raw(),
         RpcError::Msg { source: MsgError::Trap(TrapError::Order(refused)), .. } => order_code(refused.errno),
+        RpcError::Msg { source: MsgError::Trap(error), .. } if error.is_shortage() => {
+            KernReturn::ResourceShortage.raw()
+        }
         RpcError::Msg { source, .. } => msg_code(source),
     }
 }

@@ -134,16 +134,19 @@ pub unsafe fn deallocate(task: &Task, address: u64, size: u64) -> Result<(), i32
     }
     let pages = trunc_page(address)..end_of_pages(address, size)?;
     let [before, inside, behind] = parts(&pages, task.arena());
-    if let Some(inside) = inside {
-        let request = VmDeallocate { address: inside.start, size: inside.end - inside.start };
-        task.rpc(&task.task_self(), request).map_err(code)?;
-    }
-    for part in [before, behind].into_iter().flatten() {
+    // Where a range ends beyond all memory nothing is to have gone.
+    for part in [behind, before].into_iter().flatten() {
         // SAFETY: the caller's promise.
         let done = unsafe { anonymous::unmap(part.start, part.end - part.start) };
         done.map_err(|_| KernReturn::InvalidAddress.raw())?;
     }
-    Ok(())
+    match inside {
+        Some(inside) => {
+            let request = VmDeallocate { address: inside.start, size: inside.end - inside.start };
+            task.rpc(&task.task_self(), request).map_err(code)
+        }
+        None => Ok(()),
+    }
 }
 
 /// `vm_inherit` of the own task. What the node did not map is a copy in a child or is not there.
@@ -221,7 +224,10 @@ pub fn share_a_page(a: (u64, u64), b: (u64, u64)) -> bool {
     pages(a).zip(pages(b)).is_some_and(|(a, b)| overlap(&a, &b).is_some())
 }
 
-fn end_of_pages(address: u64, size: u64) -> Result<u64, i32> {
+/// Where the pages of a range end.
+///
+/// Errors: `InvalidArgument` it wraps.
+pub fn end_of_pages(address: u64, size: u64) -> Result<u64, i32> {
     address.checked_add(size).and_then(round_page).ok_or(KernReturn::InvalidArgument.raw())
 }
 

@@ -118,7 +118,9 @@ pub unsafe extern "C" fn mach_msg_trap(
             Ok(answer) => answer,
             Err(error) => {
                 attach::say_once(&error.source);
-                return without_node(error.asked);
+                // It was not even asked.
+                let short = !error.asked && asks(option::SEND_MSG) && error.source.is_shortage();
+                return if short { MsgReturn::SendNoBuffer.raw() } else { without_node(error.asked) };
             }
         };
         let fate = Fate::of(answer.code, asks(option::SEND_CANCEL));

@@ -223,6 +223,7 @@ pub unsafe extern "C" fn vm_map(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vm_read(task: u32, address: u64, size: u64, data: *mut u64, data_count: *mut u32) -> i32 {
     routine(|own| {
+        memory::end_of_pages(address, size)?;
         // The count of an array is a word; so is MIG's.
         let count = u32::try_from(size).map_err(|_| KernReturn::NoSpace.raw())?;
         let copy = match PortName(task) == own.task_self() {

@@ -53,7 +53,7 @@ impl Inbound {
 
     /// A part of one of them, as `proto::codec::decode` asks for it.
     ///
-    /// Errors: `None` it is not there.
+    /// Errors: `None` it is not there, or there is no memory for it.
     pub fn fetch(&self, fd: u32, offset: u64, length: usize) -> Option<Payload> {
         match self.0.get(fd as usize)?.as_ref()? {
             File::Frozen(frozen) => {
@@ -63,7 +63,9 @@ impl Inbound {
             }
             File::Small(memfd) => {
                 offset.checked_add(length as u64).filter(|end| *end <= memfd.size())?;
-                let mut bytes = vec![0; length];
+                let mut bytes = Vec::new();
+                bytes.try_reserve_exact(length).ok()?;
+                bytes.resize(length, 0);
                 memfd.read_at(offset, &mut bytes).ok()?;
                 Some(bytes.into())
             }

@@ -4,16 +4,21 @@ use std::ops::Range;
 
 use proto::wire::trap;
 use proto::{KernReturn, PAGE_SIZE, Prot};
-use sys::{Memfd, SysError};
+use sys::{Errno, Memfd, SysError};
 
 use crate::error::{CopyError, MemoryError};
 use crate::memory::Memory;
 
-/// Ranges of the task's memory, whole pages, copied into a file of their own, which may be frozen; and where in it each lies.
-pub(crate) fn in_a_file(memory: &Memory, ranges: &[Range<u64>]) -> Result<(Memfd, Vec<trap::Run>), CopyError> {
+/// Ranges of the task's memory, whole pages, copied into a file of their own, which may be frozen; and where in it each lies. With
+/// `whatever`, here and below, also of what may not be read, as far as no pager serves it.
+pub(crate) fn in_a_file(
+    memory: &Memory,
+    ranges: &[Range<u64>],
+    whatever: bool,
+) -> Result<(Memfd, Vec<trap::Run>), CopyError> {
     let bytes = ranges.iter().map(|range| range.end - range.start).sum();
     let memfd = Memfd::freezable("mach-memory", bytes).map_err(CopyError::Sys)?;
-    copy_all(memory, ranges, &memfd, 0)?;
+    copy_all(memory, ranges, whatever, &memfd, 0)?;
     let mut offset = 0;
     let run = |range: &Range<u64>| {
         let size = range.end - range.start;
@@ -26,8 +31,14 @@ pub(crate) fn in_a_file(memory: &Memory, ranges: &[Range<u64>]) -> Result<(Memfd
 
 /// Copies ranges of the task's memory, whole pages in order, into a fresh file, one behind the other from `to` on, and many small
 /// ones with one call.
-pub(crate) fn copy_all(memory: &Memory, ranges: &[Range<u64>], memfd: &Memfd, to: u64) -> Result<(), CopyError> {
-    let mut buffer = Vec::with_capacity(COPY_BYTES.min(memfd.size()) as usize);
+pub(crate) fn copy_all(
+    memory: &Memory,
+    ranges: &[Range<u64>],
+    whatever: bool,
+    memfd: &Memfd,
+    to: u64,
+) -> Result<(), CopyError> {
+    let mut buffer = room(COPY_BYTES.min(memfd.size()))?;
     let mut written = to;
     for range in ranges {
         let size = range.end - range.start;
@@ -35,17 +46,26 @@ pub(crate) fn copy_all(memory: &Memory, ranges: &[Range<u64>], memfd: &Memfd, to
             written += flush(memfd, written, &mut buffer)?;
         }
         if size > COPY_BYTES {
-            copy_bytes(memory, range, memfd, written)?;
+            copy_bytes(memory, range, whatever, memfd, written)?;
             written += size;
             continue;
         }
         let filled = buffer.len();
         buffer.resize(filled + size as usize, 0);
-        let read = memory.arena.read(range.start, &mut buffer[filled..]);
-        read.map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
+        read(memory, range.start, &mut buffer[filled..], whatever, range.start)?;
     }
     flush(memfd, written, &mut buffer)?;
     memory.refuse_changed(ranges)
+}
+
+/// An empty buffer with room for so many bytes, at most [`COPY_BYTES`].
+///
+/// Errors: `ENOMEM` the program has reached its limit (`RLIMIT_AS`).
+fn room(bytes: u64) -> Result<Vec<u8>, CopyError> {
+    let mut buffer = Vec::new();
+    let short = |_| SysError::new("malloc(3)", Errno::NOMEM, format!("{bytes} bytes to copy memory by"));
+    buffer.try_reserve_exact(bytes as usize).map_err(short).map_err(CopyError::Sys)?;
+    Ok(buffer)
 }
 
 fn flush(memfd: &Memfd, offset: u64, buffer: &mut Vec<u8>) -> Result<u64, CopyError> {
@@ -55,14 +75,28 @@ fn flush(memfd: &Memfd, offset: u64, buffer: &mut Vec<u8>) -> Result<u64, CopyEr
     Ok(bytes)
 }
 
-/// Copies a range of the task's memory, whole pages, into a fresh file, piece by piece. What is zero the file has already.
+/// Copies a range of the task's memory, whole pages and whatever its protection, into a fresh file, piece by piece. What is zero the
+/// file has already.
 pub(crate) fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
-    copy_bytes(memory, range, memfd, to)?;
+    copy_bytes(memory, range, true, memfd, to)?;
     memory.refuse_changed(std::slice::from_ref(range))
 }
 
-fn copy_bytes(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
-    let mut buffer = vec![0; COPY_BYTES.min(range.end - range.start) as usize];
+/// Some bytes of a range that begins at `start`.
+fn read(memory: &Memory, at: u64, into: &mut [u8], whatever: bool, start: u64) -> Result<(), CopyError> {
+    let Err(fault) = memory.arena.read(at, into) else { return Ok(()) };
+    if whatever
+        && memory.kind_at(fault.address).is_some_and(|kind| !kind.managed)
+        && memory.arena.read_by_force(at, into).is_ok()
+    {
+        return Ok(());
+    }
+    Err(memory.why_not(Prot::READ, fault.address, start))
+}
+
+fn copy_bytes(memory: &Memory, range: &Range<u64>, whatever: bool, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
+    let mut buffer = room(COPY_BYTES.min(range.end - range.start))?;
+    buffer.resize(buffer.capacity(), 0);
     let (mut at, mut unlooked) = (range.start, LOOK_BYTES);
     while at < range.end {
         if unlooked == 0 {
@@ -73,7 +107,7 @@ fn copy_bytes(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Re
             unlooked = LOOK_BYTES;
         }
         let piece = &mut buffer[..COPY_BYTES.min(range.end - at) as usize];
-        memory.arena.read(at, piece).map_err(|fault| memory.why_not(Prot::READ, fault.address, range.start))?;
+        read(memory, at, piece, whatever, range.start)?;
         write_pages(memfd, to + (at - range.start), piece).map_err(CopyError::Sys)?;
         at += piece.len() as u64;
         unlooked -= COPY_BYTES;

@@ -1,9 +1,10 @@
 //! Copies of many ranges of the task's memory at once, for an address space in a message and for children without a fork.
 //!
 //! Each range is as it was at one moment, but for those that are so small that `vm_read` would copy them, and not all at the same
-//! one, unless the task's other threads do nothing meanwhile.
+//! one, unless the task's other threads do nothing meanwhile. Many large ones are frozen by one call to the node.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +15,8 @@ use proto::{Chunk, KernReturn, Payload, ranges};
 use crate::allowance::Allowance;
 use crate::errand::Brought;
 use crate::error::CopyError;
-use crate::freeze::frozen;
+use crate::freeze::{COPIED_BYTES_MAX, frozen};
+use crate::memory::Memory;
 use crate::task::Task;
 
 impl Task {
@@ -27,20 +29,23 @@ impl Task {
         let memory = self.0.memory.as_ref().ok_or(CopyError::NoMemory)?;
         let (_one_at_a_time, _copying) = (memory.alone(), memory.settling.copying());
         let (mut collected, mut allowance, mut left_out) = (Collected::default(), Allowance::default(), Vec::new());
+        let mut together = self.collect_together(memory, parts);
         // What adjoins is had together where that can be: at one moment, in one call, and a small part with the rest.
         for parts in parts.chunk_by(goes_on) {
-            let last = &parts[parts.len() - 1];
-            let range = parts[0].address..last.address.saturating_add(last.size);
-            if last.share {
+            let range = as_one(parts);
+            if parts[0].share {
                 // What cannot be shared is missing in the child.
                 allowance.take(memory, &range, |part| self.thaw(memory, part))?;
                 continue;
             }
             let had = allowance.take(memory, &range, |part| {
+                if let Some(copy) = together.remove(&(part.start, part.end)) {
+                    return collected.add(copy);
+                }
                 let small = || memory.small_copy(part.start, part.end - part.start);
                 let copy = match collected.takes_bytes().then(small).flatten() {
                     Some(bytes) => bytes.into(),
-                    None => self.freeze_alone(memory, part, true)?,
+                    None => self.freeze_alone(memory, std::slice::from_ref(part), true)?,
                 };
                 collected.add(copy)
             })?;
@@ -53,11 +58,37 @@ impl Task {
         brought.left_out = left_out;
         Ok(brought)
     }
+
+    /// What can be had at once: copies of large ranges that Linux alone serves, by first address and end. None if that fails, for
+    /// then each is looked at by itself.
+    fn collect_together(&self, memory: &Memory, parts: &[ForkPart]) -> BTreeMap<(u64, u64), Payload> {
+        let copied = parts.chunk_by(goes_on).filter(|parts| !parts[0].share).map(as_one);
+        let wanted = |run: &Range<u64>| run.end - run.start > COPIED_BYTES_MAX && memory.served_within(run) == 0;
+        let runs = copied.flat_map(|range| memory.intact_within(&range)).filter(wanted);
+        let runs: Vec<Range<u64>> = runs.take(TOGETHER_MAX).collect();
+        if runs.len() < 2 {
+            return BTreeMap::new();
+        }
+        let Some(all) = self.freeze_together(memory, &runs) else { return BTreeMap::new() };
+        let mut at = 0;
+        let mut of = |run: Range<u64>| {
+            let size = (run.end - run.start) as usize;
+            at += size;
+            ((run.start, run.end), all.slice(at - size, size))
+        };
+        runs.into_iter().map(&mut of).collect()
+    }
 }
 
-/// Whether two ranges are to be had together.
+/// Whether two ranges adjoin, and are to be had as one.
 fn goes_on(one: &ForkPart, next: &ForkPart) -> bool {
     one.share == next.share && one.address.checked_add(one.size) == Some(next.address)
+}
+
+/// Ranges that adjoin.
+fn as_one(parts: &[ForkPart]) -> Range<u64> {
+    let last = &parts[parts.len() - 1];
+    parts[0].address..last.address.saturating_add(last.size)
 }
 
 /// What there is of a collection.
@@ -98,3 +129,5 @@ impl Collected {
 const LOOSE_BYTES_MAX: usize = 16 << 20;
 /// Files of such bytes in one collection, but for the last one; what is small beyond them is had as what is large.
 const OWN_FILES_MAX: usize = 31;
+/// Ranges that are had at once: as many as there may be files of them.
+const TOGETHER_MAX: usize = TRAP_STORES_MAX - OWN_FILES_MAX - 1;

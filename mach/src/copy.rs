@@ -1,11 +1,11 @@
-//! A copy of a range while it is made: which parts of it lie in frozen files, and which are to be copied, and from where.
+//! A copy of ranges while it is made: which parts of it lie in frozen files, and which are to be copied, and from where.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use proto::limits::FREEZE_ORDERS_MAX;
+use proto::limits::{FREEZE_ORDERS_MAX, TRAP_STORES_MAX};
 use proto::segments::Segment;
 use proto::wire::body::Segments;
 use proto::wire::trap::{self, call};
@@ -15,13 +15,14 @@ use sys::{Frozen, Memfd};
 use crate::agent;
 use crate::bytes_out::copy_all;
 use crate::error::{CopyError, TrapError};
-use crate::freeze::FILES_MAX;
 use crate::memory::Memory;
 use crate::task::Task;
 
-/// What a range is made of.
+/// What ranges are made of, one behind the other.
 pub(crate) struct Copy<'a> {
     task: &'a Task,
+    /// Also of what may not be read.
+    whatever: bool,
     parts: Vec<Part>,
     /// Where the node has mapped something aside for this copy, until it is dropped.
     asides: Vec<u64>,
@@ -55,14 +56,14 @@ impl Part {
 }
 
 impl<'a> Copy<'a> {
-    pub fn new(task: &'a Task) -> Copy<'a> {
-        Copy { task, parts: Vec::new(), asides: Vec::new() }
+    pub fn new(task: &'a Task, whatever: bool) -> Copy<'a> {
+        Copy { task, whatever, parts: Vec::new(), asides: Vec::new() }
     }
 
     /// A copy of a range that is to be copied byte by byte, whatever the node knows of it.
     pub fn of_bytes(task: &'a Task, range: Range<u64>) -> Copy<'a> {
         let lies = Lies::At(range.start);
-        Copy { task, parts: vec![Part { range, lies }], asides: Vec::new() }
+        Copy { task, whatever: false, parts: vec![Part { range, lies }], asides: Vec::new() }
     }
 
     /// Adds what the node answered, and whether what it has mapped aside is `mapped`. A file that is not sealed after all, nor
@@ -77,8 +78,8 @@ impl<'a> Copy<'a> {
         let mut end = None;
         for part in parts {
             // Parts that adjoin are one mapping.
-            self.asides.extend(part.aside.filter(|aside| end != Some(*aside)));
-            end = part.aside.map(|aside| aside + part.size);
+            self.asides.extend(part.aside.filter(|aside| end != Some((*aside, part.address))));
+            end = part.aside.map(|aside| (aside + part.size, part.address + part.size));
         }
         // What is in small pieces is of no use before it is sealed: the node would copy them.
         let pieces = parts.iter().any(|part| part.size < SETTLING_BYTES_MIN);
@@ -105,7 +106,7 @@ impl<'a> Copy<'a> {
     }
 
     /// Whether it is in so many pieces, or in files so large beside it, that one file is better.
-    pub fn is_wasteful(&self, pages: &Range<u64>) -> bool {
+    pub fn is_wasteful(&self) -> bool {
         let (mut files, mut copied): (BTreeMap<_, u32>, _) = (BTreeMap::new(), 0);
         let piece = |part: &Part| {
             let (next, length) = (files.len() as u32 + 1, part.len());
@@ -120,7 +121,7 @@ impl<'a> Copy<'a> {
         };
         let fits = Segments::of(self.parts.iter().map(piece)).fits();
         let bytes: u64 = files.keys().map(|(_, size)| size).sum();
-        !fits || files.len() > FILES_MAX || bytes > 2 * (pages.end - pages.start)
+        !fits || files.len() > FILES_MAX || bytes > 2 * self.parts.iter().map(Part::len).sum::<u64>()
     }
 
     /// The bytes, all of them in frozen files.
@@ -161,12 +162,12 @@ impl<'a> Copy<'a> {
         let mut to = 0;
         for ranges in to_copy.chunk_by(|a, b| served(a) == served(b)) {
             match served(&ranges[0]) || agent::is_alone() {
-                true => copy_all(memory, ranges, &memfd, to)?,
-                false => copy_steady(memory, ranges, &memfd, to)?,
+                true => copy_all(memory, ranges, self.whatever, &memfd, to)?,
+                false => copy_steady(memory, ranges, self.whatever, &memfd, to)?,
             }
             to += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
         }
-        memfd.freeze().map_err(CopyError::Sys)?;
+        memfd.freeze_own().map_err(CopyError::Sys)?;
         Ok(Some(Arc::new(Frozen::new(memfd).map_err(CopyError::Sys)?)))
     }
 }
@@ -182,16 +183,24 @@ impl Drop for Copy<'_> {
 }
 
 /// As [`copy_all`], while no thread of the task can write there.
-fn copy_steady(memory: &Memory, ranges: &[Range<u64>], memfd: &Memfd, to: u64) -> Result<(), CopyError> {
+fn copy_steady(
+    memory: &Memory,
+    ranges: &[Range<u64>],
+    whatever: bool,
+    memfd: &Memfd,
+    to: u64,
+) -> Result<(), CopyError> {
     // A handler that wrote to what this thread protects would wait for itself.
     let copied = sys::thread::undisturbed(|| {
         let mut protected = Vec::with_capacity(ranges.len());
         let done = memory.protect_all(ranges, &mut protected).map_err(CopyError::Sys);
-        let done = done.and_then(|()| copy_all(memory, ranges, memfd, to));
+        let done = done.and_then(|()| copy_all(memory, ranges, whatever, memfd, to));
         memory.lift(&protected).map_err(CopyError::Sys).and(done)
     });
     copied.map_err(CopyError::Sys).flatten()
 }
 
+/// Files of one copy above which it is made one.
+const FILES_MAX: usize = TRAP_STORES_MAX - 1;
 /// Parts of what is not sealed yet are no smaller.
 const SETTLING_BYTES_MIN: u64 = 1 << 20;

@@ -115,7 +115,8 @@ fn carry_out(task: &Task, errand: Errand, fds: Vec<OwnedFd>) -> Result<Brought, 
 fn memory_of(contents: Option<NamedMessage>, fds: Vec<OwnedFd>) -> Result<Payload, KernReturn> {
     let beside = Inbound::new(fds);
     let fetch = |fd, offset, length| beside.fetch(fd, offset, length);
-    codec::decode_memory_received(contents.unwrap_or_default(), fetch).ok_or(KernReturn::Failure)
+    // What the kernel sends is well formed; this process may have no room for it (`RLIMIT_AS`).
+    codec::decode_memory_received(contents.unwrap_or_default(), fetch).ok_or(KernReturn::ResourceShortage)
 }
 
 fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {

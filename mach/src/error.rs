@@ -27,6 +27,18 @@ pub enum TrapError {
     Forked,
 }
 
+impl TrapError {
+    /// Whether this process, or the machine, has no descriptors or no memory left, or the process may make no file so long: it may
+    /// go another time.
+    pub fn is_shortage(&self) -> bool {
+        matches!(self, TrapError::Sys(error) if is_short(error))
+    }
+}
+
+fn is_short(error: &SysError) -> bool {
+    matches!(error.errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOSPC | Errno::FBIG)
+}
+
 /// `mach_msg` did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum MsgError {
@@ -105,7 +117,8 @@ impl CopyError {
     pub(crate) fn is_shortage(&self) -> bool {
         match self {
             CopyError::Kern(code) => *code == KernReturn::ResourceShortage,
-            CopyError::Sys(error) => matches!(error.errno, Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::NOSPC),
+            CopyError::Sys(error) => is_short(error),
+            CopyError::Trap(error) => error.is_shortage(),
             _ => false,
         }
     }
@@ -119,6 +132,7 @@ impl CopyError {
             CopyError::Sys(error) if error.errno == Errno::FAULT => KernReturn::MemoryError,
             CopyError::Changed { .. } => KernReturn::InvalidAddress,
             CopyError::Sys(_) => KernReturn::ResourceShortage,
+            CopyError::Trap(error) if error.is_shortage() => KernReturn::ResourceShortage,
             CopyError::Trap(_) => KernReturn::Terminated,
         }
     }

@@ -167,7 +167,7 @@ impl MadeReady {
         if round > 0 && round < ROUNDS_OF_PATIENCE && missing.iter().any(|part| part.changing) {
             std::thread::sleep(LOOK_AGAIN);
         }
-        let mut to_copy = Vec::new();
+        let (mut to_copy, mut to_freeze) = (Vec::new(), Vec::new());
         for part in missing {
             let range = part.address..part.address + part.size;
             if part.changing && round < ROUNDS_OF_PATIENCE {
@@ -179,8 +179,11 @@ impl MadeReady {
                 _ if part.changing || tried && part.share => self.parts.push(ForkPart { fd: None, ..*part }),
                 true => drop(self.allowance.take(memory, &range, |part| task.thaw(memory, part))),
                 false if tried => to_copy.push(range),
-                false => drop(task.freeze_for_child(&range)),
+                false => to_freeze.push(range),
             }
+        }
+        if !to_freeze.is_empty() {
+            task.freeze_for_child(&to_freeze);
         }
         self.copy(memory, to_copy);
     }
@@ -209,7 +212,7 @@ impl MadeReady {
             offset += range.end - range.start;
         }
         match file {
-            Some(file) if file.freeze().is_ok() => self.files.push(file),
+            Some(file) if file.freeze_own().is_ok() => self.files.push(file),
             _ => self.parts[first..].iter_mut().for_each(|part| part.fd = None),
         }
     }

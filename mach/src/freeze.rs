@@ -1,10 +1,10 @@
 //! Copies of the task's memory without copying: freezing what the node mapped, and mapping what came frozen.
 //!
-//! Freezing takes three steps under one lock. (1) *Gather*: frozen memory of before, which is mapped privately, is
-//! write-protected, and the pages that the task has written to since are put into a file of their own, which is sealed.
-//! (2) *Ask*: the node notes where they lie, has the rest of the range frozen by an order, and answers what lies where.
+//! Freezing takes three steps under one lock. (1) *Gather*: the pages that the task has written to in frozen memory of before,
+//! which is mapped privately, are write-protected, and put into a file of their own, which is sealed.
+//! (2) *Ask*: the node notes where they lie, has the rest of the ranges frozen by an order, and answers what lies where.
 //! (3) *Settle*: the gathered pages are mapped out of their file, and the protection goes. Between (1) and (3) threads that
-//! write there wait; so all parts of the copy are of one moment.
+//! write to these wait; so all that was frozen before is as it was at one moment.
 //!
 //! What cannot be frozen is copied into a file; so every copy is frozen memory, whatever it was made of. Where other threads
 //! may write to it meanwhile, it is had as it is at one moment, too: of the default pager's memory the node maps a copy aside,
@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use proto::limits::{FROZEN_PARTS_MAX, TRAP_STORES_MAX};
+use proto::limits::{FREEZE_OBJECTS_MAX, FROZEN_PARTS_MAX, TRAP_STORES_MAX};
 use proto::segments::{self, Segment};
 use proto::vm::{round_page, trunc_page};
 use proto::wire::body::Segments;
@@ -66,39 +66,46 @@ impl Task {
         }
         let (_one_at_a_time, _copying) = (memory.alone(), memory.settling.copying());
         memory.refuse_changed(std::slice::from_ref(&pages))?;
-        let whole = self.freeze_alone(memory, &pages, false)?;
+        let whole = self.freeze_alone(memory, std::slice::from_ref(&pages), false)?;
         Ok(whole.slice((address - pages.start) as usize, len as usize))
     }
 
-    /// A copy of whole pages; with `whatever`, also of what may not be read.
+    /// A copy of whole pages, one range behind the other; with `whatever`, also of what may not be read.
     ///
-    /// Conditions: the lock of [`Memory::alone`] is held, and all of it was as it was mapped a moment ago.
+    /// Conditions: the lock of [`Memory::alone`] is held, and all of them were as they were mapped a moment ago.
     pub(crate) fn freeze_alone(
         &self,
         memory: &Memory,
-        pages: &Range<u64>,
+        ranges: &[Range<u64>],
         whatever: bool,
     ) -> Result<Payload, CopyError> {
         // A handler that wrote to what this thread protects would wait for itself.
         let frozen = sys::thread::undisturbed(|| {
-            match self.freeze_pages(memory, pages, false, whatever) {
+            match self.freeze_pages(memory, ranges, false, whatever) {
                 // What may not be read cannot be made one, and is had as it is.
-                Ok(copy) if copy.is_wasteful(pages) => {
-                    self.freeze_pages(memory, pages, true, whatever).or_else(|e| whatever.then_some(copy).ok_or(e))
+                Ok(copy) if copy.is_wasteful() => {
+                    self.freeze_pages(memory, ranges, true, whatever).or_else(|e| whatever.then_some(copy).ok_or(e))
                 }
                 // The map, or the process, has no room for so many pieces.
-                Err(error) if is_short(&error) => self.freeze_pages(memory, pages, true, whatever),
+                Err(error) if is_short(&error) => self.freeze_pages(memory, ranges, true, whatever),
                 done => done,
             }
         });
         let mut copy = frozen.map_err(CopyError::Sys).flatten().and_then(|copy| copy.into_payload(memory));
         if copy.as_ref().is_err_and(is_short) {
             // Nor for its files beside them.
-            let whole = sys::thread::undisturbed(|| self.freeze_pages(memory, pages, true, whatever));
+            let whole = sys::thread::undisturbed(|| self.freeze_pages(memory, ranges, true, whatever));
             copy = whole.map_err(CopyError::Sys).flatten().and_then(|copy| copy.into_payload(memory));
         }
         // What the program has taken away is why nothing else could be done.
-        copy.or_else(|error| memory.refuse_changed(std::slice::from_ref(pages)).and(Err(error)))
+        copy.or_else(|error| memory.refuse_changed(ranges).and(Err(error)))
+    }
+
+    /// The same of many ranges at once, be they readable or not; nothing where that cannot be had, or would be wasteful.
+    pub(crate) fn freeze_together(&self, memory: &Memory, ranges: &[Range<u64>]) -> Option<Payload> {
+        let frozen = sys::thread::undisturbed(|| self.freeze_pages(memory, ranges, false, true));
+        let copy = frozen.ok()?.ok().filter(|copy| !copy.is_wasteful())?;
+        copy.into_payload(memory).ok()
     }
 
     /// The bytes of a range in a file of their own, whatever the node knows of the range. Pages of zeroes are left out of it.
@@ -111,12 +118,12 @@ impl Task {
     fn freeze_pages(
         &self,
         memory: &Memory,
-        pages: &Range<u64>,
+        ranges: &[Range<u64>],
         whole: bool,
         whatever: bool,
     ) -> Result<Copy<'_>, CopyError> {
-        let gathered = memory.gather(pages, whole)?;
-        let asked = self.ask_freeze(pages, gathered.as_ref(), whatever);
+        let gathered = memory.gather(ranges, whole, whatever)?;
+        let asked = self.ask_freeze(ranges, gathered.as_ref(), whatever);
         match gathered {
             Some(gathered) => {
                 let lifted = memory.settle(gathered, asked.is_ok());
@@ -131,23 +138,29 @@ impl Task {
     /// With `whatever`, also of what may not be read.
     fn ask_freeze(
         &self,
-        pages: &Range<u64>,
+        ranges: &[Range<u64>],
         gathered: Option<&Gathered>,
         whatever: bool,
     ) -> Result<Copy<'_>, CopyError> {
-        let mut copy = Copy::new(self);
+        let mut copy = Copy::new(self, whatever);
         let busy = !agent::is_alone();
         let mut runs = gathered.map_or(&[][..], |g| &g.runs[..]);
-        let mut at = pages.start;
-        while at < pages.end {
+        let mut left = ranges.to_vec();
+        while let Some(first) = left.first().cloned() {
             let (now, later) = runs.split_at(runs.len().min(FROZEN_PARTS_MAX));
             runs = later;
             // What lies where is asked with the last of them.
-            let size = if later.is_empty() { pages.end - at } else { 0 };
+            let nothing = first.start..first.start;
+            let asked = match later.is_empty() {
+                true => &left[..left.len().min(FREEZE_OBJECTS_MAX)],
+                false => std::slice::from_ref(&nothing),
+            };
+            let range = |range: &Range<u64>| trap::Range { address: range.start, size: range.end - range.start };
             let fd = gathered.filter(|_| !now.is_empty()).map(|g| g.memfd.as_fd());
             let freeze = trap::Freeze {
-                address: at,
-                size,
+                address: asked[0].start,
+                size: asked[0].end - asked[0].start,
+                further: asked[1..].iter().map(range).collect(),
                 runs: now.to_vec(),
                 unread: whatever,
                 busy,
@@ -155,27 +168,26 @@ impl Task {
             };
             let reply = self.trap(call::Op::Freeze(freeze), fd.as_slice())?;
             succeeded(reply.answer.result)?;
-            if size == 0 {
+            if !later.is_empty() {
                 continue;
             }
-            let next = reply.answer.parts.last().map_or(at, |part| part.address + part.size);
-            if next <= at {
-                return Err(TrapError::Protocol("a freeze that does not go on").into());
-            }
+            had(&mut left, &reply.answer.parts)?;
             // Where Linux would not map what is aside, it is copied as it is by then.
             let mapped = reply.failed.is_none();
             copy.add(&reply.answer.parts, mapped, reply.fds, self.0.memory.as_deref())?;
-            at = next;
         }
         Ok(copy)
     }
 
-    /// Freezes what can be frozen of a range that is not.
+    /// Freezes what can be frozen of ranges that are not.
     ///
     /// Conditions: the lock of [`Memory::alone`] is held.
-    pub(crate) fn freeze_for_child(&self, range: &Range<u64>) -> Result<(), CopyError> {
+    pub(crate) fn freeze_for_child(&self, ranges: &[Range<u64>]) {
         // What is mapped aside for a copy that nobody makes goes again.
-        self.ask_freeze(range, None, true).map(drop)
+        if self.ask_freeze(ranges, None, true).is_err() {
+            // One is not there any more, and is no reason against the others.
+            ranges.iter().for_each(|range| drop(self.ask_freeze(std::slice::from_ref(range), None, true)));
+        }
     }
 
     /// Maps out-of-line memory as memory of this task: it can be written to, and copied again at the cost of what was
@@ -240,6 +252,26 @@ impl Task {
         succeeded(reply.answer.result)?;
         Ok(reply.answer.address)
     }
+}
+
+/// Takes out of ranges what the parts of an answer are of.
+///
+/// Errors: `Protocol` they are not what the ranges begin with.
+fn had(ranges: &mut Vec<Range<u64>>, parts: &[trap::FreezePart]) -> Result<(), CopyError> {
+    let mut whole = 0;
+    for part in parts {
+        let range = ranges
+            .get_mut(whole)
+            .filter(|range| part.address == range.start && part.size > 0 && part.size <= range.end - range.start);
+        let range = range.ok_or(TrapError::Protocol("a part that was not asked for"))?;
+        range.start += part.size;
+        whole += usize::from(range.is_empty());
+    }
+    if parts.is_empty() {
+        return Err(TrapError::Protocol("a freeze that does not go on").into());
+    }
+    ranges.drain(..whole);
+    Ok(())
 }
 
 /// The pages of a range.
@@ -348,14 +380,14 @@ impl Memory {
         (read && self.is_intact(&pages_of(address, len).ok()?)).then_some(bytes)
     }
 
-    /// (1): `None` when nothing in the range was frozen before, or nothing of that was written to.
-    fn gather(&self, pages: &Range<u64>, whole: bool) -> Result<Option<Gathered>, CopyError> {
-        let private = self.private_within(pages);
+    /// (1): `None` when nothing in the ranges was frozen before, or nothing of that was written to.
+    fn gather(&self, ranges: &[Range<u64>], whole: bool, whatever: bool) -> Result<Option<Gathered>, CopyError> {
+        let private: Vec<Range<u64>> = ranges.iter().flat_map(|range| self.private_within(range)).collect();
         if private.is_empty() {
             return Ok(None);
         }
         let mut protected = Vec::with_capacity(private.len());
-        let result = self.gather_from(&private, whole, &mut protected);
+        let result = self.gather_from(&private, whole, whatever, &mut protected);
         match result {
             Ok(Some((memfd, runs))) => Ok(Some(Gathered { memfd, runs, protected })),
             nothing => {
@@ -370,63 +402,97 @@ impl Memory {
         &self,
         private: &[Range<u64>],
         whole: bool,
+        whatever: bool,
         protected: &mut Vec<Range<u64>>,
     ) -> Result<Option<(Memfd, Vec<trap::Run>)>, CopyError> {
         // Errands write to memory, too, but not while this lock is held ([`Memory::alone`]).
         let alone = agent::is_alone();
         let written = match whole {
-            true if alone => private.to_vec(),
-            true => self.protect_all(private, protected).map(|()| private.to_vec()).map_err(CopyError::Sys)?,
-            false => coarsen(&self.protect_written(private, alone, protected).map_err(CopyError::Sys)?),
+            true => self.protect_whole(private, alone, protected),
+            false => self.protect_written(private, alone, protected),
         };
+        let mut written = written.map_err(CopyError::Sys)?;
         if written.is_empty() {
             return Ok(None);
         }
-        let written = if self.has_room_for_runs(&written) { written } else { private.to_vec() };
-        let (memfd, runs) = in_a_file(self, &written)?;
-        memfd.freeze().map_err(CopyError::Sys)?;
+        if !whole && !self.has_room_for_runs(&written) {
+            written = self.protect_whole(private, alone, protected).map_err(CopyError::Sys)?;
+        }
+        let (memfd, runs) = in_a_file(self, &written, whatever)?;
+        memfd.freeze_own().map_err(CopyError::Sys)?;
         Ok(Some((memfd, runs)))
     }
 
-    /// Finds what was written to, so that nothing else can be from then on until the protection is lifted.
+    /// Takes all of it for written to; nothing of it can be from then on until the protection is lifted.
+    fn protect_whole(
+        &self,
+        private: &[Range<u64>],
+        alone: bool,
+        protected: &mut Vec<Range<u64>>,
+    ) -> Result<Vec<Range<u64>>, SysError> {
+        // Where no other thread can write there is nothing to protect.
+        if !alone {
+            self.protect_all(private, protected)?;
+        }
+        Ok(private.to_vec())
+    }
+
+    /// Finds what was written to, so that nothing else of that can be from then on until the protection is lifted.
     ///
     /// The page tables tell best before they are protected: that leaves a mark on each page that is not there, which looks
     /// like a page that was swapped out or is being moved, and so like one that may have been written to. What a thread
-    /// writes between the look and the protection takes a page fault. So (4A) where no other thread can write there is
-    /// nothing to protect; (4B) where none took a fault meanwhile, the look holds; (4C) else the pages are brought in, which
-    /// takes the marks off, and looked at again. A kernel that cannot tell (before 6.7) has all of it copied.
+    /// writes between the look and the protection takes a page fault, if it is a page's first. So (4A) where no other thread can
+    /// write there is nothing to protect; nor (4B) where nothing was written, which was so when the look began; (4C) where no
+    /// thread took a fault until what was written is protected, the look holds, and what is written elsewhere later is later;
+    /// (4D) else all of it is protected, and the pages are brought in, which takes the marks off, and looked at again. A kernel
+    /// that cannot tell (before 6.7) has all of it copied.
     fn protect_written(
         &self,
         private: &[Range<u64>],
         alone: bool,
         protected: &mut Vec<Range<u64>>,
-    ) -> Result<Vec<Vec<Range<u64>>>, SysError> {
+    ) -> Result<Vec<Range<u64>>, SysError> {
         let before = sys::thread::faults_of_others()?;
-        let found = written_in(private);
-        if !alone {
+        let Ok(found) = written_in(private) else { return self.protect_whole(private, alone, protected) };
+        let written = coarsen(&found);
+        if alone || written.is_empty() {
+            return Ok(written);
+        }
+        let few = written.len() <= PROTECTED_RUNS_MAX;
+        self.protect_runs(private, if few { &written } else { private }, protected)?;
+        if sys::thread::faults_of_others()? == before {
+            return Ok(written);
+        }
+        if few {
             self.protect_all(private, protected)?;
         }
-        match found {
-            Ok(found) if alone => Ok(found),
-            Ok(found) if sys::thread::faults_of_others()? == before => Ok(found),
-            Ok(_) => {
-                for range in private {
-                    let _ = self.arena.advise(range.start, range.end - range.start, Advise::PopulateRead);
-                }
-                written_in(private)
-            }
-            Err(_) => Ok(private.iter().map(|range| vec![range.clone()]).collect()),
+        for range in private {
+            let _ = self.arena.advise(range.start, range.end - range.start, Advise::PopulateRead);
         }
+        written_in(private).map(|found| coarsen(&found))
     }
 
     pub(crate) fn protect_all(&self, private: &[Range<u64>], protected: &mut Vec<Range<u64>>) -> Result<(), SysError> {
+        self.protect_runs(private, private, protected)
+    }
+
+    /// Has threads wait that write to any of `runs`, which lie within `ranges`; both in order.
+    fn protect_runs(
+        &self,
+        ranges: &[Range<u64>],
+        runs: &[Range<u64>],
+        protected: &mut Vec<Range<u64>>,
+    ) -> Result<(), SysError> {
         let mut protect = |part: Range<u64>| {
-            let len = part.end - part.start;
-            self.freezer.register(part.start, len, Mode::WRITE_PROTECT)?;
+            self.freezer.register(part.start, part.end - part.start, Mode::WRITE_PROTECT)?;
             protected.push(part.clone());
-            self.freezer.write_protect(part.start, len, WriteProtect::On, false).map(drop)
+            let first = runs.partition_point(|run| run.end <= part.start);
+            runs[first..].iter().take_while(|run| run.start < part.end).try_for_each(|run| {
+                let (from, to) = (run.start.max(part.start), run.end.min(part.end));
+                self.freezer.write_protect(from, to - from, WriteProtect::On, false).map(drop)
+            })
         };
-        private.iter().try_for_each(|range| self.on_unmanaged(range, &mut protect))
+        ranges.iter().try_for_each(|range| self.on_unmanaged(range, &mut protect))
     }
 
     /// (3): `taken` says that the node knows of the file.
@@ -456,7 +522,7 @@ fn written_in(private: &[Range<u64>]) -> Result<Vec<Vec<Range<u64>>>, SysError> 
     private.iter().map(|range| pagemap.anonymous(range.clone())).collect()
 }
 
+/// More runs of written pages are not protected one by one, but with all that is around them.
+const PROTECTED_RUNS_MAX: usize = 32;
 /// So little is copied: it costs less than the calls.
-const COPIED_BYTES_MAX: u64 = 32 << 10;
-/// Files of one copy above which it is made one.
-pub(crate) const FILES_MAX: usize = TRAP_STORES_MAX - 1;
+pub(crate) const COPIED_BYTES_MAX: u64 = 32 << 10;

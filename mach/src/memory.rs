@@ -25,13 +25,10 @@ use crate::inherited::keep;
 use crate::intact::{self, Lies, Part};
 use crate::parts::in_mappings;
 use crate::ranges::{Kind, Ranges};
-use crate::settling::Settling;
+use crate::settling::{self, Settling};
 
 /// Address space for the node's choice; the first size that the system grants.
 const ARENA_SIZES: [u64; 5] = [16 << 40, 1 << 40, 64 << 30, 4 << 30, 256 << 20];
-
-/// Less than this is torn down and sealed at once.
-const ASIDE_BYTES_MIN: u64 = 16 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -233,7 +230,7 @@ impl Memory {
         let parts = self.parts(state, address, size)?;
         let wanted = |part: &Part| matches!(part.lies, Lies::Mapped(kind) if kind.shared && !kind.managed);
         // To tear the page tables of much memory down takes longer than all else: that is left to another thread.
-        let aside = match freeze.seal && size >= ASIDE_BYTES_MIN && parts.iter().all(wanted) {
+        let aside = match freeze.seal && parts.iter().all(wanted) && settling::takes_long(address..address + size) {
             true => self.arena.set_aside(address, size).ok(),
             false => None,
         };
@@ -251,12 +248,13 @@ impl Memory {
             }
         }
         if freeze.seal {
-            // Where somebody else can still write to it, whoever hands it on sees that it is not sealed, and copies.
-            let memfd = fd.try_clone().map_err(|_| SysError::new("dup(2)", Errno::MFILE, "a memfd"))?;
-            let memfd = Memfd::adopt(memfd)?;
-            match aside {
-                Some(aside) => self.settling.begin(memfd, aside),
-                None => drop(memfd.freeze()),
+            // Where somebody else can still write to it, or there is no descriptor to seal it by, whoever hands it on sees that
+            // it is not sealed, and copies. It is mapped privately all the same, which the node is to know.
+            let memfd = fd.try_clone().ok().and_then(|fd| Memfd::adopt(fd).ok());
+            match (memfd, aside) {
+                (Some(memfd), Some(aside)) => self.settling.begin(memfd, aside),
+                (Some(memfd), None) => drop(memfd.freeze()),
+                (None, aside) => drop(aside),
             }
         }
         Ok(())

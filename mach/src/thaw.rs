@@ -45,7 +45,7 @@ impl Task {
         if !agent::is_alone() {
             memory.protect_all(private, protected).map_err(CopyError::Sys)?;
         }
-        let (memfd, runs) = in_a_file(memory, private)?;
+        let (memfd, runs) = in_a_file(memory, private, true)?;
         let (first, last) = (private[0].start, private[private.len() - 1].end);
         let thaw = trap::Freeze {
             address: first,

@@ -548,6 +548,16 @@ pub mod trap {
         /// Where parts were mapped aside, which are to be unmapped: they are copied. Answered with no parts.
         #[prost(uint64, repeated, tag = "7")]
         pub copied: ::prost::alloc::vec::Vec<u64>,
+        /// Ranges beside the first one. The answer's parts are of one range after the other, and may end with any.
+        #[prost(message, repeated, tag = "8")]
+        pub further: ::prost::alloc::vec::Vec<Range>,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Range {
+        #[prost(uint64, tag = "1")]
+        pub address: u64,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
     }
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Run {

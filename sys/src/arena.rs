@@ -7,7 +7,9 @@
 //! 3. No Rust reference ever points inside. Bytes go in and out by guarded copies, or through raw pointers, whose use is
 //!    the caller's `unsafe`; so changing mappings here is safe.
 
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 
 use proto::{PAGE_SIZE, Prot};
 use rustix::mm::{Advice, MapFlags, MlockFlags, MprotectFlags, ProtFlags};
@@ -237,6 +239,19 @@ impl Arena {
         unsafe { guarded::copy(buffer.as_mut_ptr(), address as *const u8, buffer.len()) }
     }
 
+    /// As [`Arena::read`], whatever the protection. Of memory that a userfaultfd serves it reads what is there.
+    ///
+    /// Errors: `EIO` something is not mapped, or not there; `EACCES` or `EIO` where the system does not permit it
+    /// (`proc_mem.force_override`).
+    pub fn read_by_force(&self, address: u64, buffer: &mut [u8]) -> Result<(), SysError> {
+        let (path, what) = ("/proc/self/mem", format!("{} bytes at {address:#x}", buffer.len()));
+        if !self.contains(address, buffer.len() as u64) {
+            return Err(SysError::new(path, Errno::FAULT, what));
+        }
+        let read = File::open(path).and_then(|memory| memory.read_exact_at(buffer, address));
+        read.map_err(|e| SysError::from_io(path, &e, what))
+    }
+
     /// Copies bytes into the arena. Waits while a pager grants the writing.
     ///
     /// Errors: the first address that cannot be written; the bytes before it are.
@@ -333,6 +348,26 @@ mod tests {
         assert_eq!(fault, MemoryFault { address: arena.start() + PAGE_SIZE, copied: 3 });
         arena.release(arena.start(), PAGE_SIZE).unwrap();
         arena.read(arena.start(), &mut text).unwrap_err();
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_read_by_force() {
+        let arena = Arena::reserve(&[1 << 20]).unwrap();
+        let memfd = Memfd::create("test", PAGE_SIZE).unwrap();
+        memfd.write_at(0, &[b"shared"]).unwrap();
+        let at = |page: u64| arena.start() + page * PAGE_SIZE;
+        arena.map(at(0), PAGE_SIZE, Backing::Private(memfd.as_fd(), 0), RW).unwrap();
+        arena.map(at(1), PAGE_SIZE, Backing::Shared(memfd.as_fd(), 0), RW).unwrap();
+        arena.write(at(0), b"private").unwrap();
+        arena.protect(at(0), 2 * PAGE_SIZE, Prot::empty()).unwrap();
+        let mut text = [0; 6];
+        for (page, expected) in [(0, b"privat"), (1, b"shared")] {
+            arena.read(at(page), &mut text).unwrap_err();
+            arena.read_by_force(at(page), &mut text).unwrap();
+            assert_eq!(&text, expected);
+        }
+        arena.read_by_force(at(2) - 3, &mut text).unwrap_err();
+        assert_eq!(arena.read_by_force(arena.start() - 1, &mut text).unwrap_err().errno, Errno::FAULT);
     }
 
     #[test]

@@ -80,6 +80,29 @@ mod tests {
         assert_eq!(&word[..4], b"late");
     }
 
+    #[test]
+    fn a_gibibyte_and_more_is_set_aside_table_by_table() {
+        const GIBI: u64 = 1 << 30;
+        let size = 2 * GIBI + (5 << 20);
+        let arena = Arena::reserve(&[size + GIBI]).unwrap();
+        let memfd = Memfd::freezable("test", size).unwrap();
+        let at = arena.start().next_multiple_of(GIBI);
+        arena.map(at, size, Backing::Shared(memfd.as_fd(), 0), RW).unwrap();
+        let places: Vec<u64> =
+            (0..8).map(|n| n * (size / 8) / PAGE_SIZE * PAGE_SIZE).chain([size - PAGE_SIZE]).collect();
+        places.iter().for_each(|place| arena.write(at + place, &place.to_le_bytes()).unwrap());
+        let aside = arena.set_aside(at, size).unwrap();
+        assert!(places.iter().all(|place| !in_page_tables(at + place)));
+        arena.map(at, size, Backing::Private(memfd.as_fd(), 0), RW).unwrap();
+        drop(aside);
+        memfd.freeze().unwrap();
+        for place in places {
+            let mut word = [0; 8];
+            arena.read(at + place, &mut word).unwrap();
+            assert_eq!(u64::from_le_bytes(word), place);
+        }
+    }
+
     /// Which Linux moves since 6.17, and refuses to before.
     #[test]
     fn what_is_no_single_mapping_shows_its_file_all_the_same() {

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use proto::PAGE_SIZE;
 use proto::limits::MEMORY_CALL_BYTES_MAX;
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
+use rustix::process::{Resource, getrlimit};
 
 use crate::error::{Context, Errno, SysError};
 
@@ -20,6 +21,8 @@ const SIZE_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// Slices that one `pwritev(2)` takes (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
+/// Linux waits 75 ms each time for whoever is at a page.
+const OWN_TRIES_MAX: u32 = 8;
 
 /// A file among all files of the machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -73,12 +76,26 @@ impl Memfd {
         self.seal(SIZE_SEALS | SealFlags::WRITE | SealFlags::SEAL)
     }
 
+    /// As [`Memfd::freeze`], of a file that nobody but the caller has. Linux itself may be at a page of it, to move it, say,
+    /// which looks as if a device were; that is waited for, half a second and more.
+    ///
+    /// Errors: as there.
+    pub fn freeze_own(&self) -> Result<(), SysError> {
+        for _ in 1..OWN_TRIES_MAX {
+            match self.freeze() {
+                Err(error) if error.errno == Errno::BUSY => {}
+                done => return done,
+            }
+        }
+        self.freeze()
+    }
+
     /// A payload: the chunks one after the other, zeroes up to a page border, then sealed against every change.
     pub fn frozen<B: AsRef<[u8]>>(name: &str, chunks: &[B]) -> Result<Memfd, SysError> {
         let size = chunks.iter().map(|c| c.as_ref().len() as u64).sum::<u64>().next_multiple_of(PAGE_SIZE);
         let memfd = Memfd::unsealed(name, size)?;
         memfd.write_at(0, chunks)?;
-        memfd.seal(SIZE_SEALS | SealFlags::WRITE | SealFlags::SEAL)?;
+        memfd.freeze_own()?;
         Ok(memfd)
     }
 
@@ -265,6 +282,11 @@ impl Memfd {
     }
 
     fn unsealed(name: &str, size: u64) -> Result<Memfd, SysError> {
+        // To exceed it is a signal that ends the process (SIGXFSZ). What fits is never written beyond.
+        if let Some(most) = getrlimit(Resource::Fsize).current.filter(|most| size > *most) {
+            let what = format!("a memfd to {size:#x} bytes, where RLIMIT_FSIZE is {most:#x}");
+            return Err(SysError::new("ftruncate(2)", Errno::FBIG, what));
+        }
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         // Before 6.3 there is no NOEXEC_SEAL; without it the kernel may log a warning, no more.
         let fd = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
@@ -313,6 +335,34 @@ mod tests {
     }
 
     #[test]
+    fn an_own_file_is_frozen_when_nobody_is_at_its_pages_any_more() {
+        use rustix::mm::{MapFlags, ProtFlags};
+        let memfd = Memfd::freezable("test", PAGE_SIZE).unwrap();
+        memfd.write_at(0, &[b"held"]).unwrap();
+        let len = PAGE_SIZE as usize;
+        // SAFETY: a new mapping, which nobody refers to but the slice below.
+        let at = unsafe {
+            rustix::mm::mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, memfd.reader().unwrap(), 0)
+        };
+        // SAFETY: it is mapped until the test ends, and nobody writes to the file.
+        let bytes = unsafe { std::slice::from_raw_parts(at.unwrap().cast::<u8>(), len) };
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        // The pipe holds the page itself.
+        let slices = [rustix::pipe::IoSliceRaw::from_slice(bytes)];
+        // SAFETY: it is the end that reads.
+        unsafe { rustix::pipe::vmsplice(&writer, &slices, rustix::pipe::SpliceFlags::empty()) }.unwrap();
+        assert_eq!(memfd.freeze().unwrap_err().errno, Errno::BUSY);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_millis(150));
+                drop((reader, writer));
+            });
+            memfd.freeze_own().unwrap();
+        });
+        assert!(memfd.is_frozen());
+    }
+
+    #[test]
     fn an_object_is_sparse_private_and_of_fixed_size() {
         let memfd = Memfd::create("test", 1 << 44).unwrap();
         assert_eq!(memfd.allocated_bytes().unwrap(), 0);
@@ -320,6 +370,14 @@ mod tests {
         assert_eq!(rustix::fs::ftruncate(&memfd, 0), Err(Errno::PERM));
         assert_eq!(rustix::fs::fcntl_add_seals(&memfd, SealFlags::FUTURE_WRITE), Err(Errno::PERM));
         assert!(!memfd.is_frozen());
+    }
+
+    #[test]
+    fn one_that_is_longer_than_the_process_may_write_is_refused_without_a_signal() {
+        let limit = rustix::process::Rlimit { current: Some(8192), maximum: getrlimit(Resource::Fsize).maximum };
+        rustix::process::setrlimit(Resource::Fsize, limit).unwrap();
+        assert_eq!(Memfd::create("test", 8193).unwrap_err().errno, Errno::FBIG);
+        Memfd::create("test", 8192).unwrap().write_at(0, &[[1; 8192]]).unwrap();
     }
 
     #[test]

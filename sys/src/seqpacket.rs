@@ -173,8 +173,8 @@ impl Channel {
 
     /// Receives a record into `buffer` if one waits.
     ///
-    /// Errors: `EMSGSIZE` it is larger than the buffer or has more than [`TRAP_FDS_MAX`] descriptors (also when the
-    /// process has no descriptors left to take them); it is gone then, and its descriptors are closed.
+    /// Errors: `EMSGSIZE` it is larger than the buffer or has more than [`TRAP_FDS_MAX`] descriptors; `EMFILE` the process has
+    /// no descriptors left to take them. It is gone then, and its descriptors are closed.
     pub fn try_recv(&self, buffer: &mut [u8]) -> Result<Received, SysError> {
         self.recv_with(buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)
     }
@@ -261,6 +261,10 @@ impl Channel {
             .filter_map(|m| if let RecvAncillaryMessage::ScmRights(fds) = m { Some(fds) } else { None })
             .flatten()
             .collect();
+        if message.flags.contains(ReturnFlags::CTRUNC) && fds.len() < TRAP_FDS_MAX {
+            let what = "a record whose descriptors this process has no room for (RLIMIT_NOFILE)";
+            return Err(SysError::new("recvmsg(2)", Errno::MFILE, what));
+        }
         if message.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) || fds.len() > TRAP_FDS_MAX {
             let what = format!("a record larger than {} bytes or {TRAP_FDS_MAX} descriptors", buffer.len());
             return Err(SysError::new("recvmsg(2)", Errno::MSGSIZE, what));

@@ -193,6 +193,13 @@ static void refused(void) {
 
     /* Mappings that mean nothing. */
     vm_address_t at = 0;
+    IS(vm_read(SELF, address, -1ul, &at, &count), KERN_INVALID_ARGUMENT);
+    IS(vm_read(SELF, -PAGE_SIZE, PAGE_SIZE, &at, &count), KERN_INVALID_ARGUMENT);
+    OK(vm_allocate(SELF, &at, PAGE_SIZE, TRUE));
+    *(char *)at = 7;
+    IS(vm_deallocate(SELF, at, 1ul << 63), KERN_INVALID_ADDRESS);
+    IS(*(char *)at, 7);
+    OK(vm_deallocate(SELF, at, PAGE_SIZE));
     IS(vm_map(SELF, &at, 0, 0, TRUE, MACH_PORT_NULL, 0, FALSE, 1, 1, 1), KERN_INVALID_ARGUMENT);
     IS(vm_map(SELF, &at, 1, 0, TRUE, MACH_PORT_NULL, 0, FALSE, 1, 1, 3), KERN_INVALID_ARGUMENT);
     IS(vm_map(SELF, &at, 1, 0, TRUE, MACH_PORT_NULL, 0, FALSE, 3, 1, 1), KERN_INVALID_ARGUMENT);

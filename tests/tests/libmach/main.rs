@@ -124,6 +124,11 @@ fn memory_of_the_node_goes_by_copy_on_write() {
 /// Bytes of the memory and of the part that is copied, in MiB, and how many times: all of it is frozen, a part is copied, and
 /// what is beyond the limit is the default pager's.
 #[test]
+fn vm_copy_6_a_task_that_had_no_descriptors_reads_all_of_its_memory_when_it_has_some_again() {
+    runs("tests/c/starved.c");
+}
+
+#[test]
 fn vm_copy_11_a_copy_is_of_one_moment_while_another_thread_writes() {
     for (limit, cases) in
         [(&[][..], &[(8, 8, 12), (64, 8, 12)][..]), (&["--memory-limit=32MiB"], &[(12, 12, 6), (24, 3, 6)])]

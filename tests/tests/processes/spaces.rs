@@ -1,9 +1,11 @@
 //! Whole address spaces, on this node and on another. That they are mapped at their addresses needs processes of their own:
 //! `libmach/tests/c/spaces.c`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use mach::proto::iface::task as idl;
 use mach::proto::space::Shows;
-use mach::proto::{KernReturn, NamedRight, PAGE_SIZE};
+use mach::proto::{Inherit, KernReturn, NamedRight, PAGE_SIZE};
 use mach::{RpcError, Space, SpaceError, Task};
 use mach_tests::processes::Nodes;
 
@@ -47,6 +49,93 @@ fn vm_space_1_a_task_of_another_node_is_read_as_far_as_a_message_carries() {
     assert_eq!(code_of(far.read_space(&port).unwrap_err()), KernReturn::NoSpace);
     drop(large);
     far.read_space(&port).expect("a space again");
+}
+
+/// Says so when it goes.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// More regions than one call freezes; some written since they were frozen, some not to be read; each is of one moment.
+#[test]
+fn vm_copy_12_a_space_of_many_regions_has_each_as_it_was_while_threads_write() {
+    const REGIONS: usize = 130;
+    const WORDS: u64 = 64 << 10 >> 3;
+    let nodes = Nodes::start(1);
+    let task = nodes.task(1);
+    let regions: Vec<_> = (0..REGIONS).map(|_| task.allocate(WORDS * 8).expect("memory")).collect();
+    // So that no two are one.
+    for (n, region) in regions.iter().enumerate() {
+        let (address, size) = (region.address(), region.len());
+        let new_inheritance = [Inherit::Copy, Inherit::None, Inherit::Share][n % 3] as u32;
+        task.rpc(&task.task_self(), idl::VmInherit { address, size, new_inheritance }).expect("its own");
+    }
+    let unread: Vec<_> = regions.iter().step_by(10).collect();
+    for (n, region) in unread.iter().enumerate() {
+        if n % 2 == 0 {
+            drop(task.freeze(region.address(), region.len()).expect("a copy"));
+        }
+        region.write_at(0, &vec![9; region.len() as usize]).expect("it is mapped");
+        let (address, size) = (region.address(), region.len());
+        let none = idl::VmProtect { address, size, set_maximum: false, new_protection: 0 };
+        task.rpc(&task.task_self(), none).expect("its own");
+    }
+    let written = |thread: usize| regions.iter().enumerate().filter(move |(n, _)| n % 10 != 0 && n % 3 == thread);
+    // Each word of a region is the last round that came to it.
+    let words_of = |space: &Space, address: u64| {
+        let region = space.regions().iter().find(|region| region.address == address).expect("it is there");
+        let Shows::Bytes(at) = region.shows else { panic!("{region:?}") };
+        let bytes = space.item().slice(at as usize, region.size as usize).to_bytes();
+        bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect::<Vec<_>>()
+    };
+    let done = AtomicBool::new(false);
+    let rounds = std::thread::scope(|scope| {
+        let (done, written) = (&done, &written);
+        let _in_any_case = Done(done);
+        let writer = |thread| {
+            scope.spawn(move || {
+                let mut round = 0u64;
+                while !done.load(Ordering::Relaxed) {
+                    round += 1;
+                    for (_, region) in written(thread) {
+                        // Not all of it in most rounds.
+                        let words = if round.is_multiple_of(4) { WORDS } else { WORDS / 8 };
+                        (0..words).for_each(|w| region.write_at(w * 8, &round.to_le_bytes()).expect("its own"));
+                    }
+                }
+                round
+            })
+        };
+        let writers: Vec<_> = (0..2).map(writer).collect();
+        for _ in 0..8 {
+            let space = task.read_space(&task.task_self()).expect("a space");
+            assert_eq!(space.regions().len(), REGIONS);
+            for (n, region) in [0, 1].into_iter().flat_map(written) {
+                let words = words_of(&space, region.address());
+                assert!(words.is_sorted_by(|a, b| a >= b), "region {n} is not of one moment");
+                let eighth = &words[..(WORDS / 8) as usize];
+                assert!(eighth[0] - eighth.last().expect("some") <= 1, "region {n} lacks what was written");
+            }
+            for region in &unread {
+                assert!(words_of(&space, region.address()).iter().all(|word| *word == u64::from_le_bytes([9; 8])));
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        writers.into_iter().map(|writer| writer.join().expect("it wrote")).collect::<Vec<_>>()
+    });
+    let space = task.read_space(&task.task_self()).expect("a space");
+    for (n, region) in [0, 1].into_iter().flat_map(written) {
+        let words = words_of(&space, region.address());
+        assert_eq!(words[0], rounds[n % 3], "region {n}");
+        let mut now = vec![0; region.len() as usize];
+        region.read_at(0, &mut now).expect("it is mapped");
+        assert!(now.as_chunks().0.iter().zip(&words).all(|(word, sent)| u64::from_le_bytes(*word) == *sent));
+    }
+    assert!(words_of(&space, regions[2].address()).iter().all(|word| *word == 0), "nobody wrote there");
 }
 
 #[test]

@@ -147,7 +147,11 @@ impl Kernel {
         }
     }
 
+    /// Has a task do something to its memory. Where no process has become it yet ([vm.inherit.7]) the answer is `InvalidTask`.
     pub(super) fn send_errand(&mut self, task: TaskId, errand: Errand, awaited: Awaited, cx: &mut Cx<'_>) {
+        if self.vm.arena_awaited(task).is_some() {
+            return self.answer(awaited.into_reply(), Err(KernReturn::InvalidTask));
+        }
         let order = cx.pmap.errand(task, errand);
         self.pending.errands.insert(order, awaited);
     }

@@ -39,7 +39,7 @@ impl Vm {
     ///
     /// Conditions: the orders are for the task's half; if Linux refuses, the range is not wired. What is wired already
     /// counts once against the bound, and unwiring has none.
-    /// Errors: `InvalidTask`; `InvalidArgument` unknown bits, or a range that wraps; `NoAccess` more than
+    /// Errors: `InvalidTask` none, or without a process; `InvalidArgument` unknown bits, or a range that wraps; `NoAccess` more than
     /// [`TASK_WIRED_BYTES_MAX`] would be wired; `NoSpace` a hole in the range, an entry that does not permit `access`, or
     /// an address in no entry, even with size 0; `ResourceShortage` cutting entries would make too many. Nothing is
     /// changed then.
@@ -53,7 +53,7 @@ impl Vm {
         access: u32,
         cx: &mut VmCx<'_>,
     ) -> Result<Vec<OrderId>, KernReturn> {
-        let map = self.map_of(task)?;
+        let map = self.map_in_use(task)?;
         let access = Prot::from_bits(access).ok_or(KernReturn::InvalidArgument)?;
         let range = range_of(address, size)?;
         let wired = map.wired_bytes() - map.wired_bytes_in(range.clone());
@@ -72,12 +72,12 @@ impl Vm {
 
     /// Wires or unwires all that a task has mapped, for the access that each entry permits.
     ///
-    /// Errors: `InvalidTask`; `InvalidArgument` unknown flags; `NoAccess` more than [`TASK_WIRED_BYTES_MAX`] is mapped, or
-    /// what is yet to come is to be wired, which has no bound and would need a port that no task is given. Nothing is
-    /// changed then.
+    /// Errors: `InvalidTask` none, or without a process; `InvalidArgument` unknown flags; `NoAccess` more than
+    /// [`TASK_WIRED_BYTES_MAX`] is mapped, or what is yet to come is to be wired, which has no bound and would need a port
+    /// that no task is given. Nothing is changed then.
     /// Source: spec [vm.wire.4]; mach-api §2.1, §2.2 `vm_wire_all`.
     pub fn vm_wire_all(&mut self, task: TaskId, flags: u32, cx: &mut VmCx<'_>) -> Result<Vec<OrderId>, KernReturn> {
-        let map = self.map_of(task)?;
+        let map = self.map_in_use(task)?;
         let (arena, mapped) = (map.arena(), map.mapped_bytes());
         match flags {
             0 => Ok(self.set_wired(task, arena, |_| Prot::empty(), cx)),

@@ -24,18 +24,23 @@ use super::{MapOrder, MapRequest, Mapped, ObjectId, Vm, VmCx};
 use crate::TaskId;
 
 /// What is to be frozen, and how.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FreezeRequest {
-    /// First byte.
-    pub address: u64,
-    /// Bytes.
-    pub size: u64,
-    /// What every part of it has to permit.
+    /// First byte and bytes of each range.
+    pub ranges: Vec<(u64, u64)>,
+    /// What every part of them has to permit.
     pub access: Prot,
-    /// Whether other threads of the task may write to it before it is copied.
+    /// Whether other threads of the task may write to them before they are copied.
     pub busy: bool,
     /// Of how many objects parts may be answered.
     pub objects_max: usize,
+}
+
+/// How much one call may still freeze, and answer.
+struct Left {
+    objects: usize,
+    parts: usize,
+    orders: usize,
 }
 
 /// A part of a range that was to be frozen.
@@ -74,48 +79,73 @@ pub struct Run {
 }
 
 impl Vm {
-    /// Makes the memory of a range frozen objects where that can be had without copying, and tells where what lies.
+    /// Makes the memory of ranges frozen objects where that can be had without copying, and tells where what lies.
     ///
-    /// Conditions: memory that `vm_allocate` made and that no other task maps is frozen whole, if the range has at least a
+    /// Conditions: memory that `vm_allocate` made and that no other task maps is frozen whole, if its range has at least a
     /// quarter of what is mapped of it; the task is ordered to map it privately and to seal it. Everything else that is not
     /// frozen already has to be copied. With `busy`, what the default pager has of that is mapped aside for it, as it is now, until
     /// [`Vm::vm_unmap_aside`], where there is room for that; so it is where another task maps it, too. What the task wrote to
     /// frozen memory is not in the object: see [`Vm::vm_replace`].
-    /// Units: bytes; the parts are those of the pages that the range touches, from the first one on, in order and without a
-    /// gap. They end before the range does where there would be more than [`FreezeRequest::objects_max`] objects, or
-    /// [`FROZEN_PARTS_MAX`] parts.
-    /// Errors: `InvalidTask`; `InvalidArgument` the range wraps; `InvalidAddress` a hole in it; `ProtectionFailure` a part
-    /// whose protection lacks the access. Nothing has changed then.
-    /// Source: spec [vm.copy.1], [vm.copy.2], [vm.copy.11]; mach-api §2.2 `vm_read`.
+    /// Units: bytes; the parts are those of the pages that the ranges touch, one range after the other, each from its first on,
+    /// in order and without a gap. They end early where there would be more than [`FreezeRequest::objects_max`] objects, or
+    /// [`FROZEN_PARTS_MAX`] parts, and before a range for which there is an error.
+    /// Errors: of the first range, if there is one: `InvalidTask`; `InvalidArgument` it wraps; `InvalidAddress` a hole in it;
+    /// `ProtectionFailure` a part whose protection lacks the access. Nothing has changed then.
+    /// Source: spec [vm.copy.1], [vm.copy.2], [vm.copy.11], [vm.copy.12]; mach-api §2.2 `vm_read`.
     #[doc(alias = "vm_map_copyin")]
     pub fn vm_freeze(
         &mut self,
         task: TaskId,
-        wanted: FreezeRequest,
+        wanted: &FreezeRequest,
         cx: &mut VmCx<'_>,
     ) -> Result<Vec<FreezePart>, KernReturn> {
-        let FreezeRequest { address, size, access, busy, objects_max } = wanted;
-        let range = self.permitted(task, address, size, access)?;
-        let map = self.map_of(task)?;
+        let mut left = Left { objects: wanted.objects_max, parts: FROZEN_PARTS_MAX, orders: FREEZE_ORDERS_MAX };
+        let mut all: Vec<FreezePart> = Vec::new();
+        for (number, &(address, size)) in wanted.ranges.iter().enumerate() {
+            let range = match self.permitted(task, address, size, wanted.access) {
+                Ok(range) => range,
+                Err(error) if number == 0 => return Err(error),
+                Err(_) => break,
+            };
+            let parts = self.freeze_range(task, range.clone(), wanted.busy, &mut left, cx);
+            let end = parts.last().map_or(range.start, |part| part.address + part.size);
+            all.extend(parts);
+            if end < range.end {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// As much of a range, all of which the task has mapped, as is left to one call; from its first page on.
+    fn freeze_range(
+        &mut self,
+        task: TaskId,
+        range: Range<u64>,
+        busy: bool,
+        left: &mut Left,
+        cx: &mut VmCx<'_>,
+    ) -> Vec<FreezePart> {
+        let map = &self.tasks[&task];
         let mut touched = map.touched(range.clone());
         let entry_at = |start: &u64| map.entry(*start).expect("listed");
-        touched.truncate(FROZEN_PARTS_MAX);
+        touched.truncate(left.parts);
         let mut objects = BTreeSet::new();
         let fit = touched.iter().take_while(|start| {
             objects.insert(entry_at(start).object);
-            objects.len() <= objects_max
+            objects.len() <= left.objects
         });
         touched.truncate(fit.count());
         let objects: BTreeSet<ObjectId> = touched.iter().map(|start| entry_at(start).object).collect();
-        let mut orders_left = FREEZE_ORDERS_MAX;
+        (left.parts, left.objects) = (left.parts - touched.len(), left.objects - objects.len());
         for object in objects {
             let orders = self.objects[object].mappings.len();
-            if orders <= orders_left && self.can_freeze(task, object, &range) {
-                orders_left -= orders;
+            if orders <= left.orders && self.can_freeze(task, object, &range) {
+                left.orders -= orders;
                 self.freeze(task, object, cx);
             }
         }
-        let map = self.map_of(task)?;
+        let map = &self.tasks[&task];
         let part = |start: &u64| {
             let e = map.entry(*start).expect("freezing adds and removes no entry");
             let (from, to) = (e.start.max(range.start), e.end.min(range.end));
@@ -123,40 +153,41 @@ impl Vm {
             FreezePart { address: from, size: to - from, object, aside: None }
         };
         let mut parts: Vec<FreezePart> = touched.iter().map(part).collect();
-        let paged = |part: &FreezePart| self.of_default_pager(task, part).is_some();
-        let runs: Vec<usize> = parts.chunk_by(|a, b| paged(a) && paged(b)).map(<[_]>::len).collect();
+        let below: Vec<Option<FrozenPart>> = parts.iter().map(|part| self.of_default_pager(task, part)).collect();
         let mut rest = &mut parts[..];
-        for length in runs {
-            let (run, behind) = rest.split_at_mut(length);
-            if orders_left > 0 && self.map_aside(task, run, busy, cx).is_some() {
-                orders_left -= 1;
+        for run in below.chunk_by(|a, b| a.is_some() && b.is_some()) {
+            let (told, behind) = rest.split_at_mut(run.len());
+            let run: Vec<FrozenPart> = run.iter().flatten().copied().collect();
+            if left.orders > 0
+                && let Some(address) = self.map_aside(task, &run, busy, cx)
+            {
+                left.orders -= 1;
+                let start = told[0].address;
+                told.iter_mut().for_each(|part| part.aside = Some(address + (part.address - start)));
             }
             rest = behind;
         }
-        Ok(parts)
+        parts
     }
 
-    /// Maps parts that adjoin and have to be copied aside, as they are now. `None` where they are not the default pager's, or
-    /// nobody can write to them meanwhile, or there is no room: nothing is mapped then.
-    fn map_aside(&mut self, task: TaskId, run: &mut [FreezePart], busy: bool, cx: &mut VmCx<'_>) -> Option<()> {
-        let parts: Vec<FrozenPart> = run.iter().map(|part| self.of_default_pager(task, part)).collect::<Option<_>>()?;
+    /// Maps parts one behind the other aside, as they are now; where. `None` where there are none, or nobody can write to them
+    /// meanwhile, or there is no room: nothing is mapped then.
+    fn map_aside(&mut self, task: TaskId, parts: &[FrozenPart], busy: bool, cx: &mut VmCx<'_>) -> Option<u64> {
         let others = |part: &FrozenPart| self.objects[part.object].mappings.iter().any(|(other, _)| *other != task);
         let size = parts.iter().map(|part| part.size).sum();
-        if size > OBJECT_BYTES_MAX || !busy && !parts.iter().any(others) {
+        if parts.is_empty() || size > OBJECT_BYTES_MAX || !busy && !parts.iter().any(others) {
             return None;
         }
         let map = self.map_of(task).ok()?;
         map.has_room(1).ok()?;
         let address = map.find_space_aside(size, &(0..0)).ok()?;
-        let object = self.shadow_create(&parts, cx).ok()?;
+        let object = self.shadow_create(parts, cx).ok()?;
         let entry = Entry::of(address..address + size, object, 0, &MapRequest::aside(address, size));
         let entry = Entry { aside: true, ..entry }.of_shadow();
         // Whoever asked makes the copy.
         let order = MapOrder { for_errand: false, ..entry.order() };
         self.map_entry_by(task, entry, order, cx);
-        let start = run[0].address;
-        run.iter_mut().for_each(|part| part.aside = Some(address + (part.address - start)));
-        Some(())
+        Some(address)
     }
 
     /// The part of an object of the default pager that a task maps there, if it can be shadowed.

@@ -58,10 +58,11 @@ impl Vm {
     ///
     /// Conditions: the first mapping of an object sends `memory_object_init` and does not wait for `ready`; faults do. If
     /// this was to be the first mapping and fails, the object is gone ([`VmEvent::ObjectGone`]).
-    /// Units: bytes. Errors: `InvalidTask` no such task; `InvalidArgument` size 0, protection beyond the maximum or
-    /// unknown bits, an offset that is not whole pages or too large, an object that is dead or unknown; `NoSpace` the place is
-    /// taken, the mask forbids it, no place is large enough, or the map has too many entries; `InvalidAddress` a fixed place
-    /// outside the arena; `ResourceShortage` too many objects, or no memory for one.
+    /// Units: bytes. Errors: `InvalidTask` no such task, or one without a process; `InvalidArgument` size 0, protection
+    /// beyond the maximum or unknown bits, an offset that is not whole pages or too large, an object that is dead or
+    /// unknown; `NoSpace` the place is taken, the mask forbids it, no place is large enough, or the map has too many
+    /// entries; `InvalidAddress` a fixed place outside the arena; `ResourceShortage` too many objects, or no memory for
+    /// one.
     /// Source: spec [vm.map.2] to [vm.map.5], [vm.copy.10]; mach-api §2.3.
     pub fn vm_map(&mut self, task: TaskId, request: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
         let result = self.map_checked(task, request, cx);
@@ -74,7 +75,7 @@ impl Vm {
     }
 
     fn map_checked(&mut self, task: TaskId, r: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
-        self.map_of(task)?;
+        self.map_in_use(task)?;
         let size = round_page(r.size).ok_or(KernReturn::NoSpace)?;
         let offset = if r.object.is_some() { r.offset } else { 0 };
         let fits = offset.checked_add(size).is_some_and(|end| end <= OBJECT_BYTES_MAX);
@@ -173,7 +174,8 @@ impl Vm {
     ///
     /// Conditions: dirty pages of an object that nobody maps any more go back to its pager. The addresses stay reserved
     /// until the orders are done.
-    /// Errors: `InvalidTask`; `InvalidArgument` the range wraps; `ResourceShortage` cutting entries would make too many.
+    /// Errors: `InvalidTask` none, or without a process; `InvalidArgument` the range wraps; `ResourceShortage` cutting entries
+    /// would make too many.
     /// Source: spec [vm.map.6]; mach-api §2.2 `vm_deallocate`.
     pub fn vm_deallocate(
         &mut self,
@@ -182,7 +184,7 @@ impl Vm {
         size: u64,
         cx: &mut VmCx<'_>,
     ) -> Result<Vec<OrderId>, KernReturn> {
-        self.map_of(task)?;
+        self.map_in_use(task)?;
         let range = range_of(address, size)?;
         self.clip(task, range.clone())?;
         let starts = self.map_of(task)?.touched(range);
@@ -201,8 +203,9 @@ impl Vm {
     ///
     /// Conditions: holes are passed over. Write access that is taken away is gone when this returns, even before the task
     /// has carried the orders out.
-    /// Errors: `InvalidTask`; `InvalidArgument` unknown bits or a range that wraps; `ProtectionFailure` beyond the maximum
-    /// of an entry in the range; `ResourceShortage` cutting entries would make too many. Nothing is changed then.
+    /// Errors: `InvalidTask` none, or without a process; `InvalidArgument` unknown bits or a range that wraps;
+    /// `ProtectionFailure` beyond the maximum of an entry in the range; `ResourceShortage` cutting entries would make too many.
+    /// Nothing is changed then.
     /// Source: spec [vm.map.7]; mach-api §2.2 `vm_protect`.
     pub fn vm_protect(
         &mut self,
@@ -213,7 +216,7 @@ impl Vm {
         protection: u32,
         cx: &mut VmCx<'_>,
     ) -> Result<Vec<OrderId>, KernReturn> {
-        let map = self.map_of(task)?;
+        let map = self.map_in_use(task)?;
         let protection = Prot::from_bits(protection).ok_or(KernReturn::InvalidArgument)?;
         let range = range_of(address, size)?;
         if map
@@ -273,6 +276,13 @@ impl Vm {
     /// The map of a task.
     pub(super) fn map_of(&self, task: TaskId) -> Result<&Map, KernReturn> {
         self.tasks.get(&task).ok_or(KernReturn::InvalidTask)
+    }
+
+    /// The map of a task whose process is there to carry orders out.
+    ///
+    /// Errors: `InvalidTask` none, or no process has become the task yet ([vm.inherit.7]).
+    pub(super) fn map_in_use(&self, task: TaskId) -> Result<&Map, KernReturn> {
+        self.map_of(task).and_then(|map| if map.by_fork.is_none() { Ok(map) } else { Err(KernReturn::InvalidTask) })
     }
 
     /// Cuts entries at both ends of `range`.

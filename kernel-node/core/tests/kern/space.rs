@@ -5,7 +5,7 @@ use kernel_core::vm::{Brought, Errand, OrderId, Ready};
 use proto::iface::task;
 use proto::limits::FORK_PARTS_MAX;
 use proto::space::{self, Shows};
-use proto::{Inherit, KernReturn, PAGE_SIZE, Payload, Prot};
+use proto::{Inherit, KernReturn, NamedRight, PAGE_SIZE, Payload, PortName, Prot, Routine};
 
 use super::world::*;
 
@@ -136,6 +136,22 @@ fn vm_inherit_7_of_more_than_can_be_asked_for_no_task_is_made() {
     assert_eq!(w.answer::<task::TaskCreate>().unwrap().err(), Some(KernReturn::ResourceShortage.raw()));
 }
 
+/// What a process would have to do is refused for a task that has none.
+fn nobody_is_asked_for(w: &mut World, task: PortName, address: u64) {
+    fn refused<Q: Routine<NamedRight>>(w: &mut World, task: PortName, request: Q) {
+        w.request_to(task, request);
+        w.settle();
+        assert_eq!(w.answer::<Q>().expect("an answer").err(), Some(KernReturn::InvalidTask.raw()));
+        assert!(w.memory.errands.is_empty());
+    }
+    let size = PAGE_SIZE;
+    refused(w, task, task::VmRead { address, size });
+    refused(w, task, task::VmWrite { address, data: bytes(1) });
+    refused(w, task, task::VmCopy { source_address: address, size, dest_address: address + size });
+    refused(w, task, task::VmReadSpace {});
+    refused(w, task, task::TaskCreate { inherit_memory: true });
+}
+
 #[test]
 fn vm_inherit_7_a_created_task_has_what_its_parent_brings() {
     let mut w = World::new();
@@ -163,11 +179,12 @@ fn vm_inherit_7_a_created_task_has_what_its_parent_brings() {
     let ready = [Ready { range, copy: Some((object, 0)) }];
     w.call(|kernel, cx| kernel.task_create_inheriting(creation, &ready, cx));
     w.settle();
-    w.answer::<task::TaskCreate>().unwrap().unwrap();
+    let created = w.answer::<task::TaskCreate>().unwrap().unwrap();
     let Some(Effect::Created(child)) = w.effects.iter().rfind(|e| matches!(e, Effect::Created(_))) else { panic!() };
     let child = *child;
     let of_child = |w: &World| w.kernel.vm().region_stats(child, 0).map(|r| r.map(|r| r.region.address).collect());
     assert_eq!(of_child(&w), Ok(vec![base + PAGE_SIZE, base + 2 * PAGE_SIZE]));
+    nobody_is_asked_for(&mut w, created.child_task.name, base + 2 * PAGE_SIZE);
     // Gone before a process came.
     w.call(|kernel, cx| kernel.task_gone(child, cx));
     w.settle();

@@ -29,7 +29,7 @@ pub fn at(n: u64) -> u64 {
 
 /// A freeze of so many pages from page `page` on, while nobody writes there.
 pub fn all_of(page: u64, pages: u64, objects_max: usize) -> FreezeRequest {
-    FreezeRequest { address: at(page), size: pages * PAGE_SIZE, access: RO, busy: false, objects_max }
+    FreezeRequest { ranges: vec![(at(page), pages * PAGE_SIZE)], access: RO, busy: false, objects_max }
 }
 
 /// A page whose bytes all are `byte`.

@@ -205,7 +205,7 @@ fn vm_wire_6_wired_memory_is_copied_not_frozen() {
     r.orders();
     wire(&mut r, 1, 1, RW).unwrap();
     let freeze = |r: &mut Rig| {
-        let parts = r.call(|vm, cx| vm.vm_freeze(ONE, all_of(0, 4, 8), cx)).unwrap();
+        let parts = r.call(|vm, cx| vm.vm_freeze(ONE, &all_of(0, 4, 8), cx)).unwrap();
         parts.iter().all(|part| part.object.is_some())
     };
     assert!(!freeze(&mut r) && r.sim.orders.is_empty());

@@ -13,7 +13,7 @@ fn allocate(r: &mut Rig, task: TaskId, page: u64, pages: u64) {
 }
 
 fn freeze(r: &mut Rig, task: TaskId, page: u64, pages: u64) -> Result<Vec<FreezePart>, KernReturn> {
-    r.call(|vm, cx| vm.vm_freeze(task, all_of(page, pages, 3), cx))
+    r.call(|vm, cx| vm.vm_freeze(task, &all_of(page, pages, 3), cx))
 }
 
 /// The parts of a freeze: first page, pages, and the page in the object if it is frozen.
@@ -131,6 +131,34 @@ fn vm_copy_1_a_call_tells_so_many_parts_and_gives_so_many_orders() {
 }
 
 #[test]
+fn vm_copy_12_several_ranges_are_frozen_at_once_up_to_one_that_cannot_be() {
+    let mut r = Rig::new();
+    [0, 10, 20, 30, 40].into_iter().for_each(|page| allocate(&mut r, ONE, page, 4));
+    let of = |pages: &[(u64, u64)], objects_max| {
+        let ranges = pages.iter().map(|(page, pages)| (at(*page), pages * PAGE_SIZE)).collect();
+        FreezeRequest { ranges, ..all_of(0, 0, objects_max) }
+    };
+    let mut all = |wanted| r.call(|vm, cx| vm.vm_freeze(ONE, &wanted, cx)).map(|frozen| parts(&frozen));
+    // In the order in which they were asked for, and each from its own first page on.
+    assert_eq!(all(of(&[(11, 2), (0, 4)], 9)).unwrap(), [(11, 2, Some(1)), (0, 4, Some(0))]);
+    assert_eq!(all(of(&[(20, 4), (4, 2), (30, 4)], 9)).unwrap(), [(20, 4, Some(0))], "a hole in the second");
+    assert_eq!(all(of(&[(4, 2), (30, 4)], 9)), Err(KernReturn::InvalidAddress));
+    assert_eq!(all(of(&[(0, 1), (10, 1), (30, 4)], 2)).unwrap(), [(0, 1, Some(0)), (10, 1, Some(0))], "objects");
+    assert_eq!(all(of(&[], 9)).unwrap(), []);
+    r.orders();
+    let not_asked_for = freeze(&mut r, ONE, 30, 1).unwrap();
+    assert_eq!(parts(&not_asked_for), [(30, 1, Some(0))]);
+    assert_eq!(r.sim.orders.len(), 1, "it was no one's yet");
+    // What is told in all of them together is bounded, too.
+    let half = FROZEN_PARTS_MAX as u64 / 2 + 10;
+    in_stripes(&mut r, 100, half);
+    in_stripes(&mut r, 100 + half, half);
+    let wanted = of(&[(100, half), (100 + half, half)], 9);
+    let told = r.call(|vm, cx| vm.vm_freeze(ONE, &wanted, cx)).unwrap();
+    assert_eq!(told.len(), FROZEN_PARTS_MAX);
+}
+
+#[test]
 fn vm_copy_2_what_a_thread_has_still_to_map_is_not_frozen() {
     let mut r = Rig::new();
     r.call(|vm, cx| vm.vm_allocate(ONE, at(0), 4 * PAGE_SIZE, false, cx)).unwrap();
@@ -150,7 +178,7 @@ fn vm_copy_2_what_cannot_be_frozen_is_left_to_be_copied() {
     assert!(r.sim.orders.is_empty());
     assert_eq!(freeze(&mut r, ONE, 0, 11), Err(KernReturn::InvalidAddress), "a hole");
     assert_eq!(
-        r.call(|vm, cx| vm.vm_freeze(ONE, FreezeRequest { size: u64::MAX, ..all_of(0, 1, 3) }, cx)),
+        r.call(|vm, cx| vm.vm_freeze(ONE, &FreezeRequest { ranges: vec![(at(0), u64::MAX)], ..all_of(0, 1, 3) }, cx)),
         Err(KernReturn::InvalidArgument)
     );
     assert_eq!(freeze(&mut r, TaskId(9), 0, 1), Err(KernReturn::InvalidTask));

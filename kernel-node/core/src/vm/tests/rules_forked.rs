@@ -227,7 +227,7 @@ fn vm_inherit_8_copies_have_a_bound_where_nothing_can_leave() {
 /// What a freeze of a task's first pages answers: of each part, whether it is frozen, and the page at which it is mapped aside.
 fn freeze(r: &mut Rig, task: TaskId, pages: u64, busy: bool) -> Vec<(bool, Option<u64>)> {
     let wanted = FreezeRequest { busy, ..all_of(0, pages, 9) };
-    let parts = r.call(|vm, cx| vm.vm_freeze(task, wanted, cx)).unwrap();
+    let parts = r.call(|vm, cx| vm.vm_freeze(task, &wanted, cx)).unwrap();
     r.orders();
     parts.into_iter().map(|p| (p.object.is_some(), p.aside.map(|at| (at - BASE) / PAGE_SIZE))).collect()
 }

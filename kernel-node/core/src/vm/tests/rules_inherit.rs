@@ -15,7 +15,7 @@ fn allocate(r: &mut Rig, page: u64, pages: u64, inheritance: Inherit) {
 }
 
 fn freeze(r: &mut Rig, page: u64, pages: u64) -> ObjectId {
-    let frozen = r.call(|vm, cx| vm.vm_freeze(ONE, all_of(page, pages, 3), cx)).unwrap();
+    let frozen = r.call(|vm, cx| vm.vm_freeze(ONE, &all_of(page, pages, 3), cx)).unwrap();
     r.orders();
     frozen[0].object.unwrap().0
 }
@@ -37,6 +37,26 @@ fn map_of(r: &Rig, task: TaskId) -> Vec<(u64, u64, Inherit, bool)> {
     let stat = stats.iter().find(|stat| stat.task == task).unwrap();
     let line = |e: &Region| ((e.address - BASE) / PAGE_SIZE, e.size / PAGE_SIZE, e.inheritance, e.shared);
     stat.regions.iter().map(line).collect()
+}
+
+#[test]
+fn vm_inherit_7_what_needs_a_process_is_refused_before_one_has_come_and_does_nothing() {
+    let mut r = Rig::new();
+    allocate(&mut r, 0, 4, Inherit::Share);
+    assert_eq!(fork(&mut r, &[]), Ok(vec![(0, 4)]));
+    let before = map_of(&r, CHILD);
+    let none = Err(KernReturn::InvalidTask);
+    let page = PAGE_SIZE;
+    assert_eq!(r.call(|vm, cx| vm.vm_allocate(CHILD, at(9), page, false, cx)).map(drop), none);
+    assert_eq!(r.call(|vm, cx| vm.vm_protect(CHILD, at(1), page, false, Prot::READ.bits(), cx)).map(drop), none);
+    assert_eq!(r.call(|vm, cx| vm.vm_wire(CHILD, at(1), page, Prot::READ.bits(), cx)).map(drop), none);
+    assert_eq!(r.call(|vm, cx| vm.vm_deallocate(CHILD, at(1), page, cx)).map(drop), none);
+    assert_eq!(map_of(&r, CHILD), before);
+    r.call(|vm, cx| vm.task_arrived(CHILD, cx));
+    r.orders();
+    r.call(|vm, cx| vm.vm_deallocate(CHILD, at(1), page, cx)).unwrap();
+    r.orders();
+    assert_eq!(map_of(&r, CHILD), [(0, 1, Inherit::Share, true), (2, 2, Inherit::Share, true)]);
 }
 
 #[test]

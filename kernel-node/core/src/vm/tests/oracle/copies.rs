@@ -28,21 +28,32 @@ impl Run {
             (address, size) = (first * PAGE_SIZE, (last + 1 - first) * PAGE_SIZE);
         }
         let objects_max = 1 + self.dice.below(4) as usize;
-        self.last = format!("vm_freeze {task:?} {address:#x} {size:#x}, {objects_max} objects");
-        let refusals = self.model.refuses_access(task, address, size, Prot::READ);
-        let range = Model::range(address, size);
-        let mut frozen = BTreeSet::new();
-        let mut expected = Vec::new();
-        if refusals.is_empty() {
-            let (range, mut memories) = (range.expect("not refused"), BTreeSet::new());
-            let pages = self.pages_of(task, address, size);
-            let fits = |(_, s): &&(u64, Shown)| memories.insert(s.memory) | true && memories.len() <= objects_max;
-            expected = pages.iter().take_while(fits).copied().collect();
-            frozen = expected.iter().map(|(_, s)| s.memory).collect();
-            frozen.retain(|memory| self.model.can_freeze(task, *memory, &range));
+        let mut ranges = vec![(address, size)];
+        while self.dice.one_in(3) {
+            ranges.push((self.some_address(), self.some_size()));
         }
-        let wanted = FreezeRequest { address, size, access: Prot::READ, busy: false, objects_max };
-        let got = self.call(|vm, cx| vm.vm_freeze(task, wanted, cx));
+        self.last = format!("vm_freeze {task:?} {ranges:x?}, {objects_max} objects");
+        let refusals = self.model.refuses_access(task, address, size, Prot::READ);
+        let (mut expected, mut frozen) = (Vec::new(), BTreeSet::new());
+        let mut objects_left = objects_max;
+        for &(address, size) in &ranges {
+            if !self.model.refuses_access(task, address, size, Prot::READ).is_empty() {
+                break;
+            }
+            let (range, mut memories) = (Model::range(address, size).expect("not refused"), BTreeSet::new());
+            let pages = self.pages_of(task, address, size);
+            let fits = |(_, s): &&(u64, Shown)| memories.insert(s.memory) | true && memories.len() <= objects_left;
+            let had: Vec<(u64, Shown)> = pages.iter().take_while(fits).copied().collect();
+            let of: BTreeSet<Memory> = had.iter().map(|(_, s)| s.memory).collect();
+            objects_left -= of.len();
+            frozen.extend(of.into_iter().filter(|memory| self.model.can_freeze(task, *memory, &range)));
+            expected.extend(&had);
+            if had.len() < pages.len() {
+                break;
+            }
+        }
+        let wanted = FreezeRequest { ranges, access: Prot::READ, busy: false, objects_max };
+        let got = self.call(|vm, cx| vm.vm_freeze(task, &wanted, cx));
         if !self.ended("vm_freeze", &got, &refusals) {
             return;
         }
