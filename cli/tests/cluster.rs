@@ -73,6 +73,15 @@ impl Cluster {
     fn signal(&self, name: &str, pid: &str) {
         assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
     }
+
+    /// Waits until a process that was killed has ended: its sockets are closed before that.
+    fn wait_gone(&self, node: usize) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.json(&["cluster", "status", "--json"])[node - 1]["state"] != "gone" {
+            assert!(Instant::now() < until, "node {node} was killed and is still there");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 impl Drop for Cluster {
@@ -306,12 +315,12 @@ fn a_killed_exporter_ends_a_reader_with_a_memory_error() {
         Some(4) => assert!(text.contains("memory error: cannot read `data` at offset 0x"), "{text}"),
         other => panic!("{other:?}: {text}"),
     }
-    let rows = cluster.json(&["cluster", "status", "--json"]);
-    assert_eq!(rows[0]["state"], "gone");
+    cluster.wait_gone(1);
     let (code, text) = cluster.fails(&["map", "data", "--node", "1"]);
     let again = format!("mach node run --config {}/state/local/n1/node.toml", cluster.folder.path().display());
     assert!(code == 3 && text.contains(&again), "{text}");
     cluster.signal("-KILL", &cluster.pid_of(2));
+    cluster.wait_gone(2);
     let (code, text) = cluster.fails(&["map", "data"]);
     assert!(code == 3 && text.contains("no node of cluster `local` runs") && !text.contains("n1"), "{text}");
 }
