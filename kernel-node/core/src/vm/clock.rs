@@ -17,68 +17,100 @@ use super::page::{PAGES_MAX, Resident};
 use super::{ObjectId, Vm, VmCx};
 use crate::Time;
 
+/// A hand of the clock: where it is, and what it has seen since it last chose a page or spared one.
+#[derive(Default)]
+pub(super) struct Hand {
+    /// The page that it looks at next.
+    pub at: Option<(ObjectId, u64)>,
+    /// How often it has gone round in vain.
+    pub barren: u32,
+    /// It came by pages that could leave a little later.
+    pub passing: bool,
+    /// It came by objects whose pager has just refused pages.
+    pub refusing: bool,
+}
+
+impl Hand {
+    /// It has not gone round in vain, or something has changed since.
+    pub fn begins_anew(&mut self) {
+        *self = Hand { at: self.at, ..Hand::default() };
+    }
+
+    /// Which object of the face it is at, or comes to next, of those in `only` if that is given; and at which page.
+    fn next(&mut self, face: &BTreeSet<ObjectId>, only: Option<&BTreeSet<ObjectId>>) -> Option<(ObjectId, u64)> {
+        let wanted = |id: &&ObjectId| only.is_none_or(|only| only.contains(id));
+        let (from, page) = match self.at {
+            Some((id, page)) if page < PAGES_MAX => (Bound::Included(id), page),
+            Some((id, _)) => (Bound::Excluded(id), 0),
+            None => (Bound::Unbounded, 0),
+        };
+        if let Some(id) = face.range((from, Bound::Unbounded)).find(wanted).copied() {
+            let same = self.at.is_some_and(|(at, _)| at == id);
+            return Some((id, if same { page } else { 0 }));
+        }
+        self.barren += 1;
+        face.iter().find(wanted).map(|id| (*id, 0))
+    }
+
+    /// What another step would find.
+    fn found(&self) -> Found {
+        match (self.barren < BARREN_MAX, self.passing || self.refusing) {
+            (true, _) => Found::More,
+            (false, true) => Found::Later,
+            (false, false) => Found::Nothing,
+        }
+    }
+}
+
 impl Vm {
-    /// Has up to `want` pages leave, of the objects in `only` if that is given. Looks at a bounded number of pages; whether
-    /// there may be more to be found.
-    pub(super) fn clock_step(&mut self, only: Option<&BTreeSet<ObjectId>>, want: u64, cx: &mut VmCx<'_>) -> Found {
+    /// Has up to `want` pages leave, of all objects. Looks at a bounded number of pages; whether there may be more to be found.
+    pub(super) fn clock_step(&mut self, want: u64, cx: &mut VmCx<'_>) -> Found {
+        let mut hand = std::mem::take(&mut self.page_out.hand);
+        let found = self.advance(&mut hand, None, want, cx);
+        self.page_out.hand = hand;
+        found
+    }
+
+    /// The same of the objects in `only`, with a hand of its own: what it finds there says nothing about the others.
+    pub(super) fn clock_step_of(&mut self, only: &BTreeSet<ObjectId>, want: u64, cx: &mut VmCx<'_>) {
+        let mut hand = std::mem::take(&mut self.page_out.share_hand);
+        hand.begins_anew();
+        self.advance(&mut hand, Some(only), want, cx);
+        self.page_out.share_hand = hand;
+    }
+
+    fn advance(&mut self, hand: &mut Hand, only: Option<&BTreeSet<ObjectId>>, want: u64, cx: &mut VmCx<'_>) -> Found {
         let want = want.min(PAGE_OUT_STEP_PAGES);
         let (mut chosen, mut looked) = (0, 0);
-        if self.page_out.barren >= BARREN_MAX {
-            self.hand_begins_anew();
+        if hand.barren >= BARREN_MAX {
+            hand.begins_anew();
         }
-        while chosen < want && looked < PAGE_OUT_LOOK_PAGES && self.page_out.barren < BARREN_MAX {
-            let Some((id, from)) = self.next_object(only) else { return Found::Nothing };
+        while chosen < want && looked < PAGE_OUT_LOOK_PAGES && hand.barren < BARREN_MAX {
+            let Some((id, from)) = hand.next(&self.page_out.clock, only) else { return Found::Nothing };
             let most = (want - chosen, PAGE_OUT_LOOK_PAGES - looked);
             let object = self.objects.get_mut(id).filter(|object| object.pages.counts().resident > 0);
             let seen = object.map(|object| choose(object, from, most, cx.now));
             let Some(Seen { chosen: pages, next, looked: more, spared, passing, refusing }) = seen else {
                 self.page_out.clock.remove(&id);
                 // It is past it, and not at the end of a round for that.
-                self.page_out.hand = Some((id, PAGES_MAX));
+                hand.at = Some((id, PAGES_MAX));
                 continue;
             };
-            self.page_out.hand = Some((id, next));
+            hand.at = Some((id, next));
             looked += more + 1;
             chosen += pages.len() as u64;
             if spared {
                 // They can leave when it comes by again.
-                self.page_out.barren = 0;
+                hand.barren = 0;
             }
-            self.page_out.passing |= passing;
-            self.page_out.refusing |= refusing;
+            hand.passing |= passing;
+            hand.refusing |= refusing;
             if !pages.is_empty() {
-                self.hand_begins_anew();
+                hand.begins_anew();
                 self.push_out(id, &pages, cx);
             }
         }
-        match (self.page_out.barren < BARREN_MAX, self.page_out.passing || self.page_out.refusing) {
-            (true, _) => Found::More,
-            (false, true) => Found::Later,
-            (false, false) => Found::Nothing,
-        }
-    }
-
-    /// The hand has not gone round in vain, or something has changed since.
-    pub(super) fn hand_begins_anew(&mut self) {
-        (self.page_out.barren, self.page_out.passing, self.page_out.refusing) = (0, false, false);
-    }
-
-    /// The object at which the hand is, or the next one, and the page.
-    fn next_object(&mut self, only: Option<&BTreeSet<ObjectId>>) -> Option<(ObjectId, u64)> {
-        let clock = &self.page_out.clock;
-        let wanted = |id: &&ObjectId| only.is_none_or(|only| only.contains(id));
-        let (at, page) = match self.page_out.hand {
-            Some((id, page)) if page < PAGES_MAX => (Bound::Included(id), page),
-            Some((id, _)) => (Bound::Excluded(id), 0),
-            None => (Bound::Unbounded, 0),
-        };
-        let next = clock.range((at, Bound::Unbounded)).find(wanted).copied();
-        if let Some(id) = next {
-            let same = self.page_out.hand.is_some_and(|(hand, _)| hand == id);
-            return Some((id, if same { page } else { 0 }));
-        }
-        self.page_out.barren += 1;
-        clock.iter().find(wanted).map(|id| (*id, 0))
+        hand.found()
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use proto::PAGE_SIZE;
 
-use super::clock::Found;
+use super::clock::{Found, Hand};
 use super::object::Object;
 use super::round::end_round;
 use super::shadow::{Beginning, COPIES_PART};
@@ -36,14 +36,10 @@ pub(super) struct PageOut {
     pub native: u64,
     /// Objects that may have resident pages: the face of the clock.
     pub clock: BTreeSet<ObjectId>,
-    /// The page that the clock looks at next.
-    pub hand: Option<(ObjectId, u64)>,
-    /// How often the hand has gone round since it last chose a page or spared one.
-    pub barren: u32,
-    /// It came by pages meanwhile that could leave a little later.
-    pub passing: bool,
-    /// It came by objects whose pager has just refused pages.
-    pub refusing: bool,
+    /// The hand that goes round all of it.
+    pub hand: Hand,
+    /// The one that goes round what tasks beyond their share have mapped.
+    pub share_hand: Hand,
     /// Rounds under way.
     pub rounds: u64,
     /// Pages that these are about.
@@ -235,9 +231,7 @@ impl Vm {
     /// Source: spec [vm.pageout.1], [vm.pageout.9], [vm.pageout.10].
     pub(super) fn page_out(&mut self, task: Option<TaskId>, cx: &mut VmCx<'_>) {
         if let Some((only, want)) = task.and_then(|t| self.beyond_share(t)) {
-            self.clock_step(Some(&only), want, cx);
-            // It went past pages of others.
-            self.hand_begins_anew();
+            self.clock_step_of(&only, want, cx);
         }
         let above = self.marks().is_some_and(|m| self.page_out.resident > m.high);
         if above || !self.page_out.starved.is_empty() || self.page_out.timer.is_some() {
@@ -251,10 +245,10 @@ impl Vm {
         let Some(marks) = self.marks() else { return };
         let want = self.page_out.resident.saturating_sub(marks.low + self.page_out.leaving);
         let found = match want > 0 {
-            true => self.clock_step(None, want, cx),
+            true => self.clock_step(want, cx),
             // What it has not found until now says nothing about what comes later.
             false => {
-                self.hand_begins_anew();
+                self.page_out.hand.begins_anew();
                 Found::Nothing
             }
         };
@@ -265,7 +259,7 @@ impl Vm {
             match found {
                 Found::Nothing => self.refuse_starved(|_| true, cx),
                 // What was there before may still find a place when less is tried; more of it will not.
-                Found::Later if self.page_out.refusing => self.refuse_starved(|need| need == Need::New, cx),
+                Found::Later if self.page_out.hand.refusing => self.refuse_starved(|need| need == Need::New, cx),
                 _ if hopeless => self.refuse_starved(|need| need == Need::New, cx),
                 Found::More | Found::Later => {}
             }
@@ -275,7 +269,9 @@ impl Vm {
         self.set_page_out_timer(match found {
             Found::More => Some(cx.now),
             Found::Nothing if starved_anew => Some(cx.now),
-            Found::Later if self.page_out.passing => Some(Time(cx.now.0.saturating_add(self.config.hold_ns.max(1)))),
+            Found::Later if self.page_out.hand.passing => {
+                Some(Time(cx.now.0.saturating_add(self.config.hold_ns.max(1))))
+            }
             Found::Later => Some(Time(cx.now.0.saturating_add(RETRY_NS))),
             Found::Nothing => None,
         });

@@ -107,7 +107,7 @@ impl Vm {
         self.counters.pages_evicted += gone.len() as u64;
         self.evict(id, &gone, cx);
         // What the hand passed over for the round's sake may leave now.
-        self.hand_begins_anew();
+        self.page_out.hand.begins_anew();
         self.page_out(None, cx);
     }
 }

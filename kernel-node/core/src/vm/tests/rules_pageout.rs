@@ -506,7 +506,7 @@ fn vm_pageout_10_nobody_is_refused_for_a_round_that_has_only_just_ended() {
     for n in 0..62 {
         r.vm.objects[object].came_to(n, true);
     }
-    (r.vm.page_out.hand, r.vm.page_out.barren) = (Some((object, super::super::page::PAGES_MAX)), 2);
+    (r.vm.page_out.hand.at, r.vm.page_out.hand.barren) = (Some((object, super::super::page::PAGES_MAX)), 2);
     r.confirm(object, round.range.start, round.range.end - round.range.start, KernReturn::Success);
     r.settle();
     assert_eq!((r.vm.counters().memory_refused, r.vm.page_out.rounds), (0, 1), "another one");
@@ -526,7 +526,7 @@ fn vm_pageout_10_nobody_is_refused_while_the_hand_spares_pages() {
     }
     // As if frozen memory took the rest all at once.
     r.vm.config.memory_limit_bytes = pages / 2 * PAGE_SIZE;
-    (r.vm.page_out.hand, r.vm.page_out.barren) = (Some((object, super::super::page::PAGES_MAX)), 2);
+    (r.vm.page_out.hand.at, r.vm.page_out.hand.barren) = (Some((object, super::super::page::PAGES_MAX)), 2);
     assert_eq!(r.write(ONE, 2 * pages - 1, 1), Touch::Fault(FaultKind::Missing), "there is no room");
     r.settle();
     assert_eq!((r.vm.counters().memory_refused, r.vm.page_out.rounds), (0, 1));
@@ -550,9 +550,30 @@ fn vm_pageout_10_nobody_is_refused_for_objects_that_have_become_empty() {
         r.vm.objects[object].pages.update(n, |page| page.referenced = false);
     }
     r.vm.page_out.clock.extend(empty);
-    r.vm.page_out.hand = Some((object, super::super::page::PAGES_MAX));
-    r.call(|vm, cx| vm.clock_step(None, 4, cx));
+    r.vm.page_out.hand.at = Some((object, super::super::page::PAGES_MAX));
+    r.call(|vm, cx| vm.clock_step(4, cx));
     assert_eq!((r.vm.page_out.rounds, r.vm.page_out.clock.len()), (1, 1), "it came to the one behind them");
+}
+
+/// However often it is looked meanwhile what a task beyond its share could give up.
+#[test]
+fn vm_pageout_10_who_can_get_no_room_is_told_so_while_others_are_beyond_their_share() {
+    let pages = PAGE_OUT_LOOK_PAGES * 3 / 2;
+    let mut r = of_pages(2 * pages, Config { default_pager: true, ..Config::default() });
+    let object = r.allocate(ONE, 0, 2 * pages).unwrap();
+    for n in 0..pages {
+        assert_eq!(r.write(ONE, n, 1), Touch::Value(1));
+    }
+    // The default pager has refused all of it, and something has taken the room that there was.
+    r.vm.objects[object].left_alone_until = Time(u64::MAX);
+    r.vm.config.task_memory_limit_bytes = PAGE_OUT_LOOK_PAGES * PAGE_SIZE;
+    r.vm.config.memory_limit_bytes = pages / 2 * PAGE_SIZE;
+    assert_eq!(r.write(ONE, 2 * pages - 1, 1), Touch::Fault(FaultKind::Missing));
+    let steps = (1..100).find(|_| {
+        r.call(|vm, cx| vm.page_out(Some(ONE), cx));
+        r.vm.counters().memory_refused > 0
+    });
+    assert!(steps.is_some_and(|steps| steps < 12), "{steps:?}");
 }
 
 #[test]
