@@ -23,8 +23,9 @@ fn vm_large_1_memory_that_is_filled_in_order_has_large_pages_and_goes_with_its_t
     let task = nodes.task(1);
     let made = |node| nodes.metric(node, "mach_large_pages_total");
     let before = nodes.memory_files(1, "memory");
-    let memory = task.allocate(32 * L).expect("memory");
+    // Made before: memory that nobody touches for long is looked at no more.
     let bytes = contents((32 * L) as usize);
+    let memory = task.allocate(32 * L).expect("memory");
     bytes.chunks(4096).enumerate().for_each(|(n, page)| memory.write_at(n as u64 * 4096, page).expect("its own"));
     // On a busy machine the task is quicker, and they are made when it is through.
     if LargePages::of_this_machine() == LargePages::OnRequest {
