@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use mach::Task;
+use mach::{CopyError, Mapping, Task};
 use proto::iface::task::{VmAllocate, VmDeallocate, VmInherit};
 use proto::vm::{round_page, trunc_page};
+use proto::wire::trap::MapFrozen;
 use proto::{Inherit, KernReturn, Payload, Prot};
 use sys::{Errno, SysError, anonymous};
 
@@ -15,6 +16,8 @@ use crate::face::code;
 
 /// Less of the node's memory is copied rather than frozen: a system call and later faults cost more.
 const FREEZE_BYTES_MIN: u64 = 128 << 10;
+/// Two processes of a node map what they are given at one place if their numbers are the same modulo this. A prime.
+const PLACES_APART: u64 = 2039;
 
 /// Fresh zero-filled memory for `bytes` bytes, from a page's border on; 0 for none.
 ///
@@ -71,11 +74,34 @@ pub fn copy_of_range(task: &Task, address: u64, bytes: u64) -> Result<Payload, i
 /// Errors: `None` no address space or memory.
 pub fn place(task: &Task, contents: &Payload) -> Option<u64> {
     if contents.held_bytes() < contents.len()
-        && let Ok(mapping) = task.map_frozen(contents, None)
+        && let Ok(mapping) = map_apart(task, contents)
     {
         return Some(mapping.into_raw());
     }
     place_within(contents, 0)
+}
+
+/// Maps frozen memory that the task is given: far from what it allocates itself, and as a rule far from where another process has
+/// what that is given; so a space among it can be mapped beside it, at its addresses. Where there is no room, wherever there is some.
+///
+/// Errors: as [`Task::map_frozen`].
+pub fn map_apart(task: &Task, contents: &Payload) -> Result<Mapping, CopyError> {
+    let how = MapFrozen {
+        anywhere: true,
+        cur_protection: (Prot::READ | Prot::WRITE).bits(),
+        max_protection: Prot::all().bits(),
+        inheritance: Inherit::default() as u32,
+        ..MapFrozen::default()
+    };
+    let Some(arena) = task.arena() else { return task.map_frozen_as(contents, how) };
+    // The upper half has room for each place and as much again.
+    let half = (arena.end - arena.start) / 2;
+    let apart = u64::from(std::process::id()) % PLACES_APART * (half / (2 * PLACES_APART));
+    let address = trunc_page(arena.start + half + apart);
+    match task.map_frozen_as(contents, MapFrozen { address, ..how.clone() }) {
+        Err(CopyError::Kern(KernReturn::NoSpace)) => task.map_frozen_as(contents, how),
+        done => done,
+    }
 }
 
 /// Fresh memory with these bytes, of which the first lies `in_page` bytes behind a page's border.

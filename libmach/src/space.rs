@@ -4,8 +4,7 @@ use std::ffi::c_int;
 
 use mach::SpaceError;
 use proto::iface::{node, task as idl};
-use proto::wire::trap::MapFrozen;
-use proto::{Inherit, KernReturn, NamedRight, PortName, Prot};
+use proto::{KernReturn, NamedRight, PortName};
 
 use crate::face::{code, get, put, routine};
 use crate::memory;
@@ -58,17 +57,7 @@ pub unsafe extern "C" fn vm_read_space(
 ) -> i32 {
     routine(|own| {
         let read = own.read_space(&PortName(task)).map_err(code)?;
-        let arena = own.arena().ok_or(KernReturn::InvalidTask.raw())?;
-        // Far from where spaces have their memory, so that one can be mapped at its addresses beside it.
-        let how = MapFrozen {
-            address: arena.start + (arena.end - arena.start) / 2,
-            anywhere: true,
-            cur_protection: (Prot::READ | Prot::WRITE).bits(),
-            max_protection: Prot::all().bits(),
-            inheritance: Inherit::default() as u32,
-            ..MapFrozen::default()
-        };
-        let mapped = own.map_frozen_as(read.item(), how).map_err(|error| error.code().raw())?;
+        let mapped = memory::map_apart(own, read.item()).map_err(|error| error.code().raw())?;
         let names: Vec<u32> = read.objects().iter().map(|right| right.name().0).collect();
         // SAFETY: the caller's promise.
         unsafe { give_array(objects, objects_count, &names) }?;

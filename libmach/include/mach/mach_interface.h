@@ -51,8 +51,8 @@ extern kern_return_t vm_msync(mach_port_t target_task, vm_address_t address, vm_
 /* Not Mach's. What a process has as MACH_TOKEN in its environment to become a task that has no process yet. */
 extern kern_return_t mach_task_token(mach_port_t task, unsigned long *token);
 /* Not Mach's. All that a task has mapped, in memory to be deallocated, and the memory objects that it shows; and the reverse:
-   the same mapped in a task at the same addresses, where nothing may be yet: whoever receives the space in a message keeps the
-   addresses free of it, by allocating memory before and giving that back. The objects' rights stay the caller's. */
+   the same mapped in a task at the same addresses, where nothing may be yet. Memory that a task is given in messages lies far from
+   what it allocates, so a space that came so is not in its own way. The objects' rights stay the caller's. */
 extern kern_return_t vm_read_space(mach_port_t target_task, vm_offset_t *space, vm_size_t *space_size,
                                    mach_port_array_t *objects, mach_msg_type_number_t *objectsCnt);
 extern kern_return_t vm_map_space(mach_port_t target_task, vm_offset_t space, vm_size_t space_size,

@@ -68,6 +68,28 @@ static pid_t with_places(const char *self, const char *what, const struct places
     return again(self, what, text, token);
 }
 
+/* A space on its way. */
+struct given {
+    mach_msg_header_t header;
+    mach_msg_type_t type;
+    char *space;
+    mach_msg_type_t object_type;
+    mach_port_name_inlined_t object;
+};
+
+/* Sends a space with one object in a message. */
+static void give(mach_port_t to, vm_offset_t space, vm_size_t size, mach_port_t object) {
+    struct given m;
+    memset(&m, 0, sizeof m);
+    m.header = header_of(to, MACH_MSG_TYPE_COPY_SEND, MACH_PORT_NULL, 0, sizeof m, 1);
+    m.header.msgh_bits |= MACH_MSGH_BITS_COMPLEX;
+    m.type = type_of(MACH_MSG_TYPE_BYTE, 8, size, FALSE, FALSE);
+    m.space = (char *)space;
+    m.object_type = type_of(MACH_MSG_TYPE_COPY_SEND, 64, 1, TRUE, FALSE);
+    m.object.name = object;
+    OK(send(&m.header));
+}
+
 static void another(const char *what, const char *text) {
     struct places p;
     CHECK(sscanf(text, "%p %p %p %p %p %p %p", (void **)&p.plain, (void **)&p.written, (void **)&p.guarded,
@@ -94,6 +116,16 @@ static void another(const char *what, const char *text) {
         IS(vm_map_space(SELF, space, PAGE_SIZE - 1, objects, count), KERN_INVALID_ARGUMENT);
         IS(vm_map_space(SELF, 0, size, objects, count), KERN_INVALID_ADDRESS);
         IS(vm_read_space(mach_host_self(), &space, &size, &objects, &count), MIG_BAD_ID);
+    } else if (strcmp(what, "is given") == 0) {
+        /* What came in a message is not in the way of what it tells of. */
+        mach_port_t port = new_port();
+        add_send_right(port);
+        OK(netname_check_in(name_server_port, "given", MACH_PORT_NULL, port));
+        struct given m;
+        OK(receive(&m.header, sizeof m, port));
+        OK(vm_map_space(SELF, (vm_offset_t)m.space, m.type.msgt_number, &m.object.name, 1));
+        is_there(&p);
+        CHECK(p.none[0] == 'n' && p.object[0] == 'o');
     } else if (strcmp(what, "takes") == 0) {
         /* Whoever has its port maps the space here, and says so. */
         mach_port_t port = new_port();
@@ -173,7 +205,16 @@ int main(int argc, char **argv) {
     vm_offset_t space;
     vm_size_t size;
     mach_port_array_t objects;
+    pid_t given = with_places(argv[0], "is given", &p, 0);
+    mach_port_t port = MACH_PORT_NULL;
+    for (int tries = 0; netname_look_up(name_server_port, "", "given", &port) != KERN_SUCCESS; tries++) {
+        CHECK(tries < SOON);
+        usleep(1000);
+    }
     OK(vm_read_space(SELF, &space, &size, &objects, &count));
+    IS(count, 1);
+    give(port, space, size, objects[0]);
+    ends_well(given);
     p.plain[0] = '.'; /* the copy was made before */
     OK(vm_map_space(task, space, size, objects, count));
     OK(vm_deallocate(SELF, space, size));
