@@ -268,7 +268,7 @@ impl<'a> Beside<'a> {
 
     /// The same for a message to a task, whose files may be settling.
     pub fn settling(fds: Vec<OwnedFd>, from: TaskId, table: &'a mut FrozenTable) -> Beside<'a> {
-        Beside::with(fds, from, table, true, Memfd::is_of_fixed_size)
+        Beside::with(fds, from, table, true, Memfd::is_fixed_size)
     }
 
     fn with(

@@ -48,10 +48,10 @@ impl Frozen {
     /// Conditions: until [`Frozen::is_settled`] the bytes are looked at only by who knows that nobody writes to them.
     /// Errors: `EPERM` its size can still change; as [`Frozen::new`].
     pub fn settling(memfd: Memfd) -> Result<Frozen, SysError> {
-        if !memfd.is_of_fixed_size() {
+        let settled = memfd.is_frozen();
+        if !settled && !memfd.is_fixed_size() {
             return Err(SysError::new("fcntl(2)", Errno::PERM, "memory that can still end"));
         }
-        let settled = memfd.is_frozen();
         Frozen::mapped(memfd, settled)
     }
 

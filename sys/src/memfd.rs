@@ -146,11 +146,6 @@ impl Memfd {
         rustix::fs::fcntl_get_seals(&self.fd).is_ok_and(|s| s.contains(SIZE_SEALS | SealFlags::WRITE))
     }
 
-    /// Whether nobody can make it longer or shorter any more.
-    pub fn is_of_fixed_size(&self) -> bool {
-        rustix::fs::fcntl_get_seals(&self.fd).is_ok_and(|s| s.contains(SIZE_SEALS))
-    }
-
     /// A descriptor of the same file that permits reading only.
     pub fn reader(&self) -> Result<OwnedFd, SysError> {
         let path = format!("/proc/self/fd/{}", self.fd.as_raw_fd());

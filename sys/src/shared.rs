@@ -38,7 +38,7 @@ impl Shared {
     pub fn map(memfd: &Memfd) -> Result<Shared, SysError> {
         let size = memfd.size() as usize;
         let what = || format!("a shared memfd of {size} bytes");
-        if size == 0 || !memfd.size().is_multiple_of(proto::PAGE_SIZE) || !memfd.is_of_fixed_size() {
+        if size == 0 || !memfd.size().is_multiple_of(proto::PAGE_SIZE) || !memfd.is_fixed_size() {
             return Err(SysError::new("mmap(2)", Errno::INVAL, what()));
         }
         let protection = ProtFlags::READ | ProtFlags::WRITE;
