@@ -1,5 +1,6 @@
 //! Tests of vm: the rules of docs/spec/vm.md one by one, and a world in which everything happens at once.
 
+mod limited;
 mod oracle;
 mod pager;
 mod rig;
@@ -15,6 +16,7 @@ mod rules_object;
 mod rules_pageout;
 mod rules_pager;
 mod rules_readahead;
+mod rules_room;
 mod rules_shadow;
 mod sim;
 mod swap;
