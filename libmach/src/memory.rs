@@ -36,6 +36,7 @@ pub fn region(bytes: u64) -> Result<u64, SysError> {
 pub fn read(address: u64, bytes: usize) -> Option<Vec<u8>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes).ok()?;
+    sys::guarded::stand_first();
     // SAFETY: the target has room for the bytes; the source may be anything.
     unsafe { sys::guarded::copy(copy.as_mut_ptr(), address as *const u8, bytes) }.ok()?;
     // SAFETY: all of them were written.
@@ -126,6 +127,7 @@ pub fn place_within(contents: &Payload, in_page: u64) -> Option<u64> {
 ///
 /// No Rust reference points there.
 pub unsafe fn write(address: u64, bytes: &[u8]) -> bool {
+    sys::guarded::stand_first();
     // SAFETY: the source is a slice; the target may be anything that Rust does not refer to.
     unsafe { sys::guarded::copy(address as *mut u8, bytes.as_ptr(), bytes.len()) }.is_ok()
 }

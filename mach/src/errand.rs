@@ -47,6 +47,8 @@ impl Errands {
         let one = One(running);
         let started = sys::thread::spawn_without_signals("mach-errand", move || {
             let _one = one;
+            // No handler of the program's is for this thread.
+            sys::guarded::stand_first();
             let done = match task.upgrade().map(Task) {
                 // The kernel looks at what it is answered.
                 Some(task) => carry_out(&task, errand, fds).and_then(|brought| {

@@ -3,7 +3,8 @@
 //! `rep movsb` keeps its state in registers, so after a fault in the middle they say how far it came. The handler acts
 //! only if the interrupted instruction is exactly that one and the signal was raised by an access (not sent by somebody);
 //! it puts the faulting address into a register and moves on to the instruction behind. Every other signal goes where it
-//! would have gone without us: to the handler that was there before, or to the default action.
+//! would have gone without us: to the handler that was there before, or to the default action. A handler that the program installs
+//! later is first, until ours is put before it.
 
 use std::sync::OnceLock;
 
@@ -50,31 +51,72 @@ unsafe extern "C" {
 const RDX: usize = 12;
 const RIP: usize = 16;
 
-struct Previous {
-    segv: libc::sigaction,
-    bus: libc::sigaction,
-}
+type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
-static PREVIOUS: OnceLock<Previous> = OnceLock::new();
+/// What was there before, for each of our handlers; each has a place of its own, so that a handler of the program's that came
+/// later, and passes on to ours, does not meet itself again.
+type Before = [OnceLock<libc::sigaction>; PLACES];
+
+static BEFORE_SEGV: Before = [const { OnceLock::new() }; PLACES];
+static BEFORE_BUS: Before = [const { OnceLock::new() }; PLACES];
 static INSTALLED: OnceLock<Result<(), SysError>> = OnceLock::new();
 
+const OURS: [Handler; PLACES] = [
+    on_signal::<0>,
+    on_signal::<1>,
+    on_signal::<2>,
+    on_signal::<3>,
+    on_signal::<4>,
+    on_signal::<5>,
+    on_signal::<6>,
+    on_signal::<7>,
+];
+/// Different handlers that a program may install for one signal before the last one stays first.
+const PLACES: usize = 8;
+
 pub(super) fn install() -> Result<(), SysError> {
-    INSTALLED
-        .get_or_init(|| {
-            // What stands there is read and stored before ours is installed, so that ours finds it at once.
-            let previous = Previous { segv: action(libc::SIGSEGV, None)?, bus: action(libc::SIGBUS, None)? };
-            let previous = PREVIOUS.get_or_init(|| previous);
-            // The flags: with the context; on the thread's alternate stack if it has one (an overflow of the other stack
-            // must still reach the handler that was there before).
-            for (signal, before) in [(libc::SIGSEGV, previous.segv), (libc::SIGBUS, previous.bus)] {
-                let mut ours = before;
-                ours.sa_sigaction = on_signal as *const () as usize;
-                ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-                action(signal, Some(&ours))?;
-            }
-            Ok(())
-        })
-        .clone()
+    INSTALLED.get_or_init(stand_first).clone()
+}
+
+/// Puts our handlers before those that stand there now, unless they are first.
+pub(super) fn stand_first() -> Result<(), SysError> {
+    stand_before(libc::SIGSEGV, &BEFORE_SEGV)?;
+    stand_before(libc::SIGBUS, &BEFORE_BUS)
+}
+
+fn stand_before(signal: libc::c_int, before: &Before) -> Result<(), SysError> {
+    let mut found = action(signal, None)?;
+    for _ in 0..PLACES {
+        // What stands there is stored before ours is installed, so that ours finds it at once.
+        let Some(place) = (!is_ours(&found)).then(|| place_behind(&found, before)).flatten() else { break };
+        // With the context; on the thread's alternate stack if it has one (an overflow of the other stack must still reach the
+        // handler that was there before); and more than once.
+        let mut ours = found;
+        ours.sa_sigaction = OURS[place] as usize;
+        ours.sa_flags = found.sa_flags & !libc::SA_RESETHAND | libc::SA_SIGINFO | libc::SA_ONSTACK;
+        let replaced = action(signal, Some(&ours))?;
+        if is_same(&replaced, &found) {
+            break;
+        }
+        // The program was quicker with another one.
+        found = replaced;
+    }
+    Ok(())
+}
+
+/// The place of ours behind which a handler comes, if there is one left.
+fn place_behind(found: &libc::sigaction, before: &Before) -> Option<usize> {
+    before.iter().position(|place| is_same(place.get_or_init(|| *found), found))
+}
+
+fn is_ours(found: &libc::sigaction) -> bool {
+    OURS.iter().any(|ours| *ours as usize == found.sa_sigaction)
+}
+
+/// Whether both are called in the same way.
+fn is_same(one: &libc::sigaction, other: &libc::sigaction) -> bool {
+    const CALL: libc::c_int = libc::SA_SIGINFO | libc::SA_RESETHAND;
+    one.sa_sigaction == other.sa_sigaction && one.sa_flags & CALL == other.sa_flags & CALL
 }
 
 /// # Safety
@@ -107,7 +149,11 @@ fn is_canonical(address: usize) -> bool {
 }
 
 /// Async-signal-safe: it reads two statics, writes two registers, and passes on.
-extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+extern "C" fn on_signal<const PLACE: usize>(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
     // SAFETY: the kernel passes a valid siginfo to a SA_SIGINFO handler, which nobody else sees.
     let told = unsafe { &*info };
     // SAFETY: the third argument of such a handler is a `ucontext_t` of its own, on the thread's stack.
@@ -123,17 +169,26 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
         registers[RIP] = &raw const mach_guarded_copy_behind as u64;
         return;
     }
-    pass_on(signal, info, context, from_access);
+    let before = if signal == libc::SIGBUS { &BEFORE_BUS } else { &BEFORE_SEGV };
+    pass_on(before[PLACE].get(), signal, info, context, from_access);
 }
 
-fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void, from_access: bool) {
-    let previous = PREVIOUS.get().map(|p| if signal == libc::SIGBUS { &p.bus } else { &p.segv });
-    match previous {
+fn pass_on(
+    before: Option<&libc::sigaction>,
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+    from_access: bool,
+) {
+    match before {
         Some(p) if p.sa_sigaction != libc::SIG_DFL && p.sa_sigaction != libc::SIG_IGN => {
+            if p.sa_flags & libc::SA_RESETHAND != 0 {
+                // SAFETY: signal(2) is async-signal-safe and the arguments are constants of it.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
             if p.sa_flags & libc::SA_SIGINFO != 0 {
                 // SAFETY: it was installed as a handler of this type, and gets what the kernel gave us.
-                let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
-                    unsafe { std::mem::transmute(p.sa_sigaction) };
+                let handler: Handler = unsafe { std::mem::transmute(p.sa_sigaction) };
                 handler(signal, info, context);
             } else {
                 // SAFETY: as above, of the older type.
@@ -238,6 +293,71 @@ mod tests {
             std::process::exit(0);
         }
         assert_eq!(in_child("the_handler_that_was_there_before_is_called").code(), Some(42));
+    }
+
+    /// Installs a handler for SIGSEGV; what it replaces.
+    fn install_theirs(handler: Handler) -> libc::sigaction {
+        let mut theirs = action(libc::SIGSEGV, None).unwrap();
+        theirs.sa_sigaction = handler as usize;
+        theirs.sa_flags = libc::SA_SIGINFO;
+        action(libc::SIGSEGV, Some(&theirs)).unwrap()
+    }
+
+    fn is_refused() -> bool {
+        // SAFETY: the target is valid, and the source is guarded.
+        unsafe { copy([0u8].as_mut_ptr(), 32 as *const u8, 1) }.is_err()
+    }
+
+    /// It comes behind ours, and may itself pass on to ours, which was there before.
+    #[test]
+    fn a_handler_that_came_later_gets_what_is_not_ours() {
+        static REPLACED: AtomicUsize = AtomicUsize::new(0);
+        static FIRST_SEEN: AtomicUsize = AtomicUsize::new(0);
+        extern "C" fn first(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+            // SAFETY: _exit(2) is async-signal-safe.
+            unsafe { libc::_exit(40 + FIRST_SEEN.load(Ordering::Relaxed) as libc::c_int) };
+        }
+        extern "C" fn passes_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+            FIRST_SEEN.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: it is one of ours, by its place among them.
+            OURS[REPLACED.load(Ordering::Relaxed)](signal, info, context);
+        }
+        if is_child() {
+            install_theirs(first);
+            install().unwrap();
+            let replaced = install_theirs(passes_on).sa_sigaction;
+            REPLACED.store(OURS.iter().position(|ours| *ours as usize == replaced).unwrap(), Ordering::Relaxed);
+            // Whether one place for it is found again, and again.
+            (0..2 * PLACES).for_each(|_| {
+                stand_first().unwrap();
+                install_theirs(passes_on);
+            });
+            stand_first().unwrap();
+            assert!(is_refused() && FIRST_SEEN.load(Ordering::Relaxed) == 0);
+            // SAFETY: it is not, on purpose, as above.
+            unsafe { std::ptr::read_volatile(std::hint::black_box(16 as *const u8)) };
+            std::process::exit(0);
+        }
+        assert_eq!(in_child("a_handler_that_came_later_gets_what_is_not_ours").code(), Some(41));
+    }
+
+    #[test]
+    fn a_handler_for_once_is_called_once() {
+        extern "C" fn once(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}
+        if is_child() {
+            install().unwrap();
+            let mut theirs = action(libc::SIGSEGV, None).unwrap();
+            theirs.sa_sigaction = once as *const () as usize;
+            theirs.sa_flags = libc::SA_SIGINFO | libc::SA_RESETHAND;
+            action(libc::SIGSEGV, Some(&theirs)).unwrap();
+            stand_first().unwrap();
+            assert!(is_refused() && is_refused());
+            // It is repeated when the handler has returned.
+            // SAFETY: it is not, on purpose, as above.
+            unsafe { std::ptr::read_volatile(std::hint::black_box(16 as *const u8)) };
+            std::process::exit(0);
+        }
+        assert_eq!(in_child("a_handler_for_once_is_called_once").signal(), Some(libc::SIGSEGV));
     }
 
     #[test]

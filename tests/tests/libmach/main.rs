@@ -129,6 +129,11 @@ fn vm_copy_6_a_task_that_had_no_descriptors_reads_all_of_its_memory_when_it_has_
 }
 
 #[test]
+fn handlers_of_the_programs_own_never_get_an_access_of_a_call() {
+    runs("tests/c/handlers.c");
+}
+
+#[test]
 fn vm_copy_11_a_copy_is_of_one_moment_while_another_thread_writes() {
     for (limit, cases) in
         [(&[][..], &[(8, 8, 12), (64, 8, 12)][..]), (&["--memory-limit=32MiB"], &[(12, 12, 6), (24, 3, 6)])]
