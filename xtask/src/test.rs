@@ -21,6 +21,8 @@ const GROUPS: &[&str] = &["containers", "netns"];
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Counts {
     passed: u64,
+    /// Of these, at the second try.
+    retried: u64,
     failed: u64,
     left_out: u64,
 }
@@ -31,6 +33,7 @@ impl std::ops::Add for Counts {
     fn add(self, other: Counts) -> Counts {
         Counts {
             passed: self.passed + other.passed,
+            retried: self.retried + other.retried,
             failed: self.failed + other.failed,
             left_out: self.left_out + other.left_out,
         }
@@ -58,6 +61,9 @@ pub fn run(root: &Path, args: &[&str]) -> Result<()> {
     let docs = counted(root, &["test", "--workspace", "--doc"].map(str::to_owned), &binary);
     let sum = tests + docs.as_ref().map(|c| *c).unwrap_or_default();
     println!("\ntests: {} passed, {} failed, {} left out", sum.passed, sum.failed, sum.left_out);
+    if sum.retried > 0 {
+        println!("of those that passed, {} did so at the second try: listed above as FLAKY", sum.retried);
+    }
     for group in &without {
         println!("not run, as asked: {group}");
     }
@@ -161,6 +167,7 @@ fn closing_line(line: &str) -> Option<Counts> {
     };
     Some(Counts {
         passed: of(&["passed"]),
+        retried: of(&["flaky"]),
         failed: of(&["failed", "timed", "exec"]),
         left_out: of(&["skipped", "ignored", "filtered"]),
     })
@@ -171,13 +178,15 @@ mod tests {
     use super::*;
 
     fn counts(passed: u64, failed: u64, left_out: u64) -> Option<Counts> {
-        Some(Counts { passed, failed, left_out })
+        Some(Counts { passed, failed, left_out, ..Counts::default() })
     }
 
     #[test]
     fn both_runners_are_understood() {
         let nextest = "     Summary [   0.147s] 20 tests run: 17 passed (1 slow), 2 failed, 1 timed out, 4 skipped";
         assert_eq!(closing_line(nextest), counts(17, 3, 4));
+        let retried = "     Summary [   0.147s] 20 tests run: 20 passed (1 slow, 2 flaky), 0 skipped";
+        assert_eq!(closing_line(retried), counts(20, 0, 0).map(|counts| Counts { retried: 2, ..counts }));
         let plain = "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 5 filtered out; finished in 0.00s";
         assert_eq!(closing_line(plain), counts(3, 1, 7));
         assert_eq!(closing_line("test a ... ok, 3 passed"), None);
