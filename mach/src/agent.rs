@@ -18,10 +18,12 @@ use crate::trap;
 
 /// Starts the agent on a connection whose hello is done.
 pub(crate) fn start(channel: Arc<Channel>, memory: Arc<Memory>, task: Weak<Inner>) -> Result<(), SysError> {
-    let errands = Errands::new(task.clone(), channel.clone());
+    let (errands, buffer) = (Errands::new(task.clone(), channel.clone()), trap::room_for_a_record()?);
     let last_act = LastAct { channel, memory, task, quiet: Quiet::new() };
-    sys::thread::spawn_without_signals("mach-agent", move || obey(&last_act.channel, &last_act.memory, &errands))
-        .map(drop)
+    sys::thread::spawn_without_signals("mach-agent", move || {
+        obey(&last_act.channel, &last_act.memory, &errands, buffer);
+    })
+    .map(drop)
 }
 
 /// Threads of the process that write to no memory of the program's, agents among them.
@@ -56,8 +58,7 @@ pub(crate) fn is_alone() -> bool {
     sys::thread::count().is_ok_and(|threads| threads <= 1 + quiet)
 }
 
-fn obey(channel: &Channel, memory: &Memory, errands: &Errands) {
-    let mut buffer = Vec::new();
+fn obey(channel: &Channel, memory: &Memory, errands: &Errands, mut buffer: Vec<u8>) {
     while let Ok((answer, fds)) = trap::receive(channel, &mut buffer) {
         // An errand comes alone.
         if let [only] = &answer.orders[..]

@@ -9,7 +9,7 @@ use prost::Message as _;
 use proto::limits::TRAP_RECORD_BYTES_MAX;
 use proto::wire::trap::{Answer, Call, Interrupt, Order, OrderDone, call};
 use sys::seqpacket::{Received, Sent};
-use sys::{Channel, SysError};
+use sys::{Channel, Errno, SysError};
 
 use crate::error::TrapError;
 use crate::lane::ThreadLanes;
@@ -37,9 +37,10 @@ pub(crate) struct Reply {
 }
 
 impl Connection {
+    /// Errors: the node does not listen there, or the process has no memory or descriptors left.
     pub fn open(path: &Path) -> Result<Connection, SysError> {
         let (channel, lanes) = (Arc::new(Channel::connect(path)?), ThreadLanes::default());
-        Ok(Connection { channel, thread: 0, ticket: 0, lanes, buffer: Vec::new() })
+        Ok(Connection { channel, thread: 0, ticket: 0, lanes, buffer: room_for_a_record()? })
     }
 
     /// What the next call will be known as.
@@ -132,9 +133,19 @@ fn report(channel: &Channel, order: u64, errno: i32, others: Vec<u64>) -> Result
     send(channel, &Call { ticket: 0, op: Some(call::Op::OrderDone(done)) }, &[])
 }
 
+/// Room for the longest record.
+///
+/// Errors: `ENOMEM` the process has reached its limit (`RLIMIT_AS`).
+pub(crate) fn room_for_a_record() -> Result<Vec<u8>, SysError> {
+    let mut room = Vec::new();
+    let short = |_| SysError::new("malloc(3)", Errno::NOMEM, "room for a record of the node's");
+    room.try_reserve_exact(TRAP_RECORD_BYTES_MAX).map_err(short)?;
+    room.resize(TRAP_RECORD_BYTES_MAX, 0);
+    Ok(room)
+}
+
 /// The next record of the node; `buffer` is room for it.
-pub(crate) fn receive(channel: &Channel, buffer: &mut Vec<u8>) -> Result<(Answer, Vec<OwnedFd>), TrapError> {
-    buffer.resize(TRAP_RECORD_BYTES_MAX, 0);
+pub(crate) fn receive(channel: &Channel, buffer: &mut [u8]) -> Result<(Answer, Vec<OwnedFd>), TrapError> {
     match channel.recv(buffer)? {
         // Inline bytes of the message are slices of this one copy.
         Received::Record(len, fds) => match Answer::decode(Bytes::copy_from_slice(&buffer[..len])) {
