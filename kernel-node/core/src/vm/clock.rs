@@ -2,7 +2,8 @@
 //!
 //! Its hand goes round the resident pages of all objects that have a pager, page by page and object by object. A page at
 //! which it comes by is spared if a fault was served from it since the hand was last there. Linux says nothing else
-//! of what threads use (docs/decisions/0012-page-out.md), so among pages that stay mapped the oldest leaves first.
+//! of what threads use (docs/decisions/0012-page-out.md), so among pages that stay mapped the oldest leaves first. Another hand goes
+//! round what tasks beyond their share have mapped.
 //!
 //! Left out are pages that somebody waits for or has only just got, objects that a call of their pager waits to change,
 //! and written pages of those that have a round under way already or whose pager has just refused one.
