@@ -16,6 +16,9 @@ use crate::face::code;
 
 /// Less of the node's memory is copied rather than frozen: a system call and later faults cost more.
 const FREEZE_BYTES_MIN: u64 = 128 << 10;
+/// Linux lets no process have less as a rule (`vm.mmap_min_addr`), nor more.
+const LOWEST: u64 = 64 << 10;
+const BEHIND_ALL: u64 = if cfg!(target_arch = "x86_64") { (1 << 47) - 4096 } else { 1 << 48 };
 /// Two processes of a node map what they are given at one place if their numbers are the same modulo this. A prime.
 const PLACES_APART: u64 = 2039;
 
@@ -132,23 +135,31 @@ pub unsafe fn write(address: u64, bytes: &[u8]) -> bool {
     unsafe { sys::guarded::copy(address as *mut u8, bytes.as_ptr(), bytes.len()) }.is_ok()
 }
 
-/// `vm_allocate` of the own task.
+/// `vm_allocate` of the own task. Outside of what the node keeps for its maps the memory is Linux's.
 pub fn allocate(task: &Task, address: u64, size: u64, anywhere: bool) -> Result<u64, i32> {
-    let no_space = |_| KernReturn::NoSpace.raw();
     if size == 0 {
         return Ok(0);
     }
-    // What says nothing must not be judged.
-    let address = if anywhere { 0 } else { address };
-    let pages = trunc_page(address)..end_of_pages(address, size)?;
-    match task.arena() {
-        Some(arena) if anywhere || overlap(&pages, &arena).is_some() => {
-            let request = VmAllocate { address, size, anywhere };
-            task.rpc(&task.task_self(), request).map(|reply| reply.address).map_err(code)
-        }
-        _ if anywhere => region(size).map_err(no_space),
-        _ => anonymous::map_at(pages.start, pages.end - pages.start).map(|()| pages.start).map_err(no_space),
+    let of_the_node = |address| {
+        let request = VmAllocate { address, size, anywhere };
+        task.rpc(&task.task_self(), request).map(|reply| reply.address).map_err(code)
+    };
+    if anywhere {
+        // The address says nothing.
+        return match task.arena() {
+            Some(_) => of_the_node(0),
+            None => region(size).map_err(|_| KernReturn::NoSpace.raw()),
+        };
     }
+    let pages = trunc_page(address)..end_of_pages(address, size)?;
+    if task.arena().is_some_and(|arena| overlap(&pages, &arena).is_some()) {
+        return of_the_node(address);
+    }
+    if pages.start < LOWEST || pages.end > BEHIND_ALL {
+        return Err(KernReturn::InvalidAddress.raw());
+    }
+    let mapped = anonymous::map_at(pages.start, pages.end - pages.start);
+    mapped.map(|()| pages.start).map_err(|_| KernReturn::NoSpace.raw())
 }
 
 /// `vm_deallocate` of the own task: whole pages, holes permitted.

@@ -377,7 +377,7 @@ impl Memory {
         }
         let mut bytes = vec![0; len as usize];
         let read = self.arena.read(address, &mut bytes).is_ok();
-        (read && self.is_intact(&pages_of(address, len).ok()?)).then_some(bytes)
+        (read && self.is_readable(&pages_of(address, len).ok()?)).then_some(bytes)
     }
 
     /// (1): `None` when nothing in the ranges was frozen before, or nothing of that was written to.

@@ -91,10 +91,11 @@ pub(crate) fn parts(arena: &Arena, maps: &Maps, ranges: &Ranges, range: &Range<u
 }
 
 impl Memory {
-    /// Whether all of a range is mapped by the node's orders and still there.
-    pub fn is_intact(&self, range: &Range<u64>) -> bool {
+    /// Whether all of a range is mapped by the node's orders, still there, and permits reading, which a processor may do with more.
+    pub fn is_readable(&self, range: &Range<u64>) -> bool {
+        let readable = |part: &Part| matches!(part.lies, Lies::Mapped(_)) && part.permits.contains(Prot::READ);
         let parts = self.parts(&self.lock(), range.start, range.end - range.start);
-        parts.is_ok_and(|parts| parts.iter().all(|part| matches!(part.lies, Lies::Mapped(_))))
+        parts.is_ok_and(|parts| parts.iter().all(readable))
     }
 
     /// What was mapped in a range, as far as it is still there: runs, in order. None outside the arena, or where Linux does not

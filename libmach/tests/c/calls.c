@@ -191,8 +191,25 @@ static void refused(void) {
     IS(vm_msync(SELF, address, PAGE_SIZE, VM_SYNC_ASYNCHRONOUS | VM_SYNC_SYNCHRONOUS), KERN_INVALID_ARGUMENT);
     OK(vm_msync(SELF, address, PAGE_SIZE, VM_SYNC_SYNCHRONOUS));
 
-    /* Mappings that mean nothing. */
+    /* Where there is no memory to be had. */
     vm_address_t at = 0;
+    IS(vm_allocate(SELF, &at, PAGE_SIZE, FALSE), KERN_INVALID_ADDRESS);
+    at = 1ul << 48;
+    IS(vm_allocate(SELF, &at, PAGE_SIZE, FALSE), KERN_INVALID_ADDRESS);
+    at = -PAGE_SIZE;
+    IS(vm_allocate(SELF, &at, PAGE_SIZE, FALSE), KERN_INVALID_ARGUMENT);
+    at = address;
+    IS(vm_allocate(SELF, &at, -at, FALSE), KERN_INVALID_ARGUMENT);
+    IS(vm_allocate(SELF, &at, PAGE_SIZE, FALSE), KERN_NO_SPACE);
+    IS(vm_allocate(SELF, &at, -1ul, TRUE), KERN_NO_SPACE);
+
+    /* A processor may read what can be written. */
+    OK(vm_protect(SELF, address, PAGE_SIZE, FALSE, VM_PROT_WRITE));
+    IS(vm_read(SELF, address, 1, &at, &count), KERN_PROTECTION_FAILURE);
+    OK(vm_protect(SELF, address, PAGE_SIZE, FALSE, VM_PROT_DEFAULT));
+
+    /* Mappings that mean nothing. */
+    at = 0;
     IS(vm_read(SELF, address, -1ul, &at, &count), KERN_INVALID_ARGUMENT);
     IS(vm_read(SELF, -PAGE_SIZE, PAGE_SIZE, &at, &count), KERN_INVALID_ARGUMENT);
     OK(vm_allocate(SELF, &at, PAGE_SIZE, TRUE));

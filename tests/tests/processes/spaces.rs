@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mach::proto::iface::task as idl;
+use mach::proto::limits::MSG_OOL_BYTES_MAX;
 use mach::proto::space::Shows;
 use mach::proto::{Inherit, KernReturn, NamedRight, PAGE_SIZE};
 use mach::{RpcError, Space, SpaceError, Task};
@@ -45,10 +46,20 @@ fn vm_space_1_a_task_of_another_node_is_read_as_far_as_a_message_carries() {
     let cut = space.item().slice(0, space.item().len() - 1);
     assert!(matches!(Space::new(cut, Vec::new()), Err(SpaceError::NoSpace)));
 
-    let large = near.allocate(65 << 20).expect("memory");
-    assert_eq!(code_of(far.read_space(&port).unwrap_err()), KernReturn::NoSpace);
-    drop(large);
+    drop(memory);
+    // The head of the item counts, too.
+    let most = MSG_OOL_BYTES_MAX as u64;
+    for (bytes, fits) in [(most - PAGE_SIZE, true), (most, false), (most + PAGE_SIZE, false), (65 << 20, false)] {
+        let large = near.allocate(bytes).expect("memory");
+        match far.read_space(&port) {
+            Ok(space) => assert!(fits && space.item().len() as u64 == bytes + PAGE_SIZE, "{bytes}"),
+            Err(error) => assert!(!fits && code_of(error) == KernReturn::NoSpace, "{bytes}"),
+        }
+        drop(large);
+    }
+    let memory = near.allocate(PAGE_SIZE).expect("memory");
     far.read_space(&port).expect("a space again");
+    drop(memory);
 }
 
 /// Says so when it goes.

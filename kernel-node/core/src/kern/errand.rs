@@ -66,7 +66,7 @@ impl Kernel {
     /// `Terminated` the task ended.
     /// Source: spec [vm.read.1]; mach-api §2.2.
     pub(super) fn vm_read(&mut self, task: TaskId, r: idl::VmRead, reply: Reply, cx: &mut Cx<'_>) {
-        let far = reply.to.port().is_some_and(|port| self.ipc.is_received_in_process(port));
+        let far = self.goes_far(&reply);
         // Bytes are counted in a word.
         let most = if far { MSG_OOL_BYTES_MAX } else { u32::MAX as usize };
         let permitted = self.vm.permitted(task, r.address, r.size, Prot::READ);

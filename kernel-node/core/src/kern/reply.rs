@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proto::limits::MSG_OOL_BYTES_MAX;
 use proto::msg::{Reply as _, code_body};
 use proto::{BadBody, Body, KernReturn, Message, MigError, NamedRight, TraceId};
 
@@ -112,7 +113,17 @@ impl Kernel {
         self.answer_body(reply, code_body(error.raw()));
     }
 
-    fn answer_body(&mut self, reply: Reply, body: Body<Right>) {
+    /// Whether the answer goes to a server in this process, as netmsg's, which sends it out: then it is bounded.
+    pub(super) fn goes_far(&self, reply: &Reply) -> bool {
+        reply.to.port().is_some_and(|port| self.ipc.is_received_in_process(port))
+    }
+
+    fn answer_body(&mut self, reply: Reply, mut body: Body<Right>) {
+        if body.out_of_line_bytes() > MSG_OOL_BYTES_MAX && self.goes_far(&reply) {
+            // The other node would take it for misbehaviour.
+            let too_long = std::mem::replace(&mut body, code_body(KernReturn::NoSpace.raw()));
+            self.ipc.release_body(too_long, &mut self.fx);
+        }
         let Reply { to, id, trace } = reply;
         let message = Message { remote: to, local: Right::Null, id: id.wrapping_add(100), seqno: 0, trace, body };
         // Whoever asked without a live reply right learns nothing, and what was to be sent is released.

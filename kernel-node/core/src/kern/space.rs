@@ -50,7 +50,6 @@ impl Kernel {
     /// where the answer goes; `Terminated`.
     /// Source: spec [vm.space.1].
     pub(super) fn vm_read_space(&mut self, task: TaskId, reply: Reply, cx: &mut Cx<'_>) {
-        let far = reply.to.port().is_some_and(|port| self.ipc.is_received_in_process(port));
         let layout = match self.layout(task) {
             Ok(layout) => layout,
             Err(code) => return self.answer(reply, Err(code)),
@@ -59,7 +58,8 @@ impl Kernel {
         let ranges = layout.regions.iter().filter(|r| bytes(r)).map(|r| r.address..r.address + r.size);
         let ranges: Vec<NotReady> = ranges.map(|range| NotReady { range, share: false, changing: false }).collect();
         let total: u64 = ranges.iter().map(|r| r.range.end - r.range.start).sum();
-        if far && total > MSG_OOL_BYTES_MAX as u64 {
+        let head = || space::head(&layout.regions).len() as u64;
+        if self.goes_far(&reply) && total + head() > MSG_OOL_BYTES_MAX as u64 {
             return self.answer(reply, Err(KernReturn::NoSpace));
         }
         match ranges.is_empty() {

@@ -76,6 +76,9 @@ impl Vm {
 
     fn map_checked(&mut self, task: TaskId, r: MapRequest, cx: &mut VmCx<'_>) -> Result<Mapped, KernReturn> {
         self.map_in_use(task)?;
+        if !r.anywhere {
+            range_of(r.address, r.size)?;
+        }
         let size = round_page(r.size).ok_or(KernReturn::NoSpace)?;
         let offset = if r.object.is_some() { r.offset } else { 0 };
         let fits = offset.checked_add(size).is_some_and(|end| end <= OBJECT_BYTES_MAX);

@@ -114,6 +114,8 @@ fn vm_map_3_a_place_is_free_and_fits_the_mask() {
     let outside = MapRequest { address: BASE - PAGE_SIZE, ..request(0, false, 0) };
     assert_eq!(map(&mut r, outside), Err(KernReturn::InvalidAddress));
     assert_eq!(map(&mut r, MapRequest { anywhere: true, ..outside }), Ok(at(6)));
+    let wraps = MapRequest { address: u64::MAX - PAGE_SIZE, ..request(0, false, 0) };
+    assert_eq!(map(&mut r, wraps), Err(KernReturn::InvalidArgument));
     let end = MapRequest { address: u64::MAX, ..request(0, true, 0) };
     assert_eq!(map(&mut r, end), Err(KernReturn::NoSpace));
     let huge = MapRequest { size: 8 << 30, ..request(0, true, 0) };

@@ -150,7 +150,7 @@ fn vm_world_6_a_node_that_changes_more_than_it_was_asked_to_is_found_out() {
 }
 
 const REACHED: [(&str, &str); 13] = [
-    ("vm_allocate", "Ok InvalidTask NoSpace InvalidAddress ResourceShortage"),
+    ("vm_allocate", "Ok InvalidTask InvalidArgument NoSpace InvalidAddress ResourceShortage"),
     ("vm_map", "Ok InvalidTask InvalidArgument NoSpace InvalidAddress ResourceShortage"),
     ("vm_map object", "Ok InvalidTask InvalidArgument NoSpace InvalidAddress"),
     ("vm_deallocate", "Ok InvalidTask InvalidArgument"),

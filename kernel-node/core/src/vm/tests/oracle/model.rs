@@ -193,6 +193,8 @@ impl Model {
         refuse(r.size == 0, KernReturn::InvalidArgument);
         refuse(!Prot::all().contains(r.protection | r.max_protection), KernReturn::InvalidArgument);
         refuse(!r.max_protection.contains(r.protection), KernReturn::InvalidArgument);
+        let wraps = r.address.checked_add(r.size).is_none_or(|end| end > u64::MAX - PAGE_SIZE + 1);
+        refuse(!r.anywhere && wraps, KernReturn::InvalidArgument);
         if let Some(memory) = object {
             refuse(!r.offset.is_multiple_of(PAGE_SIZE), KernReturn::InvalidArgument);
             let end = r.offset.checked_add(r.size).filter(|end| *end <= proto::limits::OBJECT_BYTES_MAX);
