@@ -39,6 +39,8 @@ pub struct Plan {
     pub fault_deadline: Option<Duration>,
     /// Bytes of memory before pages have to leave; the node's default if absent.
     pub memory_limit: Option<u64>,
+    /// Bytes that one task may have mapped before its pages leave first; the node's default if absent.
+    pub task_memory_limit: Option<u64>,
     /// Bytes of anonymous memory that can leave; the node's default if absent.
     pub swap_limit: Option<u64>,
 }
@@ -67,6 +69,8 @@ struct NodeFile<'a> {
     fault_deadline: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_memory_limit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     swap_limit: Option<u64>,
 }
@@ -114,6 +118,7 @@ pub fn prepare(cluster: &ClusterDir, plan: &Plan) -> Result<Vec<Prepared>> {
             dead_after: plan.dead_after.map(written),
             fault_deadline: plan.fault_deadline.map(written),
             memory_limit: plan.memory_limit,
+            task_memory_limit: plan.task_memory_limit,
             swap_limit: plan.swap_limit,
         };
         let text = toml::to_string(&file).or_fail(|| "cannot write a configuration".into())?;

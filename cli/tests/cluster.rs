@@ -15,9 +15,14 @@ struct Cluster {
 
 impl Cluster {
     fn up(nodes: u32) -> Cluster {
+        Cluster::up_with(nodes, &[])
+    }
+
+    fn up_with(nodes: u32, options: &[&str]) -> Cluster {
         // Short, since the path of a socket has 107 bytes at most.
         let cluster = Cluster { folder: tempfile::Builder::new().prefix("mach").tempdir_in("/tmp").unwrap() };
-        cluster.ok(&["cluster", "up", "--quiet", "--nodes", &nodes.to_string()]);
+        let nodes = nodes.to_string();
+        cluster.ok(&[&["cluster", "up", "--quiet", "--nodes", &nodes], options].concat());
         cluster
     }
 
@@ -279,6 +284,22 @@ fn a_program_becomes_a_task_and_its_exit_code_ours() {
     assert!(shown.trim().ends_with("state/local/n1/mach.sock"), "{shown}");
     assert_eq!(cluster.fails(&["map", "data", "--", "sh", "-c", "exit 7"]).0, 7);
     assert_eq!(cluster.fails(&["map", "data", "--", "/no/such/program"]).0, 3);
+}
+
+#[test]
+fn limits_of_a_cluster_are_those_of_its_nodes() {
+    let limits = ["--memory-limit", "128MiB", "--task-memory-limit", "48MiB", "--swap-limit", "256MiB"];
+    let cluster = Cluster::up_with(2, &limits);
+    for node in ["n1", "n2"] {
+        let file = cluster.folder.path().join(format!("state/local/{node}/node.toml"));
+        let file = std::fs::read_to_string(file).unwrap();
+        let file: toml::Table = file.parse().unwrap();
+        let set = ["memory-limit", "task-memory-limit", "swap-limit"].map(|key| file[key].as_integer());
+        assert_eq!(set, [128, 48, 256].map(|mebi| Some(mebi << 20)), "{node}");
+    }
+    let shown = cluster.json(&["vm", "stat", "--json"]);
+    assert_eq!(shown[0]["memory_limit"], 128 << 20);
+    assert_eq!(cluster.fails(&["cluster", "up", "--task-memory-limit", "some"]).0, 2);
 }
 
 #[test]

@@ -35,7 +35,11 @@ impl Told {
     fn tell(&mut self, pager: &DefaultPager) {
         let DefaultStats { pages, bytes, damaged, refused, .. } = pager.stats();
         if refused > self.refused && !self.full {
-            tracing::warn!(pages, bytes, "memory that has to leave finds no room in its file (--swap-limit)");
+            tracing::warn!(
+                pages,
+                bytes,
+                "memory that has to leave finds no room in its file: --swap-limit, or the disk is full"
+            );
         } else if self.full && refused == self.refused && !pager.is_nearly_full() {
             tracing::info!(pages, bytes, "there is room again for memory that has to leave");
             self.full = false;

@@ -36,6 +36,9 @@ pub struct ClusterUp {
     /// Memory of each node for objects and anonymous memory before pages have to leave, e.g. 8GiB; 0 is no limit [default: 0]
     #[arg(long, value_name = "BYTES", env = "MACH_MEMORY_LIMIT")]
     pub memory_limit: Option<Bytes>,
+    /// Memory that one task of a node may have mapped before its pages are the first to leave; 0 is no limit [default: 0]
+    #[arg(long, value_name = "BYTES", env = "MACH_TASK_MEMORY_LIMIT")]
+    pub task_memory_limit: Option<Bytes>,
     /// Largest size of each node's file for anonymous memory that has left [default: 4 times the memory limit]
     #[arg(long, value_name = "BYTES", env = "MACH_SWAP_LIMIT")]
     pub swap_limit: Option<Bytes>,

@@ -86,6 +86,7 @@ fn up(cx: &Context, args: &args::ClusterUp) -> Result<()> {
         names: names.collect(),
         log: args.log.clone(),
         memory_limit: args.memory_limit.map(|bytes| bytes.0),
+        task_memory_limit: args.task_memory_limit.map(|bytes| bytes.0),
         swap_limit: args.swap_limit.map(|bytes| bytes.0),
         ..Plan::default()
     };
