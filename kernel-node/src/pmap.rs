@@ -135,6 +135,13 @@ struct Frames {
 }
 
 impl Frames {
+    /// Of a file, of which nobody has been given a descriptor.
+    fn of(memfd: Arc<Memfd>, file: Option<FileId>) -> Frames {
+        Frames { memfd, file, new: false, reader: None, writer: None }
+    }
+}
+
+impl Frames {
     fn descriptor(&mut self, shared: bool) -> Result<Rc<OwnedFd>, SysError> {
         let slot = if shared { &mut self.writer } else { &mut self.reader };
         if let Some(fd) = slot {
@@ -292,7 +299,7 @@ impl LinuxPmap {
     pub fn object_adopt(&mut self, object: ObjectId, passable: Arc<Passable>) -> Result<(), SysError> {
         let (memfd, id) = (Arc::new(Memfd::adopt(passable.frozen().memfd().reader()?)?), passable.frozen().id());
         self.frozen.shown(id, object, passable);
-        self.objects.insert(object, Frames { memfd, file: Some(id), new: false, reader: None, writer: None });
+        self.objects.insert(object, Frames::of(memfd, Some(id)));
         Ok(())
     }
 
@@ -300,7 +307,7 @@ impl LinuxPmap {
     pub fn object_take(&mut self, object: ObjectId, memfd: Memfd) -> Result<(), SysError> {
         let (id, memfd) = (memfd.id()?, Arc::new(memfd));
         self.frozen.made(id, object, memfd.clone());
-        self.objects.insert(object, Frames { memfd, file: Some(id), new: false, reader: None, writer: None });
+        self.objects.insert(object, Frames::of(memfd, Some(id)));
         Ok(())
     }
 
@@ -334,7 +341,7 @@ impl Pmap for LinuxPmap {
     fn object_create(&mut self, object: ObjectId) -> Result<(), KernReturn> {
         let memfd = Memfd::create("mach-object", OBJECT_BYTES_MAX).map_err(|error| short("make an object", &error))?;
         let memfd = Arc::new(spared(memfd)?);
-        self.objects.insert(object, Frames { memfd, file: None, new: false, reader: None, writer: None });
+        self.objects.insert(object, Frames::of(memfd, None));
         Ok(())
     }
 
@@ -343,7 +350,7 @@ impl Pmap for LinuxPmap {
         let (id, memfd) = made.map_err(|error| short("make memory", &error))?;
         let memfd = Arc::new(spared(memfd)?);
         self.frozen.made(id, object, memfd.clone());
-        self.objects.insert(object, Frames { memfd, file: Some(id), new: true, reader: None, writer: None });
+        self.objects.insert(object, Frames { new: true, ..Frames::of(memfd, Some(id)) });
         Ok(())
     }
 

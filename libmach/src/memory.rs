@@ -8,7 +8,6 @@ use std::ops::Range;
 use mach::{CopyError, Mapping, Task};
 use proto::iface::task::{VmAllocate, VmDeallocate, VmInherit};
 use proto::vm::{round_page, trunc_page};
-use proto::wire::trap::MapFrozen;
 use proto::{Inherit, KernReturn, Payload, Prot};
 use sys::{Errno, SysError, anonymous};
 
@@ -90,20 +89,13 @@ pub fn place(task: &Task, contents: &Payload) -> Option<u64> {
 ///
 /// Errors: as [`Task::map_frozen`].
 pub fn map_apart(task: &Task, contents: &Payload) -> Result<Mapping, CopyError> {
-    let how = MapFrozen {
-        anywhere: true,
-        cur_protection: (Prot::READ | Prot::WRITE).bits(),
-        max_protection: Prot::all().bits(),
-        inheritance: Inherit::default() as u32,
-        ..MapFrozen::default()
-    };
-    let Some(arena) = task.arena() else { return task.map_frozen_as(contents, how) };
+    let Some(arena) = task.arena() else { return task.map_frozen(contents, None) };
     // The upper half has room for each place and as much again.
     let half = (arena.end - arena.start) / 2;
     let apart = u64::from(std::process::id()) % PLACES_APART * (half / (2 * PLACES_APART));
     let address = trunc_page(arena.start + half + apart);
-    match task.map_frozen_as(contents, MapFrozen { address, ..how.clone() }) {
-        Err(CopyError::Kern(KernReturn::NoSpace)) => task.map_frozen_as(contents, how),
+    match task.map_frozen_from(contents, address) {
+        Err(CopyError::Kern(KernReturn::NoSpace)) => task.map_frozen(contents, None),
         done => done,
     }
 }

@@ -10,6 +10,8 @@ use proto::limits::TRAP_INLINE_OOL_BYTES_MAX;
 use proto::{Payload, Store, codec};
 use sys::{Frozen, Memfd, SysError};
 
+use crate::buffer;
+
 /// What goes beside a record.
 #[derive(Default, Debug)]
 pub(crate) struct Outbound {
@@ -63,9 +65,7 @@ impl Inbound {
             }
             File::Small(memfd) => {
                 offset.checked_add(length as u64).filter(|end| *end <= memfd.size())?;
-                let mut bytes = Vec::new();
-                bytes.try_reserve_exact(length).ok()?;
-                bytes.resize(length, 0);
+                let mut bytes = buffer::zeroes(length).ok()?;
                 memfd.read_at(offset, &mut bytes).ok()?;
                 Some(bytes.into())
             }

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use proto::wire::trap;
 use proto::{KernReturn, PAGE_SIZE, Prot};
-use sys::{Errno, Memfd, SysError};
+use sys::{Memfd, SysError};
 
+use crate::buffer;
 use crate::error::{CopyError, MemoryError};
 use crate::memory::Memory;
 
@@ -29,8 +30,8 @@ pub(crate) fn in_a_file(
     Ok((memfd, runs))
 }
 
-/// Copies ranges of the task's memory, whole pages in order, into a fresh file, one behind the other from `to` on, and many small
-/// ones with one call.
+/// Copies ranges of the task's memory, whole pages in order, into a fresh file, one behind the other from `to` on: large ones piece
+/// by piece, and many small ones with one call. What is zero the file has already.
 pub(crate) fn copy_all(
     memory: &Memory,
     ranges: &[Range<u64>],
@@ -38,7 +39,7 @@ pub(crate) fn copy_all(
     memfd: &Memfd,
     to: u64,
 ) -> Result<(), CopyError> {
-    let mut buffer = room(COPY_BYTES.min(memfd.size()))?;
+    let mut buffer = buffer::room(COPY_BYTES.min(memfd.size()) as usize).map_err(CopyError::Sys)?;
     let mut written = to;
     for range in ranges {
         let size = range.end - range.start;
@@ -58,28 +59,11 @@ pub(crate) fn copy_all(
     memory.refuse_changed(ranges)
 }
 
-/// An empty buffer with room for so many bytes, at most [`COPY_BYTES`].
-///
-/// Errors: `ENOMEM` the program has reached its limit (`RLIMIT_AS`).
-fn room(bytes: u64) -> Result<Vec<u8>, CopyError> {
-    let mut buffer = Vec::new();
-    let short = |_| SysError::new("malloc(3)", Errno::NOMEM, format!("{bytes} bytes to copy memory by"));
-    buffer.try_reserve_exact(bytes as usize).map_err(short).map_err(CopyError::Sys)?;
-    Ok(buffer)
-}
-
 fn flush(memfd: &Memfd, offset: u64, buffer: &mut Vec<u8>) -> Result<u64, CopyError> {
     write_pages(memfd, offset, buffer).map_err(CopyError::Sys)?;
     let bytes = buffer.len() as u64;
     buffer.clear();
     Ok(bytes)
-}
-
-/// Copies a range of the task's memory, whole pages and whatever its protection, into a fresh file, piece by piece. What is zero the
-/// file has already.
-pub(crate) fn copy_out(memory: &Memory, range: &Range<u64>, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
-    copy_bytes(memory, range, true, memfd, to)?;
-    memory.refuse_changed(std::slice::from_ref(range))
 }
 
 /// Some bytes of a range that begins at `start`.
@@ -95,8 +79,7 @@ fn read(memory: &Memory, at: u64, into: &mut [u8], whatever: bool, start: u64) -
 }
 
 fn copy_bytes(memory: &Memory, range: &Range<u64>, whatever: bool, memfd: &Memfd, to: u64) -> Result<(), CopyError> {
-    let mut buffer = room(COPY_BYTES.min(range.end - range.start))?;
-    buffer.resize(buffer.capacity(), 0);
+    let mut buffer = buffer::zeroes(COPY_BYTES.min(range.end - range.start) as usize).map_err(CopyError::Sys)?;
     let (mut at, mut unlooked) = (range.start, LOOK_BYTES);
     while at < range.end {
         if unlooked == 0 {

@@ -22,7 +22,7 @@ use sys::Memfd;
 
 use crate::agent;
 use crate::allowance::Allowance;
-use crate::bytes_out::copy_out;
+use crate::bytes_out::copy_all;
 use crate::memory::{Memory, State, had};
 use crate::task::{Inner, Task};
 use crate::trap::Connection;
@@ -198,7 +198,7 @@ impl MadeReady {
                 // Where something is short the child gets nothing of it; and a node that is gone makes no child.
                 Some(file) => {
                     let copy = |part: &Range<u64>| {
-                        let copied = copy_out(memory, part, file, lies(part.start));
+                        let copied = copy_all(memory, std::slice::from_ref(part), true, file, lies(part.start));
                         // It may be tried again, in parts.
                         copied.inspect_err(|_| drop(file.punch(lies(part.start), part.end - part.start)))
                     };

@@ -197,15 +197,14 @@ impl Task {
     /// Errors: see [`CopyError`]; nothing is mapped.
     /// Source: spec [vm.copy.5].
     pub fn map_frozen(&self, payload: &Payload, address: Option<u64>) -> Result<Mapping, CopyError> {
-        let how = trap::MapFrozen {
-            address: address.unwrap_or(0),
-            anywhere: address.is_none(),
-            cur_protection: (Prot::READ | Prot::WRITE).bits(),
-            max_protection: Prot::all().bits(),
-            inheritance: Inherit::default() as u32,
-            ..trap::MapFrozen::default()
-        };
-        self.map_frozen_as(payload, how)
+        self.map_frozen_as(payload, as_allocated(address.unwrap_or(0), address.is_none()))
+    }
+
+    /// As [`Task::map_frozen`], at the first free place from `address` on.
+    ///
+    /// Errors: as there; `NoSpace` there is none.
+    pub fn map_frozen_from(&self, payload: &Payload, address: u64) -> Result<Mapping, CopyError> {
+        self.map_frozen_as(payload, as_allocated(address, true))
     }
 
     /// As [`Task::map_frozen`], with all arguments of `vm_map`.
@@ -251,6 +250,18 @@ impl Task {
         }
         succeeded(reply.answer.result)?;
         Ok(reply.answer.address)
+    }
+}
+
+/// Mapped as `vm_allocate` maps: readable and writable, maximum everything, inherited as a copy.
+fn as_allocated(address: u64, anywhere: bool) -> trap::MapFrozen {
+    trap::MapFrozen {
+        address,
+        anywhere,
+        cur_protection: (Prot::READ | Prot::WRITE).bits(),
+        max_protection: Prot::all().bits(),
+        inheritance: Inherit::default() as u32,
+        ..trap::MapFrozen::default()
     }
 }
 

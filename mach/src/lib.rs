@@ -32,6 +32,7 @@ mod agent;
 mod aio;
 mod allowance;
 mod beside;
+mod buffer;
 mod bytes_out;
 mod cancel;
 mod collect;

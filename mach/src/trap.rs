@@ -9,8 +9,9 @@ use prost::Message as _;
 use proto::limits::TRAP_RECORD_BYTES_MAX;
 use proto::wire::trap::{Answer, Call, Interrupt, Order, OrderDone, call};
 use sys::seqpacket::{Received, Sent};
-use sys::{Channel, Errno, SysError};
+use sys::{Channel, SysError};
 
+use crate::buffer;
 use crate::error::TrapError;
 use crate::lane::ThreadLanes;
 use crate::memory::Memory;
@@ -135,13 +136,9 @@ fn report(channel: &Channel, order: u64, errno: i32, others: Vec<u64>) -> Result
 
 /// Room for the longest record.
 ///
-/// Errors: `ENOMEM` the process has reached its limit (`RLIMIT_AS`).
+/// Errors: as [`buffer::zeroes`].
 pub(crate) fn room_for_a_record() -> Result<Vec<u8>, SysError> {
-    let mut room = Vec::new();
-    let short = |_| SysError::new("malloc(3)", Errno::NOMEM, "room for a record of the node's");
-    room.try_reserve_exact(TRAP_RECORD_BYTES_MAX).map_err(short)?;
-    room.resize(TRAP_RECORD_BYTES_MAX, 0);
-    Ok(room)
+    buffer::zeroes(TRAP_RECORD_BYTES_MAX)
 }
 
 /// The next record of the node; `buffer` is room for it.

@@ -149,6 +149,17 @@ fn vm_pageout_10_what_came_before_is_served_when_native_memory_has_taken_the_roo
     assert_eq!(r.vm.counters().timeouts, 0);
 }
 
+/// An object with more written pages than one step looks at, of the default pager; half of the limit, how many they are.
+fn half_full() -> (Rig, ObjectId, u64) {
+    let pages = PAGE_OUT_LOOK_PAGES * 3 / 2;
+    let mut r = of_pages(2 * pages, Config { default_pager: true, ..Config::default() });
+    let object = r.allocate(ONE, 0, 2 * pages).unwrap();
+    for n in 0..pages {
+        assert_eq!(r.write(ONE, n, 1), Touch::Value(1));
+    }
+    (r, object, pages)
+}
+
 /// Pages that the hand passes over for the sake of a round are no sign that nothing can leave.
 #[test]
 fn vm_pageout_10_nobody_is_refused_for_a_round_that_has_only_just_ended() {
@@ -172,12 +183,7 @@ fn vm_pageout_10_nobody_is_refused_for_a_round_that_has_only_just_ended() {
 /// Nor are pages that it has only spared, however often it has gone round in vain before these came.
 #[test]
 fn vm_pageout_10_nobody_is_refused_while_the_hand_spares_pages() {
-    let pages = PAGE_OUT_LOOK_PAGES * 3 / 2;
-    let mut r = of_pages(2 * pages, Config { default_pager: true, ..Config::default() });
-    let object = r.allocate(ONE, 0, 2 * pages).unwrap();
-    for n in 0..pages {
-        assert_eq!(r.write(ONE, n, 1), Touch::Value(1));
-    }
+    let (mut r, object, pages) = half_full();
     for n in 0..pages {
         r.vm.objects[object].came_to(n, true);
     }
@@ -215,12 +221,7 @@ fn vm_pageout_10_nobody_is_refused_for_objects_that_have_become_empty() {
 /// However often it is looked meanwhile what a task beyond its share could give up.
 #[test]
 fn vm_pageout_10_who_can_get_no_room_is_told_so_while_others_are_beyond_their_share() {
-    let pages = PAGE_OUT_LOOK_PAGES * 3 / 2;
-    let mut r = of_pages(2 * pages, Config { default_pager: true, ..Config::default() });
-    let object = r.allocate(ONE, 0, 2 * pages).unwrap();
-    for n in 0..pages {
-        assert_eq!(r.write(ONE, n, 1), Touch::Value(1));
-    }
+    let (mut r, object, pages) = half_full();
     // The default pager has refused all of it, and something has taken the room that there was.
     r.vm.objects[object].left_alone_until = Time(u64::MAX);
     r.vm.config.task_memory_limit_bytes = PAGE_OUT_LOOK_PAGES * PAGE_SIZE;
