@@ -19,8 +19,6 @@ pub fn guarded<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
 pub fn routine(body: impl FnOnce(&'static Task) -> Result<(), i32>) -> i32 {
     guarded(KernReturn::Failure.raw(), || {
         let Some(task) = attach::task() else { return MsgReturn::SendInvalidDest.raw() };
-        // A handler that the program has for memory errors must not jump out of the call.
-        sys::guarded::stand_first();
         body(task).map_or_else(|code| code, |()| KernReturn::Success.raw())
     })
 }

@@ -39,6 +39,7 @@ pub(crate) fn copy_all(
     memfd: &Memfd,
     to: u64,
 ) -> Result<(), CopyError> {
+    sys::guarded::stand_first();
     let mut buffer = buffer::room(COPY_BYTES.min(memfd.size()) as usize).map_err(CopyError::Sys)?;
     let mut written = to;
     for range in ranges {

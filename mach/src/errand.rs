@@ -47,8 +47,6 @@ impl Errands {
         let one = One(running);
         let started = sys::thread::spawn_without_signals("mach-errand", move || {
             let _one = one;
-            // No handler of the program's is for this thread.
-            sys::guarded::stand_first();
             let done = match task.upgrade().map(Task) {
                 // The kernel looks at what it is answered.
                 Some(task) => carry_out(&task, errand, fds).and_then(|brought| {
@@ -128,6 +126,7 @@ fn write(task: &Task, address: u64, data: &Payload) -> Result<(), KernReturn> {
     let end = address.checked_add(data.len() as u64).and_then(round_page).ok_or(KernReturn::InvalidAddress)?;
     let pages = trunc_page(address)..end;
     memory.refuse_changed(&[pages]).map_err(|error| error.code())?;
+    sys::guarded::stand_first();
     let mut at = address;
     for chunk in data.chunks() {
         memory.arena.write(at, chunk).map_err(|fault| memory.why_not(Prot::WRITE, fault.address, at).code())?;

@@ -387,6 +387,7 @@ impl Memory {
             return None;
         }
         let mut bytes = vec![0; len as usize];
+        sys::guarded::stand_first();
         let read = self.arena.read(address, &mut bytes).is_ok();
         (read && self.is_readable(&pages_of(address, len).ok()?)).then_some(bytes)
     }

@@ -344,10 +344,8 @@ impl Memory {
         Ok(())
     }
 
-    /// Held while memory is being frozen, and while an errand writes: one thread at a time. A handler of the program's that
-    /// came first would not give the lock back, so ours is put first.
+    /// Held while memory is being frozen, and while an errand writes: one thread at a time.
     pub fn alone(&self) -> MutexGuard<'static, ()> {
-        sys::guarded::stand_first();
         self.locks.freezing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -66,6 +66,33 @@ static void access_jumps(char *refuses) {
     IS(jumps, before + 1);
 }
 
+/* What a child is to share is read for it, be it readable or not. */
+static void forks(char *memory) {
+    vm_offset_t copy;
+    mach_msg_type_number_t count;
+    OK(vm_protect(SELF, (vm_address_t)memory, BYTES, FALSE, VM_PROT_DEFAULT));
+    memset(memory, 1, BYTES);
+    OK(vm_read(SELF, (vm_address_t)memory, BYTES, &copy, &count));
+    memset(memory, 2, BYTES);
+    OK(vm_inherit(SELF, (vm_address_t)memory, BYTES, VM_INHERIT_SHARE));
+    OK(vm_protect(SELF, (vm_address_t)memory, BYTES, FALSE, VM_PROT_NONE));
+    int before = jumps;
+    install_jump(SIGSEGV);
+    if (sigsetjmp(back, 1))
+        CHECK(!"it jumped out of fork");
+    pid_t child = fork();
+    if (child == 0) {
+        OK(vm_protect(SELF, (vm_address_t)memory, BYTES, FALSE, VM_PROT_DEFAULT));
+        CHECK(memory[0] == 2 && memory[BYTES - 1] == 2);
+        memory[0] = 3;
+        _exit(0);
+    }
+    ends_well(child);
+    IS(jumps, before);
+    OK(vm_protect(SELF, (vm_address_t)memory, BYTES, FALSE, VM_PROT_DEFAULT));
+    CHECK(memory[0] == 3 && memory[BYTES - 1] == 2);
+}
+
 int main(void) {
     mach_port_t port = new_port();
     add_send_right(port);
@@ -94,5 +121,6 @@ int main(void) {
             OK(sigaction(SIGSEGV, &replaced, NULL));
     }
     CHECK(others == 1);
+    forks((char *)guarded);
     return 0;
 }
